@@ -1,0 +1,98 @@
+//! `/v1/…`: what the operator asks of the agent. Errors never repeat what was sent.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State as Extract};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tracing::{info, warn};
+
+use super::table::TableError;
+use super::{Shared, Table};
+use crate::backend::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State};
+
+const MAX_BODY: usize = 8 << 20;
+
+type Failure = (StatusCode, Json<ErrorBody>);
+
+/// The routes of the operator's side.
+pub(super) fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/state", get(state))
+        .route("/v1/digests", get(digests))
+        .route("/v1/accounts", post(accounts))
+        .route("/v1/complete", post(complete))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
+}
+
+/// Runs `work` on the table beside the runtime: a commit waits for the disk.
+async fn with_table<T: Send + 'static>(
+    shared: Arc<Shared>,
+    work: impl FnOnce(&mut Table) -> Result<T, TableError> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(move || {
+        let mut table = shared.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        work(&mut table)
+    });
+    match done.await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(failure(&error)),
+        Err(_) => Err(failure(&TableError::Other("the work on the table ended".into()))),
+    }
+}
+
+fn failure(error: &TableError) -> Failure {
+    let code = match error {
+        TableError::VolumeFull => ErrorCode::VolumeFull,
+        TableError::Other(_) => ErrorCode::Database,
+    };
+    warn!(%error, "account table");
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
+}
+
+async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Failure> {
+    let (revision, complete) = with_table(shared.clone(), |t| Ok((t.revision()?, t.is_complete()?))).await?;
+    let (free_bytes, total_bytes) = super::table::volume(&shared.database);
+    Ok(Json(State {
+        version: env!("CARGO_PKG_VERSION").into(),
+        instance: shared.instance.clone(),
+        revision,
+        complete,
+        free_bytes,
+        total_bytes,
+        certificate_error: shared.certificate_error.borrow().clone(),
+    }))
+}
+
+async fn digests(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<Digests>, Failure> {
+    with_table(shared, |table| table.digests()).await.map(Json)
+}
+
+async fn accounts(
+    Extract(shared): Extract<Arc<Shared>>,
+    Json(request): Json<ApplyRequest>,
+) -> Result<Json<ApplyResponse>, Failure> {
+    let (written, removed) = (request.upsert.len(), request.remove.len());
+    let applied = with_table(shared.clone(), move |table| table.apply(&request)).await?;
+    info!(
+        revision = applied.revision,
+        written,
+        removed,
+        refused = applied.refused.len(),
+        kicks = applied.kick.len(),
+        "accounts applied"
+    );
+    let kicked = applied.kick.len() as u64;
+    shared.kicks.push(applied.kick);
+    Ok(Json(ApplyResponse { revision: applied.revision, refused: applied.refused, kicked }))
+}
+
+async fn complete(
+    Extract(shared): Extract<Arc<Shared>>,
+    Json(request): Json<Complete>,
+) -> Result<Json<State>, Failure> {
+    with_table(shared.clone(), move |table| table.set_complete(request.accounts)).await?;
+    state(Extract(shared)).await
+}

@@ -1,0 +1,82 @@
+//! Dovecot's HTTP API on the pod's own loopback: `kick` and `reload`, nothing else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::probes::http;
+
+const ADDRESS: &str = "127.0.0.1:8080";
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// A client of Dovecot's HTTP API.
+#[derive(Clone, Debug)]
+pub(crate) struct Doveadm {
+    key_file: PathBuf,
+}
+
+/// Why Dovecot did not do it; never holds the key.
+#[derive(Debug, thiserror::Error)]
+#[error("doveadm {command}: {message}")]
+pub(crate) struct DoveadmError {
+    command: &'static str,
+    message: String,
+}
+
+impl Doveadm {
+    /// The key is read anew for each call, so that a changed Secret needs no restart.
+    pub fn new(key_file: PathBuf) -> Self {
+        Self { key_file }
+    }
+
+    /// Ends every session of the users; how many there were.
+    pub async fn kick(&self, users: &[String]) -> Result<u64, DoveadmError> {
+        let mut count = 0;
+        for user in users {
+            let answer = self.call("kick", json!({"mask": [user]})).await;
+            match answer {
+                Ok(value) => count += value[0]["count"].as_str().and_then(|c| c.parse::<u64>().ok()).unwrap_or(0),
+                // 68: no session matched
+                Err(error) if error.message.contains("exitCode 68") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Has Dovecot read its certificate again; IMAP sessions survive.
+    pub async fn reload(&self) -> Result<(), DoveadmError> {
+        self.call("reload", json!({})).await.map(|_| ())
+    }
+
+    async fn call(&self, command: &'static str, parameters: Value) -> Result<Value, DoveadmError> {
+        let failed = |message: String| DoveadmError { command, message };
+        let key = tokio::fs::read_to_string(&self.key_file).await.map_err(|e| failed(format!("key file: {e}")))?;
+        let authorization = format!("X-Dovecot-API {}", STANDARD.encode(key.trim()));
+        let body = json!([[command, parameters, "t"]]).to_string();
+        let (status, answer) = http(
+            "POST",
+            ADDRESS,
+            "/doveadm/v1",
+            &[("Authorization", &authorization), ("Content-Type", "application/json")],
+            body,
+            LIMIT,
+        )
+        .await
+        .map_err(failed)?;
+        if status != 200 {
+            return Err(failed(format!("HTTP status {status}")));
+        }
+        let answer: Value = serde_json::from_slice(&answer).map_err(|e| failed(format!("answer: {e}")))?;
+        match answer[0][0].as_str() {
+            Some("doveadmResponse") => Ok(answer[0][1].clone()),
+            _ => Err(failed(match answer[0][1]["exitCode"].as_i64() {
+                Some(code) => format!("exitCode {code}"),
+                None => format!("type {}", answer[0][1]["type"]),
+            })),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `mail-operator agent`: beside the mail server in its pod. It holds the account table that Dovecot and Postfix read,
+//! answers readiness for all containers, ends sessions of locked accounts and has new certificates read.
+//!
+//! It opens the table first thing and changes it in place, never by rename: running processes would keep the old file.
+
+mod api;
+mod certificate;
+mod doveadm;
+mod kicks;
+mod probes;
+mod server;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, info};
+
+pub use table::{Table, TableError};
+
+/// Where things are in the pod.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AgentArgs {
+    /// The account table (SQLite); its folder is mounted read-only by Dovecot and Postfix.
+    #[arg(long, default_value = "/srv/db/mail.sqlite")]
+    pub database: PathBuf,
+    /// Folder with tls.crt, tls.key and ca.crt for the operator's connections.
+    #[arg(long, default_value = "/etc/agent/tls")]
+    pub tls: PathBuf,
+    /// Folder with the mail server's tls.crt and tls.key.
+    #[arg(long, default_value = "/etc/dovecot/ssl")]
+    pub mail_tls: PathBuf,
+    /// File with the key of Dovecot's HTTP API.
+    #[arg(long, default_value = "/srv/auth/api_key")]
+    pub doveadm_key: PathBuf,
+    /// Address for the operator (mutual TLS).
+    #[arg(long, default_value = "0.0.0.0:8443")]
+    pub listen: std::net::SocketAddr,
+    /// Address for the kubelet's probes (HTTP).
+    #[arg(long, default_value = "0.0.0.0:8090")]
+    pub probes: std::net::SocketAddr,
+}
+
+/// What the parts of the agent share.
+pub(crate) struct Shared {
+    pub table: std::sync::Mutex<Table>,
+    pub instance: String,
+    pub database: PathBuf,
+    pub kicks: kicks::Kicks,
+    pub certificate_error: watch::Receiver<Option<String>>,
+}
+
+/// Runs until SIGTERM; every task that ends before is an error.
+pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let table = Table::open(&args.database)?;
+    info!(revision = table.revision()?, complete = table.is_complete()?, "account table open");
+    let doveadm = doveadm::Doveadm::new(args.doveadm_key.clone());
+    let (certificate_error, certificate_errors) = watch::channel(None);
+    let shared = Arc::new(Shared {
+        table: std::sync::Mutex::new(table),
+        instance: format!("{:016x}", rand::random::<u64>()),
+        database: args.database.clone(),
+        kicks: kicks::Kicks::default(),
+        certificate_error: certificate_errors,
+    });
+    let stop = crate::signals::terminated();
+    let certificates = certificate::watch(args.mail_tls.clone(), doveadm.clone(), certificate_error);
+    tokio::select! {
+        result = server::serve_tls(args.listen, args.tls.clone(), api::routes(shared.clone())) => result?,
+        result = probes::serve(args.probes, shared.clone()) => result?,
+        () = certificates => error!("the watch of the certificates ended"),
+        () = shared.kicks.run(&doveadm) => error!("the kicker ended"),
+        () = stop => { info!("stopping"); tokio::time::sleep(Duration::from_millis(50)).await; return Ok(()) }
+    }
+    Err("a part of the agent ended".into())
+}

@@ -1,0 +1,454 @@
+//! The account table: one SQLite file, written here, read by Dovecot and Postfix through read-only mounts.
+//!
+//! journal_mode is DELETE, not WAL: readers without write permission cannot open a WAL database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::backend::{Access, Account, ApplyRequest, Digests, Refused, System, check_hash};
+
+/// Key of the store that keeps mail for postmaster and abuse; no Mailbox can have that name.
+const POSTMASTER: &str = "_postmaster";
+/// Storage of that store.
+const POSTMASTER_BYTES: u64 = 1 << 30;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS domains (domain TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS accounts (
+  mailbox TEXT PRIMARY KEY,
+  address TEXT NOT NULL UNIQUE,
+  password TEXT,
+  locked INTEGER NOT NULL,
+  must_change INTEGER NOT NULL,
+  revoked INTEGER NOT NULL,
+  quota_bytes INTEGER NOT NULL,
+  max_message_bytes INTEGER NOT NULL,
+  digest TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS aliases (source TEXT PRIMARY KEY, mailbox TEXT NOT NULL, destination TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS aliases_mailbox ON aliases (mailbox);
+";
+
+/// Why the table could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// No room for the change; the old table stands.
+    #[error("the volume is full: the account table cannot be changed; make room or enlarge the volume")]
+    VolumeFull,
+    /// Anything else.
+    #[error("account table: {0}")]
+    Other(String),
+}
+
+impl From<rusqlite::Error> for TableError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Self::VolumeFull,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// What `Table::apply` did.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Revision after it.
+    pub revision: u64,
+    /// What was refused.
+    pub refused: Vec<Refused>,
+    /// Addresses whose sessions must end.
+    pub kick: Vec<String>,
+}
+
+/// The account table.
+pub struct Table {
+    db: Connection,
+}
+
+impl Table {
+    /// Opens or makes the file; a journal that a killed writer left is rolled back here, before any reader starts.
+    pub fn open(path: &Path) -> Result<Self, TableError> {
+        let db = Connection::open(path)?;
+        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        db.pragma_update(None, "journal_mode", "DELETE")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db })
+    }
+
+    /// Counts changes of the table.
+    pub fn revision(&self) -> Result<u64, TableError> {
+        Ok(self.meta("revision")?.and_then(|v| v.parse().ok()).unwrap_or(0))
+    }
+
+    /// Whether all accounts were there once.
+    pub fn is_complete(&self) -> Result<bool, TableError> {
+        Ok(self.meta("complete")?.is_some())
+    }
+
+    /// Marks the table as complete; nothing is written when it was.
+    pub fn set_complete(&mut self, accounts: u64) -> Result<(), TableError> {
+        if self.is_complete()? {
+            return Ok(());
+        }
+        let known: u64 =
+            self.db.query_row("SELECT count(*) FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'", [], |r| {
+                r.get(0)
+            })?;
+        if known != accounts {
+            return Err(TableError::Other(format!("{known} accounts in the table, {accounts} were sent")));
+        }
+        self.db.execute("INSERT INTO meta VALUES ('complete', '1')", [])?;
+        Ok(())
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, TableError> {
+        Ok(self.db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get(0)).optional()?)
+    }
+
+    /// What the table holds.
+    pub fn digests(&self) -> Result<Digests, TableError> {
+        let mut query =
+            self.db.prepare_cached("SELECT mailbox, digest FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'")?;
+        let accounts = query.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
+        let system = self.meta("system")?.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(Digests { revision: self.revision()?, accounts, system })
+    }
+
+    /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
+    pub fn apply(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
+        let tx = self.db.transaction()?;
+        let (accepted, refused) = check(&tx, request)?;
+        let mut kick = BTreeSet::new();
+        for mailbox in &request.remove {
+            kick.extend(delete(&tx, mailbox)?.map(|old| old.address));
+        }
+        let mut old = BTreeMap::new();
+        for account in &accepted {
+            if let Some(row) = delete(&tx, &account.mailbox)? {
+                old.insert(account.mailbox.as_str(), row);
+            }
+        }
+        for account in &accepted {
+            insert(&tx, account)?;
+            if let Some(row) = old.get(account.mailbox.as_str())
+                && row.ends_sessions(account)
+            {
+                kick.insert(row.address.clone());
+            }
+        }
+        write_system(&tx, &request.system)?;
+        let revision = tx
+            .query_row("SELECT value FROM meta WHERE key = 'revision'", [], |r| r.get::<_, String>(0))
+            .optional()?
+            .and_then(|v| v.parse::<u64>().ok())
+            .unwrap_or(0)
+            + 1;
+        tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
+        tx.commit()?;
+        Ok(Applied { revision, refused, kick: kick.into_iter().collect() })
+    }
+}
+
+/// What of an old row decides whether sessions must end.
+struct Row {
+    address: String,
+    password: String,
+    open: bool,
+}
+
+impl Row {
+    fn ends_sessions(&self, new: &Account) -> bool {
+        (self.open && new.access != Access::Open) || self.address != new.address || self.password != new.password_hash
+    }
+}
+
+fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>, TableError> {
+    let row = tx
+        .prepare_cached("DELETE FROM accounts WHERE mailbox = ?1 RETURNING address, coalesce(password, ''), locked + must_change + revoked = 0")?
+        .query_row([mailbox], |r| Ok(Row { address: r.get(0)?, password: r.get(1)?, open: r.get(2)? }))
+        .optional()?;
+    tx.prepare_cached("DELETE FROM aliases WHERE mailbox = ?1")?.execute([mailbox])?;
+    Ok(row)
+}
+
+fn insert(tx: &Transaction<'_>, account: &Account) -> Result<(), TableError> {
+    let password = (!account.password_hash.is_empty()).then_some(&account.password_hash);
+    tx.prepare_cached("INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(params![
+        account.mailbox,
+        account.address,
+        password,
+        account.access == Access::Locked,
+        account.access == Access::MustChange,
+        account.access == Access::Revoked,
+        account.quota_bytes as i64,
+        account.max_message_bytes as i64,
+        account.digest(),
+    ])?;
+    if account.access == Access::Revoked {
+        return Ok(());
+    }
+    for alias in &account.aliases {
+        tx.prepare_cached("INSERT INTO aliases VALUES (?1, ?2, ?3)")?.execute([
+            alias,
+            &account.mailbox,
+            &account.address,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Domain, postmaster and abuse.
+fn write_system(tx: &Transaction<'_>, system: &System) -> Result<(), TableError> {
+    let text = serde_json::to_string(system).map_err(|e| TableError::Other(e.to_string()))?;
+    let known: Option<String> =
+        tx.query_row("SELECT value FROM meta WHERE key = 'system'", [], |r| r.get(0)).optional()?;
+    if known.as_deref() == Some(&text) {
+        return Ok(());
+    }
+    delete(tx, POSTMASTER)?;
+    tx.execute("DELETE FROM domains", [])?;
+    tx.execute("INSERT INTO domains VALUES (?1)", [&system.domain])?;
+    let postmaster = format!("postmaster@{}", system.domain);
+    let store = Account {
+        mailbox: POSTMASTER.into(),
+        address: postmaster.clone(),
+        aliases: vec![format!("abuse@{}", system.domain)],
+        password_hash: String::new(),
+        access: Access::Locked,
+        quota_bytes: POSTMASTER_BYTES,
+        max_message_bytes: POSTMASTER_BYTES,
+    };
+    insert(tx, &store)?;
+    if let Some(mailbox) = &system.postmaster {
+        tx.execute("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)", [&postmaster, POSTMASTER, mailbox])?;
+        tx.execute("UPDATE aliases SET destination = ?1 WHERE mailbox = ?2", [mailbox, POSTMASTER])?;
+    }
+    tx.execute("INSERT OR REPLACE INTO meta VALUES ('system', ?1)", [text])?;
+    Ok(())
+}
+
+/// Splits a request into what can stand and what is refused. A refused account keeps its row, and with it its addresses,
+/// which may make another one of the same request fail: hence until nothing changes.
+fn check<'a>(tx: &Transaction<'_>, request: &'a ApplyRequest) -> Result<(Vec<&'a Account>, Vec<Refused>), TableError> {
+    let mut accepted: Vec<&Account> = Vec::with_capacity(request.upsert.len());
+    let mut refused = Vec::new();
+    let at = format!("@{}", request.system.domain);
+    for account in &request.upsert {
+        match shape(account, &at) {
+            Ok(()) => accepted.push(account),
+            Err(message) => refused.push(Refused { mailbox: account.mailbox.clone(), message }),
+        }
+    }
+    loop {
+        let moving: BTreeSet<&str> =
+            accepted.iter().map(|a| a.mailbox.as_str()).chain(request.remove.iter().map(String::as_str)).collect();
+        let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut losers = BTreeMap::new();
+        for account in &accepted {
+            for address in std::iter::once(&account.address).chain(&account.aliases) {
+                let holder = holder(tx, address)?.filter(|holder| !moving.contains(holder.as_str()));
+                let other = holder.or_else(|| {
+                    taken.insert(address, &account.mailbox).filter(|m| *m != account.mailbox).map(String::from)
+                });
+                if let Some(other) = other {
+                    losers.insert(account.mailbox.clone(), format!("{address} belongs to {other}"));
+                }
+            }
+        }
+        if losers.is_empty() {
+            return Ok((accepted, refused));
+        }
+        accepted.retain(|a| !losers.contains_key(&a.mailbox));
+        refused.extend(losers.into_iter().map(|(mailbox, message)| Refused { mailbox, message }));
+    }
+}
+
+fn shape(account: &Account, at: &str) -> Result<(), String> {
+    if account.mailbox.is_empty()
+        || !account.mailbox.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        || account.mailbox.starts_with('.')
+    {
+        return Err("the name of the mailbox cannot be a folder".into());
+    }
+    if !account.password_hash.is_empty() {
+        check_hash(&account.password_hash).map_err(|e| e.to_string())?;
+    }
+    for address in std::iter::once(&account.address).chain(&account.aliases) {
+        let local = address.strip_suffix(at).ok_or_else(|| format!("{address} is not of the domain {}", &at[1..]))?;
+        if local.is_empty()
+            || !local.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
+        {
+            return Err(format!("{address} is no address"));
+        }
+    }
+    Ok(())
+}
+
+fn holder(tx: &Transaction<'_>, address: &str) -> Result<Option<String>, TableError> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT mailbox FROM accounts WHERE address = ?1 UNION ALL SELECT mailbox FROM aliases WHERE source = ?1",
+        )?
+        .query_row([address], |r| r.get(0))
+        .optional()?)
+}
+
+/// Free and all bytes of the volume that holds the table; zeros when it cannot be asked.
+pub(super) fn volume(path: &Path) -> (u64, u64) {
+    let folder = path.parent().unwrap_or(path);
+    rustix::fs::statvfs(folder).map_or((0, 0), |v| (v.f_bavail * v.f_frsize, v.f_blocks * v.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+
+    fn account(mailbox: &str, local: &str) -> Account {
+        Account {
+            mailbox: mailbox.into(),
+            address: format!("{local}@x.vn"),
+            aliases: vec![],
+            password_hash: HASH.into(),
+            access: Access::Open,
+            quota_bytes: 10,
+            max_message_bytes: 5,
+        }
+    }
+
+    fn request(upsert: Vec<Account>) -> ApplyRequest {
+        ApplyRequest { system: System { domain: "x.vn".into(), postmaster: None }, upsert, remove: vec![] }
+    }
+
+    fn table() -> (tempfile::TempDir, Table) {
+        let folder = tempfile::tempdir().expect("folder");
+        let table = Table::open(&folder.path().join("mail.sqlite")).expect("table");
+        (folder, table)
+    }
+
+    fn one(table: &Table, query: &str) -> Option<String> {
+        table.db.query_row(query, [], |r| r.get(0)).optional().expect(query)
+    }
+
+    #[test]
+    fn readers_need_no_write_permission_so_there_is_no_wal() {
+        let (_folder, table) = table();
+        assert_eq!(one(&table, "PRAGMA journal_mode").as_deref(), Some("delete"));
+    }
+
+    #[test]
+    fn postmaster_and_abuse_are_there_on_a_fresh_system_and_nobody_logs_in_as_them() {
+        let (_folder, mut table) = table();
+        table.apply(&request(vec![])).expect("applied");
+        assert_eq!(
+            one(&table, "SELECT address FROM accounts WHERE locked AND password IS NULL").as_deref(),
+            Some("postmaster@x.vn")
+        );
+        assert_eq!(
+            one(&table, "SELECT destination FROM aliases WHERE source = 'abuse@x.vn'").as_deref(),
+            Some("postmaster@x.vn")
+        );
+        assert!(table.digests().expect("digests").accounts.is_empty(), "the operator does not know of it");
+        let mut to_a_person = request(vec![]);
+        to_a_person.system.postmaster = Some("a@x.vn".into());
+        table.apply(&to_a_person).expect("applied");
+        for source in ["postmaster", "abuse"] {
+            let query = format!("SELECT destination FROM aliases WHERE source = '{source}@x.vn'");
+            assert_eq!(one(&table, &query).as_deref(), Some("a@x.vn"), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_told_by_its_digest_and_survives_a_restart() {
+        let (folder, mut table) = table();
+        let a = account("nv-1", "a");
+        table.apply(&request(vec![a.clone()])).expect("applied");
+        drop(table);
+        let table = Table::open(&folder.path().join("mail.sqlite")).expect("again");
+        assert_eq!(table.digests().expect("digests").accounts, [("nv-1".to_string(), a.digest())]);
+        assert_eq!(table.revision().expect("revision"), 1);
+    }
+
+    #[test]
+    fn r6_1_a_lock_a_new_password_and_a_new_address_end_sessions_and_a_quota_does_not() {
+        let (_folder, mut table) = table();
+        table.apply(&request(vec![account("nv-1", "a")])).expect("applied");
+        let mut kicks = |changed: Account| table.apply(&request(vec![changed])).expect("applied").kick;
+        assert!(kicks(Account { quota_bytes: 99, ..account("nv-1", "a") }).is_empty());
+        assert_eq!(kicks(Account { access: Access::Locked, ..account("nv-1", "a") }), ["a@x.vn"]);
+        assert!(kicks(account("nv-1", "a")).is_empty(), "an unlock ends nothing");
+        let other = HASH.replace("MDEy", "MTEy");
+        assert_eq!(kicks(Account { password_hash: other, ..account("nv-1", "a") }), ["a@x.vn"]);
+        assert_eq!(kicks(account("nv-1", "b")), ["a@x.vn"]);
+    }
+
+    #[test]
+    fn d_05_an_address_of_somebody_else_is_refused_and_changes_nothing() {
+        let (_folder, mut table) = table();
+        let holder = Account { aliases: vec!["alias@x.vn".into()], ..account("nv-1", "a") };
+        table.apply(&request(vec![holder.clone()])).expect("applied");
+        for local in ["a", "alias"] {
+            let applied = table.apply(&request(vec![account("nv-2", local)])).expect("applied");
+            assert_eq!(applied.refused.len(), 1, "{local}");
+        }
+        assert_eq!(table.digests().expect("digests").accounts, [("nv-1".to_string(), holder.digest())]);
+    }
+
+    #[test]
+    fn an_address_moves_within_one_request_but_not_to_one_that_is_refused() {
+        let (_folder, mut table) = table();
+        table.apply(&request(vec![account("nv-1", "a"), account("nv-2", "b")])).expect("applied");
+        let swapped = table.apply(&request(vec![account("nv-1", "b"), account("nv-2", "a")])).expect("applied");
+        assert!(swapped.refused.is_empty(), "{:?}", swapped.refused);
+        // nv-1 cannot have c of nv-3, so it keeps b, so nv-2 cannot have b.
+        table.apply(&request(vec![account("nv-3", "c")])).expect("applied");
+        let chain = table.apply(&request(vec![account("nv-1", "c"), account("nv-2", "b")])).expect("applied");
+        assert_eq!(chain.refused.len(), 2);
+        assert_eq!(one(&table, "SELECT mailbox FROM accounts WHERE address = 'b@x.vn'").as_deref(), Some("nv-1"));
+    }
+
+    #[test]
+    fn d_14_a_revoked_account_keeps_its_address_and_loses_its_aliases() {
+        let (_folder, mut table) = table();
+        let holder = Account { aliases: vec!["alias@x.vn".into()], ..account("nv-1", "a") };
+        table.apply(&request(vec![holder])).expect("applied");
+        table.apply(&request(vec![Account::revoked("nv-1", "a@x.vn")])).expect("applied");
+        assert_eq!(one(&table, "SELECT address FROM accounts WHERE revoked").as_deref(), Some("a@x.vn"));
+        assert_eq!(one(&table, "SELECT source FROM aliases WHERE mailbox = 'nv-1'"), None);
+        assert_eq!(table.apply(&request(vec![account("nv-2", "a")])).expect("applied").refused.len(), 1);
+    }
+
+    #[test]
+    fn bad_rows_are_refused_one_by_one() {
+        let (_folder, mut table) = table();
+        let bad = [
+            Account { password_hash: "plain".into(), ..account("nv-1", "a") },
+            Account { address: "a@other.vn".into(), ..account("nv-2", "b") },
+            Account { address: "A b@x.vn".into(), ..account("nv-3", "c") },
+            account("../../etc", "d"),
+            account("", "e"),
+        ];
+        let mut all = bad.to_vec();
+        all.push(account("nv-9", "z"));
+        let applied = table.apply(&request(all)).expect("applied");
+        assert_eq!(applied.refused.len(), bad.len(), "{:?}", applied.refused);
+        assert!(applied.refused.iter().all(|r| !r.message.contains("plain")), "R3.1");
+        assert_eq!(table.digests().expect("digests").accounts.len(), 1);
+    }
+
+    #[test]
+    fn the_table_is_complete_only_with_every_account_and_stays_so() {
+        let (_folder, mut table) = table();
+        table.apply(&request(vec![account("nv-1", "a")])).expect("applied");
+        assert!(table.set_complete(2).is_err());
+        assert!(!table.is_complete().expect("read"));
+        table.set_complete(1).expect("complete");
+        table.apply(&request(vec![account("nv-2", "b")])).expect("applied");
+        assert!(table.is_complete().expect("read"));
+    }
+}

@@ -1,0 +1,35 @@
+//! What several kinds share: references, the document a decision rests on.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// API group of every kind.
+pub const GROUP: &str = "mail.gialai.gov.vn";
+/// API version of every kind.
+pub const VERSION: &str = "v1alpha1";
+
+/// A reference to an object of the same namespace.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NameRef {
+    /// Name of the object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// The written document a decision rests on (R5.2: number, date, issuer).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.number.trim() != '' && self.issuer.trim() != ''")
+    .message("R5.2: a basis names the document: write number, date (YYYY-MM-DD) and issuer, none of them blank"))]
+pub struct Basis {
+    /// Number and sign of the document, for example `12/STTTT-VP`.
+    #[schemars(length(min = 1, max = 100))]
+    pub number: String,
+    /// Day of the document, `YYYY-MM-DD`.
+    #[schemars(length(min = 10, max = 10), extend("format" = "date"))]
+    pub date: String,
+    /// Who issued it, for example `Sở Thông tin và Truyền thông`.
+    #[schemars(length(min = 1, max = 200))]
+    pub issuer: String,
+}

@@ -1,0 +1,237 @@
+//! Conditions: types, reasons, and merging without needless writes.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Types of conditions. `Ready` is the summary; `Reconciling` and `Stalled` are there only while true, as kstatus wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The object does what its spec says.
+    Ready,
+    /// Work is going on or is waited for; it will end by itself.
+    Reconciling,
+    /// It cannot go on until a person changes something.
+    Stalled,
+    /// What the operator decided stands in the mail server's account table.
+    Synced,
+    /// Mail can be received and read.
+    Available,
+    /// The agent in the mail pod answers the operator.
+    AgentReachable,
+    /// The server certificate is there, can be read and is not about to end.
+    CertificatesReady,
+}
+
+impl ConditionType {
+    /// The text in `conditions[].type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::Synced => "Synced",
+            Self::Available => "Available",
+            Self::AgentReachable => "AgentReachable",
+            Self::CertificatesReady => "CertificatesReady",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Why a condition is as it is: stable, PascalCase, the same text in conditions, events and metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+        impl Reason {
+            /// Every reason with what it means, for `docs/reference/codes.md`.
+            pub const ALL: &'static [(Reason, &'static str)] = &[$((Reason::$name, concat!($($doc),+)),)+];
+            /// The text in `conditions[].reason`.
+            pub fn as_str(self) -> &'static str { match self { $(Reason::$name => stringify!($name),)+ } }
+        }
+    };
+}
+
+reasons! {
+    /// Everything is as the spec says.
+    Ready,
+    /// The mailbox has its address, account and password.
+    Issued,
+    /// A person locked the mailbox by spec.lock; mail is still received.
+    Locked,
+    /// Waiting for the first look at the mail system.
+    Starting,
+    /// spec.agencyRef names an Agency that does not exist (yet).
+    AgencyNotFound,
+    /// The Agency exists but its own address is not decided; see its conditions.
+    AgencyNotReady,
+    /// spec.parentRef names an Agency that does not exist (yet).
+    ParentNotFound,
+    /// Parents of agencies form a circle or are nested too deep.
+    ParentCycle,
+    /// The MailSystem does not exist (yet).
+    SystemNotFound,
+    /// More than one MailSystem stands in the namespace; the oldest one is served.
+    AnotherSystemInNamespace,
+    /// The name cannot become an address; the message names rule and remedy.
+    InvalidName,
+    /// The local part cannot be used; the message names rule and remedy.
+    InvalidLocalPart,
+    /// The local part is reserved for the system's own use.
+    ReservedLocalPart,
+    /// Another holder has the address.
+    Conflict,
+    /// The address was issued to a person of another name under this resource name.
+    HolderMismatch,
+    /// An alias belongs to another holder.
+    AliasConflict,
+    /// The issued address stays although name or agency would now give another one.
+    AddressKept,
+    /// The credentials Secret holds no hash that can be used.
+    InvalidCredentials,
+    /// spec.quotaPolicyRef names a QuotaPolicy that does not exist.
+    QuotaPolicyNotFound,
+    /// A quantity or limit cannot be used; the message names path and remedy.
+    InvalidQuota,
+    /// The agent in the mail pod does not answer.
+    AgentUnavailable,
+    /// The volume of the mail pod is full.
+    VolumeFull,
+    /// The agent refused the account; the message says why.
+    AccountRefused,
+    /// More accounts than the brake allows would vanish from the table; held.
+    RemovalHeld,
+    /// The pod cannot pull its image.
+    ImagePullFailed,
+    /// The pod finds no volume or no node.
+    Unschedulable,
+    /// A container of the pod ends again and again.
+    CrashLooping,
+    /// A volume, ConfigMap or Secret of the pod cannot be mounted.
+    MountFailed,
+    /// The pod is being started or replaced.
+    PodStarting,
+    /// The certificate cannot be read or does not fit its key.
+    CertificateUnreadable,
+    /// The Secret that spec.tls names does not exist (yet).
+    CertificateNotFound,
+    /// The certificate ends soon or has ended.
+    CertificateExpiring,
+    /// The certificate is made and renewed by the operator.
+    SelfSigned,
+    /// The certificate comes from the Secret or issuer that spec.tls names.
+    Provided,
+    /// Writing to the API server failed; it is tried again.
+    ApiError,
+    /// A bug was caught; the object is tried again later.
+    InternalError,
+    /// The API server refuses what the operator asks: its Role lacks a verb.
+    Forbidden,
+}
+
+/// Sets one condition; `lastTransitionTime` moves only when the status flips.
+pub fn set_condition(
+    conditions: &mut Vec<Condition>,
+    kind: ConditionType,
+    status: bool,
+    reason: Reason,
+    message: impl Into<String>,
+    generation: i64,
+    now: Timestamp,
+) {
+    let new = condition(kind, status, reason, message, generation, now);
+    match conditions.iter_mut().find(|c| c.type_ == new.type_) {
+        Some(old) => {
+            let kept = (old.status == new.status).then(|| old.last_transition_time.clone());
+            *old = new;
+            if let Some(time) = kept {
+                old.last_transition_time = time;
+            }
+        }
+        None => conditions.push(new),
+    }
+}
+
+/// One condition, in transition at `now`.
+pub fn condition(
+    kind: ConditionType,
+    status: bool,
+    reason: Reason,
+    message: impl Into<String>,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    let mut message: String = message.into();
+    if message.len() > 1024 {
+        let end = (0..=1020).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    Condition {
+        type_: kind.as_str().to_string(),
+        status: if status { "True" } else { "False" }.to_string(),
+        reason: reason.as_str().to_string(),
+        message,
+        observed_generation: Some(generation),
+        last_transition_time: Time(now),
+    }
+}
+
+/// Whether the condition is there and true.
+pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
+    conditions.iter().any(|c| c.type_ == kind.as_str() && c.status == "True")
+}
+
+/// How a `Ready` that is not true is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It is ready.
+    Ready,
+    /// It will go on by itself (kstatus: InProgress).
+    Waiting,
+    /// A person must act (kstatus: Failed).
+    Stalled,
+}
+
+/// Writes `Ready` and, while they hold, `Reconciling` or `Stalled`.
+pub fn summarise(
+    conditions: &mut Vec<Condition>,
+    outlook: Outlook,
+    reason: Reason,
+    message: impl Into<String>,
+    generation: i64,
+    now: Timestamp,
+) {
+    let message: String = message.into();
+    set_condition(
+        conditions,
+        ConditionType::Ready,
+        outlook == Outlook::Ready,
+        reason,
+        message.clone(),
+        generation,
+        now,
+    );
+    for (kind, holds) in [
+        (ConditionType::Reconciling, outlook == Outlook::Waiting),
+        (ConditionType::Stalled, outlook == Outlook::Stalled),
+    ] {
+        if holds {
+            set_condition(conditions, kind, true, reason, message.clone(), generation, now);
+        } else {
+            conditions.retain(|c| c.type_ != kind.as_str());
+        }
+    }
+}
+
+/// Schema of `status.conditions`: a map keyed by `type`, so that server-side apply merges it.
+pub(super) fn conditions_schema(generator: &mut SchemaGenerator) -> Schema {
+    let item = generator.subschema_for::<Condition>();
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": item,
+    })
+}

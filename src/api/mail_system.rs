@@ -1,0 +1,307 @@
+//! MailSystem: one domain, the mail server that serves it and how the regulation is set for it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::NameRef;
+use super::conditions::conditions_schema;
+
+/// The volume of the mail store. It is kept when the MailSystem is deleted.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// Size, for example `200Gi`.
+    #[schemars(length(min = 1, max = 20))]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(Mi|Gi|Ti)$')")
+        .message("spec.dovecot.storage.size is a quantity: write for example 200Gi"))]
+    pub size: String,
+    /// StorageClass; the cluster's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+}
+
+/// Dovecot + Postfix + rspamd, deployed by the operator.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Dovecot {
+    /// Number of pods: 1.
+    #[serde(default = "one")]
+    #[schemars(default = "one")]
+    #[x_kube(validation = Rule::new("self == 1")
+        .message("spec.dovecot.replicas: one Dovecot writes a mail store; write 1"))]
+    pub replicas: i32,
+    /// The volume of the mail store.
+    pub storage: Storage,
+    /// Image of Dovecot, Postfix and rspamd; the operator's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300))]
+    pub image: Option<String>,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// How clients reach the system.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum ExposureType {
+    /// Inside the cluster only.
+    #[default]
+    ClusterIP,
+    /// By a load balancer of the cluster.
+    LoadBalancer,
+    /// By a port of each node.
+    NodePort,
+}
+
+/// How clients reach the system.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Exposure {
+    /// Type of the Services. With LoadBalancer and NodePort clients keep their addresses (externalTrafficPolicy Local).
+    #[serde(default, rename = "type")]
+    #[schemars(default)]
+    pub service_type: ExposureType,
+    /// Annotations of the Services, for the load balancer.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub annotations: std::collections::BTreeMap<String, String>,
+}
+
+/// An issuer of cert-manager.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuerRef {
+    /// Name of the issuer.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// `Issuer` or `ClusterIssuer`.
+    #[serde(default = "issuer")]
+    #[schemars(default = "issuer", length(max = 63))]
+    pub kind: String,
+}
+
+fn issuer() -> String {
+    "Issuer".into()
+}
+
+/// A certificate by cert-manager.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertManager {
+    /// The issuer that signs it.
+    pub issuer_ref: IssuerRef,
+}
+
+/// Where the server certificate comes from; without either the operator makes and renews a self-signed one.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.secretRef) && has(self.certManager))")
+    .message("spec.tls: write secretRef or certManager, not both"))]
+pub struct Tls {
+    /// A Secret of type kubernetes.io/tls that somebody else keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<NameRef>,
+    /// A cert-manager Certificate, made by the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_manager: Option<CertManager>,
+}
+
+/// Which naming rules are in force.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum NamingProfile {
+    /// Province, districts, communes: the rules of 2022.
+    #[default]
+    GiaLai2022,
+    /// Province and communes, since 1 July 2025.
+    TwoTier2025,
+}
+
+/// What the initial password is good for (R9.1).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum FirstAccess {
+    /// Mail protocols work with the initial password.
+    #[default]
+    MailAllowed,
+    /// Mail protocols refuse until the password is changed; mail is received.
+    ChangePassword,
+}
+
+/// How the regulation is set for this system.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Regulation {
+    /// Which naming rules are in force.
+    #[serde(default)]
+    #[schemars(default)]
+    pub naming_profile: NamingProfile,
+    /// What the initial password is good for.
+    #[serde(default)]
+    #[schemars(default)]
+    pub first_access: FirstAccess,
+}
+
+/// Storage and largest attachment of a mailbox that no QuotaPolicy covers.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultQuota {
+    /// Storage, for example `2Gi`.
+    #[schemars(length(min = 1, max = 20))]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+        .message("spec.defaultQuota.storage is a quantity without fraction: write for example 2Gi"))]
+    pub storage: String,
+    /// Largest attachment in decoded bytes, for example `20M`.
+    #[schemars(length(min = 1, max = 20))]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+        .message("spec.defaultQuota.maxAttachment is a quantity without fraction: write for example 20M"))]
+    pub max_attachment: String,
+}
+
+impl Default for DefaultQuota {
+    fn default() -> Self {
+        Self { storage: "2Gi".into(), max_attachment: "20M".into() }
+    }
+}
+
+/// One mail system of one domain.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, KubeSchema)]
+#[kube(
+    group = "mail.gialai.gov.vn",
+    version = "v1alpha1",
+    kind = "MailSystem",
+    plural = "mailsystems",
+    singular = "mailsystem",
+    shortname = "msys",
+    category = "mail",
+    namespaced,
+    status = "MailSystemStatus",
+    derive = "PartialEq",
+    doc = "One mail domain, the server that the operator deploys for it and how the regulation is set. One per namespace.",
+    validation = Rule::new("self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')")
+        .message("the name of a MailSystem has at most 40 characters and no dot, since Services are named after it"),
+    printcolumn(name = "Domain", type_ = "string", json_path = ".spec.domain"),
+    printcolumn(name = "Mailboxes", type_ = "integer", json_path = ".status.mailboxes"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MailSystemSpec {
+    /// The mail domain. It cannot change: every issued address carries it.
+    #[schemars(length(min = 3, max = 253))]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("spec.domain cannot change, every issued address carries it; make another MailSystem in another namespace"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+$')")
+        .message("spec.domain is a lower-case domain name: write for example gialai.gov.vn"))]
+    pub domain: String,
+    /// The name of the mail server: MX, certificate, greeting.
+    #[schemars(length(min = 3, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+$')")
+        .message("spec.hostname is a lower-case host name: write for example mail.gialai.gov.vn"))]
+    pub hostname: String,
+    /// Dovecot + Postfix + rspamd.
+    pub dovecot: Dovecot,
+    /// How clients reach it.
+    #[serde(default)]
+    #[schemars(default)]
+    pub exposure: Exposure,
+    /// Where the server certificate comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How the regulation is set.
+    #[serde(default)]
+    #[schemars(default)]
+    pub regulation: Regulation,
+    /// Storage and largest attachment where no QuotaPolicy covers a mailbox.
+    #[serde(default)]
+    #[schemars(default)]
+    pub default_quota: DefaultQuota,
+    /// Largest attachment that any policy may give, in decoded bytes; Postfix takes no larger message.
+    #[serde(default = "largest")]
+    #[schemars(default = "largest", length(min = 1, max = 20))]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+        .message("spec.maxAttachment is a quantity without fraction: write for example 50M"))]
+    pub max_attachment: String,
+    /// The Mailbox that gets mail for postmaster and abuse; without it the system keeps that mail in a store of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postmaster_ref: Option<NameRef>,
+    /// Host that takes all outgoing mail, `host:port`; without it MX records are followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 260))]
+    #[x_kube(validation = Rule::new("self.matches('^[][a-zA-Z0-9.:-]+$')")
+        .message("spec.relayHost is a host and optional port: write for example [relay.gialai.gov.vn]:587"))]
+    pub relay_host: Option<String>,
+}
+
+fn largest() -> String {
+    "50M".into()
+}
+
+/// One DNS record that is to be published.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DnsRecord {
+    /// Owner name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// `MX`, `TXT`, …
+    #[serde(rename = "type")]
+    #[schemars(length(max = 10))]
+    pub record_type: String,
+    /// Value.
+    #[schemars(length(max = 1024))]
+    pub value: String,
+}
+
+/// One way in.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// `imaps`, `submission`, …
+    #[schemars(length(max = 20))]
+    pub protocol: String,
+    /// Host inside the cluster.
+    #[schemars(length(max = 300))]
+    pub host: String,
+    /// Port.
+    pub port: i32,
+}
+
+/// What the operator decided and saw of a MailSystem.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MailSystemStatus {
+    /// The generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Mailboxes with an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailboxes: Option<i64>,
+    /// The image in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 300))]
+    pub image: Option<String>,
+    /// The pod that serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub pod: Option<String>,
+    /// End of the server certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_not_after: Option<Time>,
+    /// Ways in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub endpoints: Vec<Endpoint>,
+    /// DNS records to publish (MX, SPF, DKIM, DMARC).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub dns_records: Vec<DnsRecord>,
+    /// What holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,228 @@
+//! Mailbox: the account of a person or of an agency.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Basis, NameRef};
+use super::conditions::conditions_schema;
+
+/// Who holds a mailbox (R1).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub enum Holder {
+    /// A person of an agency.
+    #[default]
+    Person,
+    /// The agency itself.
+    Agency,
+}
+
+/// A name whose parts are told apart by hand; it wins over the text (D-08).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StructuredName {
+    /// Family name (họ).
+    #[schemars(length(min = 1, max = 100))]
+    pub family: String,
+    /// Middle names (tên đệm), separated by blanks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub middle: Option<String>,
+    /// Given name (tên).
+    #[schemars(length(min = 1, max = 100))]
+    pub given: String,
+}
+
+/// Why a person locks a mailbox (Điều 6 khoản 2).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub enum LockReason {
+    /// No login, send or receive for three months (6.2.a).
+    Inactive,
+    /// The password is known to others (6.2.b).
+    Compromised,
+    /// The password is lost (6.2.b).
+    LostPassword,
+    /// A source of spam or malware (6.2.b).
+    SpamOrMalware,
+    /// Prohibited use (6.2.c).
+    ProhibitedUse,
+    /// The default password was not changed (6.2.d).
+    DefaultPassword,
+}
+
+impl LockReason {
+    /// The point of the regulation.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Inactive => "6.2.a",
+            Self::Compromised | Self::LostPassword | Self::SpamOrMalware => "6.2.b",
+            Self::ProhibitedUse => "6.2.c",
+            Self::DefaultPassword => "6.2.d",
+        }
+    }
+}
+
+/// A lock decided by a person: no access by any protocol, mail is still received (R6.1).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Lock {
+    /// Every reason that holds (D-13).
+    #[schemars(length(min = 1, max = 6))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub reasons: Vec<LockReason>,
+    /// The document it rests on (R5.2).
+    pub basis: Basis,
+}
+
+/// A personal or agency mailbox.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, KubeSchema)]
+#[kube(
+    group = "mail.gialai.gov.vn",
+    version = "v1alpha1",
+    kind = "Mailbox",
+    plural = "mailboxes",
+    singular = "mailbox",
+    shortname = "mbx",
+    category = "mail",
+    namespaced,
+    status = "MailboxStatus",
+    derive = "PartialEq",
+    selectable = ".spec.agencyRef.name",
+    selectable = ".status.address",
+    doc = "The account of a person or of an agency. Its name is the staff code: people keep it, addresses change.",
+    validation = Rule::new("self.metadata.name.size() <= 63")
+        .message("the name of a Mailbox has at most 63 characters: write the staff code, for example nv-000123"),
+    printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
+    printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Name", type_ = "string", json_path = ".spec.fullName", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxSpec {
+    /// The Agency it belongs to (R1: exactly one).
+    pub agency_ref: NameRef,
+    /// Person, or the agency itself.
+    #[serde(default, skip_serializing_if = "is_person")]
+    #[schemars(default)]
+    pub holder: Holder,
+    /// Full name in Vietnamese: `Hoàng Thị Như Quỳnh`.
+    #[schemars(length(min = 1, max = 200))]
+    pub full_name: String,
+    /// The parts of the name, where the text does not tell them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub structured_name: Option<StructuredName>,
+    /// Position or title, for the directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub title: Option<String>,
+    /// The local part, pinned (D-21): never derived again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')")
+        .message("D-21: a local part is lower-case a-z, 0-9, dots and hyphens between them, for example quynhhtn.stttt"))]
+    pub local_part: Option<String>,
+    /// Further local parts that arrive in this mailbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub aliases: Vec<String>,
+    /// The QuotaPolicy of this mailbox alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_policy_ref: Option<NameRef>,
+    /// A lock decided by a person (R6.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
+    /// The document it rests on (R5.2).
+    pub basis: Basis,
+}
+
+fn is_person(holder: &Holder) -> bool {
+    *holder == Holder::Person
+}
+
+/// The state of an account (requirements §5).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum MailboxState {
+    /// No account yet.
+    Pending,
+    /// Only a change of the password is allowed (R9.1); mail is received.
+    MustChangePassword,
+    /// Log in, send, receive.
+    Active,
+    /// No access by any protocol; mail is received (R6.1).
+    Locked,
+}
+
+/// The quota in force.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveQuota {
+    /// The QuotaPolicy it comes from; absent when the system's default holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub policy: Option<String>,
+    /// Why this one: `Mailbox`, `Agency`, `Selector` or `SystemDefault`, in this order of precedence.
+    #[schemars(length(max = 20))]
+    pub source: String,
+    /// Storage.
+    #[schemars(length(max = 20))]
+    pub storage: String,
+    /// Largest attachment, in decoded bytes (R7.3.b).
+    #[schemars(length(max = 20))]
+    pub max_attachment: String,
+}
+
+/// One lock in force.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LockStatus {
+    /// The reason.
+    pub reason: LockReason,
+    /// The point of the regulation.
+    #[schemars(length(max = 20))]
+    pub rule: String,
+    /// Since when.
+    pub since: Time,
+    /// Number of the document.
+    #[schemars(length(max = 400))]
+    pub basis: String,
+}
+
+/// What the operator decided for a Mailbox.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxStatus {
+    /// The generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The address in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub address: Option<String>,
+    /// Further addresses in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 320)))]
+    pub aliases: Vec<String>,
+    /// The state of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MailboxState>,
+    /// When the account was first there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Time>,
+    /// Every lock in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    pub locks: Vec<LockStatus>,
+    /// The quota in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<EffectiveQuota>,
+    /// What holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Vec<Condition>,
+}

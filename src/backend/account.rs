@@ -1,0 +1,155 @@
+//! One account of the projection.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What a holder may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// Log in, send, receive.
+    Open,
+    /// Receive; mail protocols refuse until the password is changed (R9.1).
+    MustChange,
+    /// Receive only (R6.1).
+    Locked,
+    /// Nothing: mail is refused for good with 5.2.1, the mail store stays (requirements §5, D-14).
+    Revoked,
+}
+
+/// One account as the mail server shall have it. The key is the name of the Mailbox: people keep it, addresses change.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Name of the Mailbox; also the folder of its mail.
+    pub mailbox: String,
+    /// Address.
+    pub address: String,
+    /// Further addresses.
+    pub aliases: Vec<String>,
+    /// `{ARGON2ID}$argon2id$…`; empty: nobody can log in.
+    pub password_hash: String,
+    /// What the holder may do.
+    pub access: Access,
+    /// Storage in bytes.
+    pub quota_bytes: u64,
+    /// Largest message in bytes.
+    pub max_message_bytes: u64,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("mailbox", &self.mailbox)
+            .field("address", &self.address)
+            .field("aliases", &self.aliases)
+            .field("access", &self.access)
+            .field("quota_bytes", &self.quota_bytes)
+            .field("max_message_bytes", &self.max_message_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    /// The row of a Mailbox that is gone (D-14): nobody logs in, mail is refused, address and mail store stay taken.
+    pub fn revoked(mailbox: &str, address: &str) -> Self {
+        Self {
+            mailbox: mailbox.into(),
+            address: address.into(),
+            aliases: Vec::new(),
+            password_hash: String::new(),
+            access: Access::Revoked,
+            quota_bytes: 0,
+            max_message_bytes: 0,
+        }
+    }
+
+    /// A digest of everything in the account: equal digests, equal accounts.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let access = format!("{:?}", self.access);
+        let (quota, message) = (self.quota_bytes.to_string(), self.max_message_bytes.to_string());
+        for part in
+            [&self.mailbox, &self.address, &self.aliases.join(","), &self.password_hash, &access, &quota, &message]
+        {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// How every hash is written: both backends read that text, and a hash without its scheme would be taken as a plain
+/// password by Dovecot.
+pub const HASH_SCHEME: &str = "{ARGON2ID}";
+
+/// A password hash that must not be handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hash does not parse as {{ARGON2ID}}$argon2id$…")]
+pub struct InvalidHash;
+
+/// Checks that a hash is what it says; nothing else is ever given to a backend.
+pub fn check_hash(hash: &str) -> Result<(), InvalidHash> {
+    let phc = hash.strip_prefix(HASH_SCHEME).ok_or(InvalidHash)?;
+    let parsed = argon2::PasswordHash::new(phc).map_err(|_| InvalidHash)?;
+    let whole = parsed.algorithm == argon2::ARGON2ID_IDENT && parsed.hash.is_some() && parsed.salt.is_some();
+    let clean = phc.bytes().all(|b| b.is_ascii_graphic() && b != b'\'');
+    (whole && clean).then_some(()).ok_or(InvalidHash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            mailbox: "nv-1".into(),
+            address: "a@x.vn".into(),
+            aliases: vec!["b@x.vn".into()],
+            password_hash: "secret-hash".into(),
+            access: Access::Open,
+            quota_bytes: 1,
+            max_message_bytes: 2,
+        }
+    }
+
+    #[test]
+    fn every_field_changes_the_digest() {
+        let base = account().digest();
+        let changes: [fn(&mut Account); 7] = [
+            |a| a.mailbox.push('x'),
+            |a| a.address.push('x'),
+            |a| a.aliases.clear(),
+            |a| a.password_hash.push('x'),
+            |a| a.access = Access::Locked,
+            |a| a.quota_bytes += 1,
+            |a| a.max_message_bytes += 1,
+        ];
+        for change in changes {
+            let mut other = account();
+            change(&mut other);
+            assert_ne!(other.digest(), base, "{other:?}");
+        }
+        assert_eq!(account().digest(), base);
+    }
+
+    #[test]
+    fn r3_1_debug_prints_no_hash() {
+        assert!(!format!("{:?}", account()).contains("secret-hash"));
+    }
+
+    #[test]
+    fn only_a_whole_argon2id_hash_with_its_scheme_passes() {
+        let good = "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+        assert_eq!(check_hash(good), Ok(()));
+        for bad in [
+            "",
+            "plain",
+            &good[10..],
+            "{ARGON2ID}",
+            "{PLAIN}x",
+            "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ",
+            "{ARGON2ID}$6$abc$def",
+        ] {
+            assert_eq!(check_hash(bad), Err(InvalidHash), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The Dovecot backend: a client of the agent in the mail pod, over mutual TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
+
+use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State};
+use super::{BackendError, MailBackend};
+
+const LIMIT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(3);
+const MAX_ANSWER: usize = 64 << 20;
+
+/// A client of one agent; it keeps one connection.
+pub struct AgentClient {
+    address: SocketAddr,
+    name: ServerName<'static>,
+    connector: TlsConnector,
+    connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl AgentClient {
+    /// `name` is the name in the agent's certificate.
+    pub fn new(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> Result<Self, BackendError> {
+        let name = ServerName::try_from(name.to_string())
+            .map_err(|e| BackendError::Unavailable(format!("name of the agent: {e}")))?;
+        Ok(Self { address, name, connector: TlsConnector::from(config), connection: Mutex::new(None) })
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, BackendError> {
+        let unavailable =
+            |what: &str, e: &dyn std::fmt::Display| BackendError::Unavailable(format!("{} {what}: {e}", self.address));
+        let connect = async {
+            let stream = TcpStream::connect(self.address).await.map_err(|e| unavailable("connect", &e))?;
+            let _ = stream.set_nodelay(true);
+            let stream = self.connector.connect(self.name.clone(), stream).await.map_err(|e| unavailable("TLS", &e))?;
+            let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| unavailable("HTTP", &e))?;
+            tokio::spawn(connection);
+            Ok(sender)
+        };
+        match tokio::time::timeout(CONNECT, connect).await {
+            Ok(result) => result,
+            Err(_) => Err(unavailable("connect", &format!("no answer within {} s", CONNECT.as_secs()))),
+        }
+    }
+
+    async fn call<B: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<A, BackendError> {
+        let unavailable =
+            |e: &dyn std::fmt::Display| BackendError::Unavailable(format!("{} {path}: {e}", self.address));
+        let body = match body {
+            Some(body) => serde_json::to_vec(body).map_err(|e| unavailable(&e))?,
+            None => Vec::new(),
+        };
+        let exchange = async {
+            let mut kept = self.connection.lock().await;
+            let mut sender = match kept.take() {
+                Some(sender) if !sender.is_closed() => sender,
+                _ => self.connect().await?,
+            };
+            let request = hyper::Request::builder()
+                .method(method)
+                .uri(path)
+                .header("Host", "agent")
+                .header("Content-Type", "application/json")
+                .body(Full::new(Bytes::from(body)))
+                .map_err(|e| unavailable(&e))?;
+            let answer = sender.send_request(request).await.map_err(|e| unavailable(&e))?;
+            let status = answer.status();
+            let body =
+                Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|e| unavailable(&e))?.to_bytes();
+            *kept = Some(sender);
+            Ok((status, body))
+        };
+        let (status, body) = match tokio::time::timeout(LIMIT, exchange).await {
+            Ok(result) => result?,
+            Err(_) => return Err(unavailable(&format!("no answer within {} s", LIMIT.as_secs()))),
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|_| unavailable(&"the answer cannot be read"));
+        }
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(error) if error.code == ErrorCode::VolumeFull => BackendError::VolumeFull(error.message),
+            Ok(error) => BackendError::Refused(error.message),
+            Err(_) => unavailable(&format!("HTTP status {status}")),
+        })
+    }
+}
+
+impl MailBackend for AgentClient {
+    fn state(&self) -> BoxFuture<'_, Result<State, BackendError>> {
+        self.call::<(), _>("GET", "/v1/state", None).boxed()
+    }
+
+    fn digests(&self) -> BoxFuture<'_, Result<Digests, BackendError>> {
+        self.call::<(), _>("GET", "/v1/digests", None).boxed()
+    }
+
+    fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>> {
+        self.call("POST", "/v1/accounts", Some(request)).boxed()
+    }
+
+    fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>> {
+        async move { self.call("POST", "/v1/complete", Some(&request)).await }.boxed()
+    }
+}

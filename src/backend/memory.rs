@@ -1,0 +1,98 @@
+//! A mail server in memory with fault knobs: for faults that the real one cannot be made to show.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, State, System};
+use super::{Account, BackendError, MailBackend};
+
+/// What it holds and how it misbehaves.
+#[derive(Default)]
+pub struct Inner {
+    /// Accounts by mailbox.
+    pub accounts: BTreeMap<String, Account>,
+    /// What is the same for the whole system.
+    pub system: Option<System>,
+    /// Changes of the table.
+    pub revision: u64,
+    /// Whether all accounts were there once.
+    pub complete: bool,
+    /// Changes at each start.
+    pub instance: String,
+    /// Every request fails with this.
+    pub failing: Option<BackendError>,
+    /// Requests that were answered: states, digests, applies.
+    pub calls: (usize, usize, usize),
+}
+
+/// The server.
+#[derive(Default)]
+pub struct Memory(Mutex<Inner>);
+
+impl Memory {
+    /// Looks at it or changes it.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn answer<T: Send + 'static>(
+        &self,
+        answer: impl FnOnce(&mut Inner) -> T,
+    ) -> BoxFuture<'_, Result<T, BackendError>> {
+        let result = self.with(|inner| match inner.failing.clone() {
+            Some(error) => Err(error),
+            None => Ok(answer(inner)),
+        });
+        async move { result }.boxed()
+    }
+}
+
+fn state(inner: &Inner) -> State {
+    State {
+        version: "memory".into(),
+        instance: inner.instance.clone(),
+        revision: inner.revision,
+        complete: inner.complete,
+        free_bytes: 1 << 40,
+        total_bytes: 1 << 41,
+        certificate_error: None,
+    }
+}
+
+impl MailBackend for Memory {
+    fn state(&self) -> BoxFuture<'_, Result<State, BackendError>> {
+        self.answer(|inner| {
+            inner.calls.0 += 1;
+            state(inner)
+        })
+    }
+
+    fn digests(&self) -> BoxFuture<'_, Result<Digests, BackendError>> {
+        self.answer(|inner| {
+            inner.calls.1 += 1;
+            let accounts = inner.accounts.iter().map(|(m, a)| (m.clone(), a.digest())).collect();
+            Digests { revision: inner.revision, accounts, system: inner.system.clone() }
+        })
+    }
+
+    fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>> {
+        self.answer(|inner| {
+            inner.calls.2 += 1;
+            inner.revision += 1;
+            inner.system = Some(request.system.clone());
+            inner.accounts.retain(|mailbox, _| !request.remove.contains(mailbox));
+            inner.accounts.extend(request.upsert.iter().map(|a| (a.mailbox.clone(), a.clone())));
+            ApplyResponse { revision: inner.revision, refused: vec![], kicked: 0 }
+        })
+    }
+
+    fn complete(&self, _: Complete) -> BoxFuture<'_, Result<State, BackendError>> {
+        self.answer(|inner| {
+            inner.complete = true;
+            state(inner)
+        })
+    }
+}

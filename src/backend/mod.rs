@@ -1,0 +1,43 @@
+//! What a mail server is asked to do: a projection of accounts, in bulk.
+//!
+//! The wire types between operator and agent live here too, so that both sides speak of the same thing.
+
+mod account;
+pub mod dovecot;
+pub mod memory;
+mod projection;
+mod syncer;
+mod wire;
+
+use futures::future::BoxFuture;
+
+pub use account::{Access, Account, HASH_SCHEME, InvalidHash, check_hash};
+pub use projection::{Projection, Standing};
+pub use syncer::{Health, Syncer};
+pub use wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, Refused, State, System};
+
+/// Why a backend did not do it. Never holds what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// It cannot be reached; tried again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Its volume is full; tried again.
+    #[error("{0}")]
+    VolumeFull(String),
+    /// It answered, but did not do it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A mail server, bulk first: one request per system, not one per mailbox.
+pub trait MailBackend: Send + Sync {
+    /// How it is.
+    fn state(&self) -> BoxFuture<'_, Result<State, BackendError>>;
+    /// What accounts it has.
+    fn digests(&self) -> BoxFuture<'_, Result<Digests, BackendError>>;
+    /// Writes and removes accounts, all in one transaction.
+    fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>>;
+    /// Says that all accounts were sent.
+    fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>>;
+}

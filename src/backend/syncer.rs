@@ -1,0 +1,225 @@
+//! The loop that brings a mail server to what the projection wants: coalesced, bounded, with backoff.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::account::Account;
+use super::projection::{Projection, Standing};
+use super::wire::{Complete, State, System};
+use super::{BackendError, MailBackend};
+use crate::domain::backoff;
+
+/// Changes that come within this time go out together.
+const COALESCE: Duration = Duration::from_millis(15);
+/// Time between two looks at a quiet server.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Whether the server can be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Health {
+    /// Not asked yet, or there is no address to ask.
+    Unknown,
+    /// It answered.
+    Reachable(State),
+    /// It did not.
+    Failing(BackendError),
+}
+
+/// Keeps one mail server in step.
+pub struct Syncer {
+    projection: Mutex<Projection>,
+    backend: watch::Sender<Option<Arc<dyn MailBackend>>>,
+    changed: Notify,
+    progress: watch::Sender<u64>,
+    health: watch::Sender<Health>,
+    /// Mailboxes whose account came to stand differently while nobody waited any more.
+    news: mpsc::Sender<String>,
+}
+
+impl Syncer {
+    /// `news` gets the names of mailboxes to look at again.
+    pub fn new(news: mpsc::Sender<String>) -> Self {
+        Self {
+            projection: Mutex::default(),
+            backend: watch::Sender::new(None),
+            changed: Notify::new(),
+            progress: watch::Sender::new(0),
+            health: watch::Sender::new(Health::Unknown),
+            news,
+        }
+    }
+
+    /// The projection, for a short look or change.
+    pub fn projection(&self) -> MutexGuard<'_, Projection> {
+        self.projection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server to speak to from now on.
+    pub fn set_backend(&self, backend: Option<Arc<dyn MailBackend>>) {
+        self.projection().forget();
+        self.backend.send_replace(backend);
+        self.changed.notify_one();
+    }
+
+    /// Follows whether the server can be reached.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
+    }
+
+    /// What is the same for the whole system.
+    pub fn set_system(&self, system: System) {
+        if self.projection().set_system(system) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wants an account and waits, within a bound, until the server has it.
+    pub async fn ensure(&self, account: Account, limit: Duration) -> Standing {
+        let mailbox = account.mailbox.clone();
+        let mut progress = self.progress.subscribe();
+        let mut standing = self.projection().set(account);
+        let deadline = Instant::now() + limit;
+        if standing == Standing::Pending {
+            self.changed.notify_one();
+        }
+        while standing == Standing::Pending && matches!(*self.health.borrow(), Health::Reachable(_)) {
+            if !matches!(tokio::time::timeout_at(deadline, progress.changed()).await, Ok(Ok(()))) {
+                break;
+            }
+            standing = self.projection().standing(&mailbox);
+        }
+        standing
+    }
+
+    /// Wants an account and does not wait.
+    pub fn want(&self, account: Account) {
+        if self.projection().set(account) == Standing::Pending {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Revokes the account of a deleted Mailbox.
+    pub fn revoke(&self, mailbox: &str) -> bool {
+        let done = self.projection().revoke(mailbox);
+        self.changed.notify_one();
+        done
+    }
+
+    /// Every mailbox of the cluster was decided once.
+    pub fn settle(&self) {
+        self.projection().settle();
+        self.changed.notify_one();
+    }
+
+    /// Works for ever.
+    pub async fn run(&self) {
+        let mut failures = 0;
+        let mut backends = self.backend.subscribe();
+        let mut look = Instant::now();
+        loop {
+            let backend = backends.borrow_and_update().clone();
+            let Some(backend) = backend else {
+                self.health.send_if_modified(|h| std::mem::replace(h, Health::Unknown) != Health::Unknown);
+                tokio::select! { _ = backends.changed() => {}, () = self.changed.notified() => {} }
+                continue;
+            };
+            match self.step(backend.as_ref(), &mut look).await {
+                Ok(()) => {
+                    failures = 0;
+                    tokio::select! {
+                        () = tokio::time::sleep_until(look) => {}
+                        _ = backends.changed() => look = Instant::now(),
+                        () = self.changed.notified() => tokio::time::sleep(COALESCE).await,
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    self.fail(&error, failures);
+                    let pause = backoff::delay(failures, Duration::from_millis(250), LOOK, rand::random());
+                    tokio::select! { () = tokio::time::sleep(pause) => {}, _ = backends.changed() => {} }
+                    look = Instant::now();
+                }
+            }
+        }
+    }
+
+    fn fail(&self, error: &BackendError, failures: u32) {
+        if failures.is_power_of_two() {
+            warn!(%error, failures, "the mail server cannot be brought in step; trying again");
+        }
+        if matches!(error, BackendError::Unavailable(_)) {
+            self.projection().forget();
+        }
+        let new = Health::Failing(error.clone());
+        self.health.send_if_modified(|old| std::mem::replace(old, new.clone()) != new);
+        self.progress.send_modify(|n| *n += 1);
+    }
+
+    /// One pass: look if it is time, meet if needed, send what is to be sent.
+    async fn step(&self, backend: &dyn MailBackend, look: &mut Instant) -> Result<(), BackendError> {
+        if Instant::now() >= *look || !self.projection().met() {
+            let state = backend.state().await?;
+            self.see(state);
+            *look = Instant::now() + LOOK;
+        }
+        if !self.projection().met() {
+            let digests = backend.digests().await?;
+            info!(accounts = digests.accounts.len(), revision = digests.revision, "met the mail server");
+            let news = self.projection().meet(digests);
+            self.tell(news);
+        }
+        loop {
+            let batch = self.projection().batch();
+            let Some(batch) = batch else { break };
+            let response = backend.apply(&batch.request).await?;
+            let news = self.projection().applied(batch, &response);
+            self.expect_revision(response.revision);
+            self.tell(news);
+        }
+        let (settled, accounts) = {
+            let p = self.projection();
+            (p.settled() && p.unwanted().is_empty(), p.accounts())
+        };
+        let incomplete = matches!(&*self.health.borrow(), Health::Reachable(state) if !state.complete);
+        if settled && incomplete {
+            let state = backend.complete(Complete { accounts }).await?;
+            info!(accounts, "the account table is complete; Postfix may start");
+            self.see(state);
+        }
+        Ok(())
+    }
+
+    /// A state that is not what we left: restarted, restored or changed by somebody else.
+    fn see(&self, state: State) {
+        let same = match &*self.health.borrow() {
+            Health::Reachable(old) => old.instance == state.instance && old.revision == state.revision,
+            _ => false,
+        };
+        if !same {
+            self.projection().forget();
+        }
+        let new = Health::Reachable(state);
+        self.health.send_if_modified(|old| std::mem::replace(old, new.clone()) != new);
+    }
+
+    fn expect_revision(&self, revision: u64) {
+        self.health.send_if_modified(|health| {
+            if let Health::Reachable(state) = health {
+                state.revision = revision;
+            }
+            false
+        });
+    }
+
+    fn tell(&self, news: Vec<String>) {
+        self.progress.send_modify(|n| *n += 1);
+        for mailbox in news {
+            // A full queue loses nothing: who is not told looks again by itself.
+            let _ = self.news.try_send(mailbox);
+        }
+    }
+}

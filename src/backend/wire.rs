@@ -1,0 +1,102 @@
+//! What operator and agent say to each other: JSON over mutual TLS, `/v1/…` on the agent's port.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+
+/// What is the same for the whole system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    /// The mail domain.
+    pub domain: String,
+    /// Address that gets mail for postmaster and abuse; `None`: the system's own store.
+    pub postmaster: Option<String>,
+}
+
+/// `POST /v1/accounts`: changes to the account table, in one transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApplyRequest {
+    /// What is the same for the whole system.
+    pub system: System,
+    /// Accounts to write.
+    pub upsert: Vec<Account>,
+    /// Mailboxes whose rows go; their mail stays.
+    pub remove: Vec<String>,
+}
+
+/// An account that the table refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Name of the Mailbox.
+    pub mailbox: String,
+    /// Why.
+    pub message: String,
+}
+
+/// Answer to `POST /v1/accounts`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApplyResponse {
+    /// Revision of the table after it.
+    pub revision: u64,
+    /// What was refused; all else is written.
+    pub refused: Vec<Refused>,
+    /// Sessions that were ended because their account was locked, revoked or changed.
+    pub kicked: u64,
+}
+
+/// `POST /v1/complete`: every account has been sent; Postfix may start (before, an unknown address is not final).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Complete {
+    /// Number of accounts that the operator sent.
+    pub accounts: u64,
+}
+
+/// `GET /v1/state`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of the agent.
+    pub version: String,
+    /// Changes at each start of the agent.
+    pub instance: String,
+    /// Counts changes of the table.
+    pub revision: u64,
+    /// Whether the table was complete once.
+    pub complete: bool,
+    /// Free bytes of the volume.
+    pub free_bytes: u64,
+    /// Size of the volume.
+    pub total_bytes: u64,
+    /// SHA-256 of the server certificate that is mounted, and what is wrong with it.
+    pub certificate_error: Option<String>,
+}
+
+/// `GET /v1/digests`: what the table holds, without hashes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Digests {
+    /// Revision of the table.
+    pub revision: u64,
+    /// Mailbox and digest of its account.
+    pub accounts: Vec<(String, String)>,
+    /// What is the same for the whole system, as the table has it.
+    pub system: Option<System>,
+}
+
+/// Why the agent could not do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorCode {
+    /// The volume is full.
+    VolumeFull,
+    /// The database cannot be read or written.
+    Database,
+    /// The request cannot be understood.
+    BadRequest,
+}
+
+/// Body of an answer that is not 2xx. It never holds what was sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What.
+    pub code: ErrorCode,
+    /// A sentence.
+    pub message: String,
+}

@@ -1,0 +1,173 @@
+//! What the controllers of one namespace share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::watch;
+
+use crate::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
+use crate::backend::Syncer;
+use crate::kube_io::Io;
+use crate::resources::CREDENTIALS_LABEL;
+use crate::store::{Index, Stores, Trigger};
+use crate::telemetry::Metrics;
+
+/// What is set for the whole process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Image of Dovecot, Postfix and rspamd where a MailSystem names none.
+    pub mail_image: String,
+    /// The operator's own image, for the agent.
+    pub agent_image: String,
+    /// Namespace of the operator, which may reach the agents.
+    pub operator_namespace: String,
+    /// Mailboxes that are worked on at the same time.
+    pub concurrency: u16,
+}
+
+/// Says what to look at.
+#[derive(Clone)]
+pub(crate) struct Triggers {
+    pub systems: Trigger<MailSystem>,
+    pub agencies: Trigger<Agency>,
+    pub mailboxes: Trigger<Mailbox>,
+    pub policies: Trigger<QuotaPolicy>,
+}
+
+/// What the controllers of one namespace share.
+pub(crate) struct Ctx {
+    pub io: Io,
+    pub settings: Settings,
+    pub stores: Stores,
+    pub triggers: Triggers,
+    pub syncer: Arc<Syncer>,
+    pub metrics: Metrics,
+    index: Mutex<Index>,
+    unsettled: Mutex<Option<BTreeSet<String>>>,
+    /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
+    pub applied: Mutex<HashMap<String, (i64, u64)>>,
+    /// Whether every cache of the namespace was filled once.
+    pub synced: watch::Sender<bool>,
+}
+
+impl Ctx {
+    pub fn new(
+        io: Io,
+        settings: Settings,
+        stores: Stores,
+        triggers: Triggers,
+        syncer: Arc<Syncer>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            io,
+            settings,
+            stores,
+            triggers,
+            syncer,
+            metrics,
+            index: Mutex::default(),
+            unsettled: Mutex::new(None),
+            applied: Mutex::default(),
+            synced: watch::Sender::new(false),
+        }
+    }
+
+    /// The indexes, for a short look or change.
+    pub fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time. Decisions get it as an argument.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// The MailSystem that is served here: the oldest of the namespace.
+    pub fn system(&self) -> Option<Arc<MailSystem>> {
+        let key = |s: &MailSystem| (s.creation_timestamp().map(|t| t.0), s.name_any());
+        self.stores.systems.state().into_iter().min_by_key(|s| key(s))
+    }
+
+    /// Whether everything that was there at the start was decided once.
+    pub fn expect(&self, mailboxes: BTreeSet<String>) {
+        *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner) = Some(mailboxes);
+        self.settle_if_done();
+    }
+
+    /// A mailbox was decided, or is gone.
+    pub fn decided(&self, mailbox: &str) {
+        let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = unsettled.as_mut()
+            && set.remove(mailbox)
+        {
+            drop(unsettled);
+            self.settle_if_done();
+        }
+    }
+
+    fn settle_if_done(&self) {
+        let done =
+            self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(BTreeSet::is_empty);
+        if done && !self.syncer.projection().settled() && self.system().is_some() {
+            self.sweep_orphans();
+            self.syncer.settle();
+        }
+    }
+
+    /// Claims whose Mailbox is gone: the account is revoked and kept (D-14). No finalizer tells of a deletion that
+    /// happened while the operator was down; the claim without its owner does.
+    pub fn sweep_orphans(&self) {
+        let owners = self.index().owners();
+        for owner in owners {
+            if self.stores.mailboxes.get(&ObjectRef::new(&owner).within(self.io.namespace())).is_none() {
+                super::mailbox::revoke(self, &owner);
+            }
+        }
+    }
+
+    /// Settles later what could not settle because there was no MailSystem yet.
+    pub fn system_seen(&self) {
+        self.settle_if_done();
+    }
+
+    /// The credentials of a mailbox from the cache: its hash, and whether the initial password stands.
+    pub fn credentials(&self, mailbox: &str) -> Option<Credentials> {
+        let name = format!("{mailbox}-credentials");
+        let secret = self.stores.credentials.get(&ObjectRef::new(&name).within(self.io.namespace()))?;
+        Credentials::of(&secret)
+    }
+}
+
+/// What the operator needs of a credentials Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    /// `{ARGON2ID}…`, as it stands there.
+    pub hash: String,
+    /// Whether the initial password was never changed.
+    pub initial: bool,
+}
+
+impl Credentials {
+    pub fn of(secret: &k8s_openapi::api::core::v1::Secret) -> Option<Self> {
+        let data = secret.data.as_ref()?;
+        let hash = data.get("hash").map(|b| String::from_utf8_lossy(&b.0).into_owned()).unwrap_or_default();
+        Some(Self { hash, initial: data.contains_key("initialPassword") })
+    }
+}
+
+/// Drops everything of a Secret but the hash; the initial password never stays in memory.
+pub(crate) fn prune_credentials(secret: &mut k8s_openapi::api::core::v1::Secret) {
+    if secret.metadata.labels.as_ref().is_none_or(|l| !l.contains_key(CREDENTIALS_LABEL)) {
+        secret.data = None;
+    }
+    if let Some(data) = &mut secret.data {
+        data.retain(|key, _| key == "hash" || key == "initialPassword");
+        if let Some(initial) = data.get_mut("initialPassword") {
+            initial.0 = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Children of a MailSystem: configuration before the pod, the old configuration away when nobody uses it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::ListParams;
+use kube::{Resource, ResourceExt};
+
+use super::secrets::{Material, agent_name};
+use crate::backend::MailBackend;
+use crate::backend::dovecot::AgentClient;
+use crate::controllers::context::Ctx;
+use crate::controllers::runner::Error;
+use crate::kube_io::Object;
+use crate::resources::{self, AGENT_PORT, SYSTEM_LABEL, SystemPlan};
+use crate::tls::{self, Role};
+
+/// Days of the operator's own certificate; it is made anew with each connection to another pod.
+const CLIENT_DAYS: i64 = 30;
+
+/// Applies every child; nothing is sent that was sent before and still stands.
+pub(super) async fn children(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> {
+    let config = resources::config_map(plan);
+    let name = config.name_any();
+    apply(&config, ctx).await?;
+    for service in resources::services(plan) {
+        apply(&service, ctx).await?;
+    }
+    apply(&resources::network_policy(plan), ctx).await?;
+    apply(&resources::disruption_budget(plan), ctx).await?;
+    apply(&resources::stateful_set(plan, &name), ctx).await?;
+    drop_old_configs(plan, &name, ctx).await
+}
+
+async fn apply<K: Object>(object: &K, ctx: &Ctx) -> Result<(), Error> {
+    let key = format!("{}/{}", K::kind(&()), object.name_any());
+    let mut hash = DefaultHasher::new();
+    serde_json::to_string(object).unwrap_or_default().hash(&mut hash);
+    let hash = hash.finish();
+    let known = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    if let Some((generation, old)) = known
+        && old == hash
+        && still_there::<K>(&object.name_any(), generation, ctx)
+    {
+        return Ok(());
+    }
+    let done = ctx.io.apply(object).await?;
+    let generation = done.meta().generation.unwrap_or(0);
+    ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (generation, hash));
+    Ok(())
+}
+
+/// The StatefulSet is watched: somebody else's change is undone. The others are applied again after each start.
+fn still_there<K: Resource<DynamicType = ()>>(name: &str, generation: i64, ctx: &Ctx) -> bool {
+    if K::kind(&()) != "StatefulSet" {
+        return true;
+    }
+    let found = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == name);
+    found.is_none_or(|s| s.metadata.generation == Some(generation) && s.metadata.deletion_timestamp.is_none())
+}
+
+/// Configurations that no pod uses any more.
+async fn drop_old_configs(plan: &SystemPlan, current: &str, ctx: &Ctx) -> Result<(), Error> {
+    let set = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == plan.name);
+    let rolled = set
+        .as_ref()
+        .and_then(|s| s.status.as_ref())
+        .is_some_and(|s| s.ready_replicas == Some(1) && s.current_revision == s.update_revision);
+    let key = format!("old-configs/{current}");
+    let done = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key);
+    if !rolled || done {
+        return Ok(());
+    }
+    let api = ctx.io.api::<ConfigMap>();
+    let list = ListParams::default().labels(&format!("{SYSTEM_LABEL}={}", plan.name));
+    let found = tokio::time::timeout(std::time::Duration::from_secs(10), api.list_metadata(&list)).await;
+    let Ok(Ok(found)) = found else { return Ok(()) };
+    for old in found.items.iter().map(ResourceExt::name_any).filter(|n| n != current) {
+        ctx.io.delete::<ConfigMap>(&old).await?;
+    }
+    ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (0, 0));
+    Ok(())
+}
+
+/// Points the syncer at the agent of the pod that is there now.
+pub(super) async fn follow_agent(plan: &SystemPlan, material: &Material, ctx: &Ctx) -> Result<(), Error> {
+    let pod = ctx
+        .stores
+        .pods
+        .state()
+        .into_iter()
+        .find(|p| p.name_any() == format!("{}-0", plan.name) && p.metadata.deletion_timestamp.is_none());
+    let address = pod.and_then(|p| p.status.as_ref().and_then(|s| s.pod_ip.clone()));
+    let address =
+        address.and_then(|ip| ip.parse().ok()).map(|ip| SocketAddr::new(ip, u16::try_from(AGENT_PORT).unwrap_or(8443)));
+    let key = format!("agent/{}", plan.name);
+    let wanted = address.map(|a| {
+        let mut hash = DefaultHasher::new();
+        (a, &material.authority.certificate).hash(&mut hash);
+        hash.finish()
+    });
+    let day = ctx.now().as_second() / 86_400;
+    let known = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    let fresh = known.is_some_and(|(made, hash)| Some(hash) == wanted && day - made < CLIENT_DAYS / 2);
+    if fresh || (known.is_none() && wanted.is_none()) {
+        return Ok(());
+    }
+    let backend = match address {
+        None => None,
+        Some(address) => Some(client(plan, material, address, ctx)?),
+    };
+    ctx.syncer.set_backend(backend);
+    let mut applied = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner);
+    match wanted {
+        Some(hash) => applied.insert(key, (day, hash)),
+        None => applied.remove(&key),
+    };
+    Ok(())
+}
+
+fn client(
+    plan: &SystemPlan,
+    material: &Material,
+    address: SocketAddr,
+    ctx: &Ctx,
+) -> Result<Arc<dyn MailBackend>, Error> {
+    let other = |e: &dyn std::fmt::Display| Error::Other(e.to_string());
+    let pair = tls::issue(&material.authority, Role::Client, "mail-operator", ctx.now().as_second(), CLIENT_DAYS)
+        .map_err(|e| other(&e))?;
+    let config = tls::client_config(&pair, &material.authority.certificate).map_err(|e| other(&e))?;
+    let client = AgentClient::new(address, &agent_name(plan), Arc::new(config)).map_err(|e| other(&e))?;
+    Ok(Arc::new(client))
+}

@@ -1,0 +1,134 @@
+//! MailSystem → keys and certificates, configuration, pod, ways in; and what is to be seen of them.
+
+mod effects;
+mod observe;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::context::Ctx;
+use super::runner::{Error, Next};
+use crate::api::{MailSystem, MailSystemStatus, Outlook, Reason, summarise};
+use crate::backend::{Syncer, System};
+use crate::domain::quota::Bytes;
+use crate::resources::SystemPlan;
+
+/// One pass over one MailSystem.
+pub(super) fn reconcile(system: Arc<MailSystem>, ctx: Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>> {
+    async move { pass(&system, &ctx).await }.boxed()
+}
+
+async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
+    let served = ctx.system();
+    if served.as_ref().is_some_and(|s| s.uid() != system.uid()) {
+        let other = served.map(|s| s.name_any()).unwrap_or_default();
+        let message = format!(
+            "MailSystem '{other}' is older and is the one of this namespace; put this one into a namespace of its own"
+        );
+        return say(system, ctx, |status, generation, now| {
+            summarise(
+                &mut status.conditions,
+                Outlook::Stalled,
+                Reason::AnotherSystemInNamespace,
+                message,
+                generation,
+                now,
+            );
+        })
+        .await
+        .map(|()| Next::Change);
+    }
+    let plan = match plan(system, ctx) {
+        Ok(plan) => plan,
+        Err(message) => {
+            return say(system, ctx, |status, generation, now| {
+                summarise(&mut status.conditions, Outlook::Stalled, Reason::InvalidQuota, message, generation, now);
+            })
+            .await
+            .map(|()| Next::Change);
+        }
+    };
+    tell_syncer(system, ctx, &ctx.syncer);
+    let now = ctx.now();
+    let material = secrets::keep(system, &plan, ctx, now.as_second()).await?;
+    let ready_to_roll = material.certificate.is_ok();
+    if ready_to_roll {
+        effects::children(&plan, ctx).await?;
+    }
+    effects::follow_agent(&plan, &material, ctx).await?;
+    let seen = observe::gather(&plan, ctx);
+    let next = observe::next(&material, &seen, now.as_second());
+    say(system, ctx, |status, generation, now| observe::write(status, &plan, &material, &seen, generation, now))
+        .await?;
+    let up = matches!(&*ctx.syncer.health().borrow(), crate::backend::Health::Reachable(_));
+    ctx.metrics.system(
+        &plan.namespace,
+        &plan.name,
+        i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX),
+        up,
+    );
+    Ok(Next::After(next))
+}
+
+/// Writes the status if it changed.
+async fn say(
+    system: &MailSystem,
+    ctx: &Ctx,
+    change: impl FnOnce(&mut MailSystemStatus, i64, Timestamp),
+) -> Result<(), Error> {
+    let mut status = system.status.clone().unwrap_or_default();
+    let generation = system.metadata.generation.unwrap_or(0);
+    status.observed_generation = Some(generation);
+    change(&mut status, generation, ctx.now());
+    if system.status.as_ref() != Some(&status) {
+        ctx.io.apply_status::<MailSystem, _>(&system.name_any(), &status).await?;
+    }
+    Ok(())
+}
+
+fn tell_syncer(system: &MailSystem, ctx: &Ctx, syncer: &Syncer) {
+    let postmaster = system
+        .spec
+        .postmaster_ref
+        .as_ref()
+        .and_then(|r| syncer.projection().desired(&r.name).map(|a| a.address.clone()));
+    syncer.set_system(System { domain: system.spec.domain.clone(), postmaster });
+    ctx.system_seen();
+}
+
+fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
+    let spec = &system.spec;
+    let largest = Bytes::parse(&spec.max_attachment, "spec.maxAttachment").map_err(|e| format!("R7.3.b: {e}"))?;
+    Bytes::parse(&spec.default_quota.storage, "spec.defaultQuota.storage").map_err(|e| format!("R7.3: {e}"))?;
+    Bytes::parse(&spec.default_quota.max_attachment, "spec.defaultQuota.maxAttachment")
+        .map_err(|e| format!("R7.3.b: {e}"))?;
+    let name = system.name_any();
+    let given = spec.tls.as_ref().and_then(|t| t.secret_ref.as_ref()).map(|r| r.name.clone());
+    Ok(SystemPlan {
+        tls_secret: given.unwrap_or_else(|| format!("{name}-tls")),
+        name,
+        namespace: ctx.io.namespace().into(),
+        uid: system.uid().unwrap_or_default(),
+        domain: spec.domain.clone(),
+        hostname: spec.hostname.clone(),
+        mail_image: spec.dovecot.image.clone().unwrap_or_else(|| ctx.settings.mail_image.clone()),
+        agent_image: ctx.settings.agent_image.clone(),
+        storage: spec.dovecot.storage.size.clone(),
+        storage_class: spec.dovecot.storage.storage_class_name.clone(),
+        exposure: spec.exposure.service_type,
+        exposure_annotations: spec.exposure.annotations.clone(),
+        message_limit: largest.message_limit(),
+        relay_host: spec.relay_host.clone(),
+        operator_namespace: ctx.settings.operator_namespace.clone(),
+    })
+}
+
+/// How long a pass may wait for a change that no watch tells of.
+const SLOW: Duration = Duration::from_secs(600);
+const FAST: Duration = Duration::from_secs(10);

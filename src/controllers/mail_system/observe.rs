@@ -1,0 +1,288 @@
+//! What is to be seen of a MailSystem: facts of pod, agent and certificate → conditions that say what to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::secrets::Material;
+use super::{FAST, SLOW};
+use crate::api::{ConditionType, Endpoint, MailSystemStatus, Outlook, Reason, set_condition, summarise};
+use crate::backend::{BackendError, Health};
+use crate::controllers::context::Ctx;
+use crate::resources::{SystemPlan, records};
+
+/// A volume with less room than this part of it is as good as full.
+const FULL: u64 = 50;
+const WEEK: i64 = 7 * 86_400;
+
+/// Facts of a pass.
+pub(super) struct Seen {
+    pub pod: Option<Arc<Pod>>,
+    pub ready: bool,
+    pub health: Health,
+    pub mailboxes: i64,
+    pub held: Option<(usize, usize)>,
+}
+
+pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
+    let set = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == plan.name);
+    let projection = ctx.syncer.projection();
+    let (live, held) = (projection.live(), projection.held());
+    drop(projection);
+    Seen {
+        pod: ctx.stores.pods.state().into_iter().find(|p| p.name_any() == format!("{}-0", plan.name)),
+        ready: set.and_then(|s| s.status.as_ref().and_then(|s| s.ready_replicas)).is_some_and(|n| n > 0),
+        health: ctx.syncer.health().borrow().clone(),
+        mailboxes: i64::try_from(live).unwrap_or(i64::MAX),
+        held,
+    }
+}
+
+/// When to look again: before a certificate is due, soon while something is not well.
+pub(super) fn next(material: &Material, seen: &Seen, now: i64) -> Duration {
+    if !seen.ready || material.certificate.is_err() || !matches!(seen.health, Health::Reachable(_)) {
+        return FAST;
+    }
+    let due = material.certificate.as_ref().map_or(now, |v| v.renew_at()).min(material.agent.renew_at());
+    Duration::from_secs(u64::try_from((due - now).max(1)).unwrap_or(1)).min(SLOW)
+}
+
+/// Writes everything that is to be seen.
+pub(super) fn write(
+    status: &mut MailSystemStatus,
+    plan: &SystemPlan,
+    material: &Material,
+    seen: &Seen,
+    generation: i64,
+    now: Timestamp,
+) {
+    status.mailboxes = Some(seen.mailboxes);
+    status.image = Some(plan.mail_image.clone());
+    status.pod = seen.pod.as_ref().map(|p| p.name_any());
+    status.endpoints = endpoints(plan);
+    status.dns_records = records(&plan.domain, &plan.hostname, material.dkim_public.as_deref());
+    if let Ok(validity) = &material.certificate {
+        status.certificate_not_after = Timestamp::from_second(validity.not_after).ok().map(Time);
+    }
+    let certificate = certificate(material, seen, now.as_second());
+    let agent = agent(seen);
+    let available = available(seen);
+    let conditions = &mut status.conditions;
+    let all = [
+        (ConditionType::CertificatesReady, certificate),
+        (ConditionType::AgentReachable, agent),
+        (ConditionType::Available, available),
+    ];
+    let mut first_problem = None;
+    for (kind, finding) in all {
+        set_condition(conditions, kind, finding.holds, finding.reason, finding.message.clone(), generation, now);
+        if !finding.holds && first_problem.as_ref().is_none_or(|p: &Finding| p.waiting && !finding.waiting) {
+            first_problem = Some(finding);
+        }
+    }
+    match first_problem {
+        None => match seen.held {
+            None => summarise(conditions, Outlook::Ready, Reason::Ready, "mail is received and read", generation, now),
+            Some((count, total)) => {
+                let message = format!(
+                    "D-15: {count} of {total} accounts have neither Mailbox nor AddressClaim any more; they stay until the objects are back or fewer are missing"
+                );
+                summarise(conditions, Outlook::Stalled, Reason::RemovalHeld, message, generation, now);
+            }
+        },
+        Some(finding) => {
+            let outlook = if finding.waiting { Outlook::Waiting } else { Outlook::Stalled };
+            summarise(conditions, outlook, finding.reason, finding.message, generation, now);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Finding {
+    holds: bool,
+    waiting: bool,
+    reason: Reason,
+    message: String,
+}
+
+impl Finding {
+    fn good(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: true, waiting: false, reason, message: message.into() }
+    }
+
+    fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: false, waiting: true, reason, message: message.into() }
+    }
+
+    fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: false, waiting: false, reason, message: message.into() }
+    }
+}
+
+fn certificate(material: &Material, seen: &Seen, now: i64) -> Finding {
+    let validity = match &material.certificate {
+        Err(problem) => return Finding::stalled(problem.reason, &problem.message),
+        Ok(validity) => validity,
+    };
+    if let Health::Reachable(state) = &seen.health
+        && let Some(error) = &state.certificate_error
+    {
+        return Finding::stalled(Reason::CertificateUnreadable, format!("the pod cannot use its certificate: {error}"));
+    }
+    if material.self_signed {
+        return Finding::good(Reason::SelfSigned, "made and renewed by the operator; clients must be told to trust it");
+    }
+    if validity.not_after <= now {
+        return Finding::stalled(Reason::CertificateExpiring, "the certificate of spec.tls has ended; renew it now");
+    }
+    if validity.not_after - now < WEEK {
+        return Finding::good(Reason::CertificateExpiring, "the certificate of spec.tls ends within a week; renew it");
+    }
+    Finding::good(Reason::Provided, "the certificate of spec.tls is in use")
+}
+
+fn agent(seen: &Seen) -> Finding {
+    match &seen.health {
+        Health::Reachable(state) if state.total_bytes > 0 && state.free_bytes < state.total_bytes / FULL => {
+            Finding::stalled(
+                Reason::VolumeFull,
+                format!(
+                    "the volume is full: {} MiB are left; enlarge it or lower quotas. Senders try again, nothing is lost",
+                    state.free_bytes >> 20
+                ),
+            )
+        }
+        Health::Reachable(_) => Finding::good(Reason::Ready, "the agent answers"),
+        Health::Failing(BackendError::VolumeFull(message)) => Finding::stalled(Reason::VolumeFull, message),
+        Health::Failing(error) => {
+            Finding::waiting(Reason::AgentUnavailable, format!("{error}; tried again, what is decided is kept"))
+        }
+        Health::Unknown => Finding::waiting(Reason::Starting, "the mail pod has no address yet"),
+    }
+}
+
+fn available(seen: &Seen) -> Finding {
+    if seen.ready {
+        return Finding::good(Reason::Ready, "the mail pod is ready");
+    }
+    let Some(pod) = &seen.pod else {
+        return Finding::waiting(Reason::PodStarting, "the mail pod does not exist yet");
+    };
+    pod_problem(pod)
+        .unwrap_or_else(|| Finding::waiting(Reason::PodStarting, format!("pod {} is starting", pod.name_any())))
+}
+
+/// What keeps a pod from starting, as the kubelet and the scheduler say it.
+fn pod_problem(pod: &Pod) -> Option<Finding> {
+    let name = pod.name_any();
+    let status = pod.status.as_ref()?;
+    let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unscheduled {
+        let why = condition.message.clone().unwrap_or_default();
+        return Some(Finding::stalled(
+            Reason::Unschedulable,
+            format!("pod {name} finds no place: {why}. Look at its volume claim data-{name} and at the nodes"),
+        ));
+    }
+    let containers = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    for container in containers {
+        let Some(waiting) = container.state.as_ref().and_then(|s| s.waiting.as_ref()) else { continue };
+        let detail = waiting.message.clone().unwrap_or_default();
+        let container = &container.name;
+        match waiting.reason.as_deref() {
+            Some("ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull") => {
+                let message = format!(
+                    "container {container} cannot pull its image: {detail}; check spec.dovecot.image and the registry"
+                );
+                return Some(Finding::stalled(Reason::ImagePullFailed, message));
+            }
+            Some("CrashLoopBackOff") => {
+                let message = format!(
+                    "container {container} of {name} ends again and again: kubectl logs {name} -c {container} --previous"
+                );
+                return Some(Finding::stalled(Reason::CrashLooping, message));
+            }
+            Some("CreateContainerConfigError" | "CreateContainerError") => {
+                return Some(Finding::stalled(
+                    Reason::MountFailed,
+                    format!("container {container} cannot be made: {detail}"),
+                ));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn endpoints(plan: &SystemPlan) -> Vec<Endpoint> {
+    let inside = |service: &str| format!("{service}.{}.svc", plan.namespace);
+    let endpoint =
+        |protocol: &str, service: &str, port| Endpoint { protocol: protocol.into(), host: inside(service), port };
+    let mx = plan.child("mx");
+    vec![
+        endpoint("smtp", &mx, 25),
+        endpoint("submission", &plan.name, 587),
+        endpoint("submissions", &plan.name, 465),
+        endpoint("imaps", &plan.name, 993),
+        endpoint("pop3s", &plan.name, 995),
+        endpoint("sieve", &plan.name, 4190),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::{ContainerState, ContainerStateWaiting, ContainerStatus, PodCondition, PodStatus};
+
+    fn pod(status: PodStatus) -> Pod {
+        Pod { status: Some(status), ..Pod::default() }
+    }
+
+    fn waiting(reason: &str) -> PodStatus {
+        let waiting = ContainerStateWaiting { reason: Some(reason.into()), message: Some("why".into()) };
+        let state = ContainerState { waiting: Some(waiting), ..ContainerState::default() };
+        let container = ContainerStatus { name: "dovecot".into(), state: Some(state), ..ContainerStatus::default() };
+        PodStatus { container_statuses: Some(vec![container]), ..PodStatus::default() }
+    }
+
+    #[test]
+    fn what_keeps_a_pod_from_starting_is_named() {
+        for (reason, expected) in [
+            ("ImagePullBackOff", Reason::ImagePullFailed),
+            ("CrashLoopBackOff", Reason::CrashLooping),
+            ("CreateContainerConfigError", Reason::MountFailed),
+        ] {
+            let finding = pod_problem(&pod(waiting(reason))).expect(reason);
+            assert_eq!(finding.reason, expected);
+            assert!(!finding.waiting);
+        }
+        assert!(pod_problem(&pod(waiting("ContainerCreating"))).is_none());
+        let condition = PodCondition {
+            type_: "PodScheduled".into(),
+            status: "False".into(),
+            message: Some("no volume".into()),
+            ..PodCondition::default()
+        };
+        let unscheduled = PodStatus { conditions: Some(vec![condition]), ..PodStatus::default() };
+        assert_eq!(pod_problem(&pod(unscheduled)).expect("unscheduled").reason, Reason::Unschedulable);
+    }
+
+    #[test]
+    fn a_full_volume_is_said_before_mail_is_refused() {
+        let state = crate::backend::State {
+            version: String::new(),
+            instance: String::new(),
+            revision: 1,
+            complete: true,
+            free_bytes: 1,
+            total_bytes: 1000,
+            certificate_error: None,
+        };
+        let seen = Seen { pod: None, ready: true, health: Health::Reachable(state), mailboxes: 0, held: None };
+        assert_eq!(agent(&seen).reason, Reason::VolumeFull);
+    }
+}

@@ -1,0 +1,143 @@
+//! What is done about one Mailbox: claim, Secret, account. Each step may be repeated at any time.
+
+use std::time::Duration;
+
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, Mailbox, OwnerRef, Reason};
+use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
+use crate::controllers::context::{Credentials, Ctx};
+use crate::controllers::runner::Error;
+use crate::domain::password;
+use crate::kube_io::Created;
+use crate::resources;
+
+use super::decide::Problem;
+
+/// A reconcile waits no longer for the mail server; it is told when the account is there.
+const WAIT: Duration = Duration::from_secs(3);
+
+fn owner(mailbox: &Mailbox) -> OwnerRef {
+    OwnerRef { kind: Mailbox::kind(&()).into(), name: mailbox.name_any(), uid: mailbox.uid() }
+}
+
+/// Takes an address, or tells who has it. The API server decides between two who want it at the same time.
+pub(super) async fn claim(
+    mailbox: &Mailbox,
+    local: &str,
+    address_use: AddressUse,
+    ctx: &Ctx,
+) -> Result<Result<(), Problem>, Error> {
+    let spec = AddressClaimSpec { address_use, owner_ref: owner(mailbox), owner_name: mailbox.spec.full_name.clone() };
+    let metadata = ObjectMeta {
+        name: Some(local.into()),
+        namespace: Some(ctx.io.namespace().into()),
+        labels: Some([("app.kubernetes.io/managed-by".to_string(), resources::MANAGED_BY.to_string())].into()),
+        ..ObjectMeta::default()
+    };
+    let claim = AddressClaim { metadata, spec };
+    match ctx.io.create(&claim).await? {
+        Created::New(claim) => {
+            ctx.index().claim(local, &claim);
+            Ok(Ok(()))
+        }
+        Created::Exists => {
+            let Some(known) = ctx.io.get::<AddressClaim>(local).await? else {
+                return Err(Error::Other(format!("AddressClaim {local} vanished while it was looked at")));
+            };
+            if known.spec.owner_ref.kind == claim.spec.owner_ref.kind
+                && known.spec.owner_ref.name == claim.spec.owner_ref.name
+            {
+                return Ok(Ok(()));
+            }
+            Ok(Err(taken(local, &known, ctx)))
+        }
+    }
+}
+
+fn taken(local: &str, claim: &AddressClaim, ctx: &Ctx) -> Problem {
+    let domain = ctx.system().map(|s| s.spec.domain.clone()).unwrap_or_default();
+    Problem::stalled(
+        Reason::Conflict,
+        format!(
+            "D-02, D-05: {local}@{domain} belongs to '{}' ({} {}); write another local part in spec.localPart, or ask whether both are one person",
+            claim.spec.owner_name, claim.spec.owner_ref.kind, claim.spec.owner_ref.name
+        ),
+    )
+}
+
+/// A Mailbox that was made again holds its claim again.
+pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) -> Result<(), Error> {
+    if claim.spec.owner_ref.uid == mailbox.uid() {
+        return Ok(());
+    }
+    let mut claim = claim.clone();
+    claim.spec.owner_ref.uid = mailbox.uid();
+    ctx.io.replace(&claim).await?;
+    Ok(())
+}
+
+/// Makes the initial password, or finds the credentials that are there (D-14: the same after a deletion).
+pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Credentials, Error> {
+    let name = mailbox.name_any();
+    let initial = SecretString::from(password::generate(&mut rand::rng()));
+    let hash = cheap_hash(&initial)?;
+    let secret = resources::credentials(ctx.io.namespace(), &name, &hash, &initial);
+    if let Created::New(_) = ctx.io.create(&secret).await? {
+        return Ok(Credentials { hash, initial: true });
+    }
+    let known = ctx.io.get::<k8s_openapi::api::core::v1::Secret>(&format!("{name}-credentials")).await?;
+    known
+        .as_ref()
+        .and_then(Credentials::of)
+        .ok_or_else(|| Error::Other(format!("Secret {name}-credentials holds no data; delete it to have one made")))
+}
+
+/// The hash of a password that we made: it has at least 80 bits of chance, so a small cost is as safe.
+fn cheap_hash(password: &SecretString) -> Result<String, Error> {
+    let failed = |_| Error::Other("the initial password cannot be hashed".into());
+    let params = Params::new(64, 1, 1, None).map_err(|_| Error::Other("hash parameters".into()))?;
+    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).map_err(failed)?;
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash = argon.hash_password(password.expose_secret().as_bytes(), &salt).map_err(failed)?;
+    Ok(format!("{HASH_SCHEME}{hash}"))
+}
+
+/// Brings the account to the mail server.
+pub(super) async fn account(account: Account, ctx: &Ctx) -> Result<(), Problem> {
+    match ctx.syncer.ensure(account, WAIT).await {
+        Standing::Synced => Ok(()),
+        Standing::Refused(message) => {
+            Err(Problem::stalled(Reason::AccountRefused, format!("the mail server refuses the account: {message}")))
+        }
+        Standing::Pending => Err(match &*ctx.syncer.health().borrow() {
+            Health::Failing(BackendError::VolumeFull(message)) => Problem::waiting(Reason::VolumeFull, message.clone()),
+            Health::Failing(error) => Problem::waiting(
+                Reason::AgentUnavailable,
+                format!("the mail server does not answer: {error}; the change is kept and sent when it does"),
+            ),
+            _ => Problem::waiting(Reason::Starting, "the mail server is starting; the account is made when it answers"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::PasswordVerifier;
+
+    #[test]
+    fn r9_2_the_hash_is_written_with_its_scheme_and_verifies() {
+        let password = SecretString::from("Abc@12345");
+        let hash = cheap_hash(&password).expect("hash");
+        assert_eq!(crate::backend::check_hash(&hash), Ok(()));
+        let parsed = argon2::PasswordHash::new(&hash[HASH_SCHEME.len()..]).expect("PHC");
+        assert!(Argon2::default().verify_password(b"Abc@12345", &parsed).is_ok());
+        assert!(Argon2::default().verify_password(b"abc@12345", &parsed).is_err());
+        assert_ne!(cheap_hash(&password).expect("hash"), hash, "a salt of its own");
+    }
+}

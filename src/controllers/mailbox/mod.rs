@@ -1,0 +1,257 @@
+//! Mailbox → address, credentials, account. Three API writes for a new one (claim, Secret, status), none when nothing
+//! changed.
+
+mod decide;
+mod effects;
+mod facts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tracing::info;
+
+use self::decide::{Address, Decided, Problem};
+use self::facts::Facts;
+use super::context::Ctx;
+use super::runner::{Error, Next};
+use crate::api::{
+    AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
+};
+use crate::backend::{Account, Health};
+use crate::domain::naming::LocalPart;
+
+/// A safety net behind the watches, for problems that may end by themselves.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+const SAFETY: Duration = Duration::from_secs(600);
+
+/// One pass over one Mailbox.
+pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>> {
+    async move {
+        let name = mailbox.name_any();
+        let result = pass(&mailbox, &ctx).await;
+        ctx.decided(&name);
+        result
+    }
+    .boxed()
+}
+
+/// What came out of a pass, for the status.
+#[derive(Default)]
+struct Outcome {
+    local: Option<String>,
+    aliases: Vec<String>,
+    decided: Option<Decided>,
+    synced: Option<Result<(), Problem>>,
+    problem: Option<Problem>,
+}
+
+async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
+    let facts = facts::gather(mailbox, ctx);
+    let outcome = perform(mailbox, &facts, ctx).await?;
+    if kept_for_later(mailbox, &outcome, ctx) {
+        return Ok(Next::After(LOOK_AGAIN));
+    }
+    let now = ctx.now();
+    let status = status(mailbox, &outcome, now);
+    let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
+    ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
+    if mailbox.status.as_ref() != Some(&status) {
+        tell(mailbox, &status);
+        ctx.io.apply_status::<Mailbox, _>(&mailbox.name_any(), &status).await?;
+    }
+    Ok(match outcome.problem.or_else(|| outcome.synced.and_then(Result::err)) {
+        None => Next::Change,
+        Some(problem) if problem.waiting => Next::After(LOOK_AGAIN),
+        Some(_) => Next::After(SAFETY),
+    })
+}
+
+/// While the mail server was never asked, an issued mailbox keeps the status it has: a start of the operator, or of the
+/// pod, writes nothing.
+fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
+    let pending = matches!(&outcome.synced, Some(Err(p)) if p.waiting);
+    let current = mailbox
+        .status
+        .as_ref()
+        .is_some_and(|s| s.observed_generation == mailbox.metadata.generation && s.address.is_some());
+    pending
+        && current
+        && !ctx.syncer.projection().met()
+        && !matches!(&*ctx.syncer.health().borrow(), Health::Failing(_))
+}
+
+async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let local = match decide::address(mailbox, facts) {
+        Ok(Address::Issued(local)) => local,
+        Ok(Address::Wanted(wanted)) => {
+            match effects::claim(mailbox, wanted.as_str(), AddressUse::Primary, ctx).await? {
+                Ok(()) => wanted.as_str().to_string(),
+                Err(problem) => {
+                    ctx.index().wait_for(&mailbox.name_any(), wanted.as_str());
+                    outcome.problem = Some(problem);
+                    return Ok(outcome);
+                }
+            }
+        }
+        Err(problem) => {
+            outcome.problem = Some(problem);
+            return Ok(outcome);
+        }
+    };
+    let Some(system) = &facts.system else {
+        let message = "there is no MailSystem in this namespace; apply one, this mailbox goes on by itself then";
+        outcome.problem = Some(Problem::waiting(Reason::SystemNotFound, message));
+        return Ok(outcome);
+    };
+    outcome.aliases = mailbox.spec.aliases.iter().filter(|a| facts.held.contains(a)).cloned().collect();
+    outcome.local = Some(local.clone());
+    if let Some(known) = &facts.credentials {
+        // First of all what is known already, so that no failing write below can make an issued account look unwanted.
+        let known = (known.hash.as_str(), known.initial);
+        if let Ok(decided) = decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(known), ctx.now()) {
+            ctx.syncer.want(decided.account);
+        }
+    }
+    if let Some(claim) = &facts.claim {
+        effects::adopt(mailbox, claim, ctx).await?;
+    }
+    let alias_problem = aliases(mailbox, &mut outcome, ctx).await?;
+    let credentials = match facts.credentials.clone() {
+        Some(known) => known,
+        None => effects::credentials(mailbox, ctx).await?,
+    };
+    let credentials = (credentials.hash.as_str(), credentials.initial);
+    match decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(credentials), ctx.now()) {
+        Ok(decided) => {
+            outcome.synced = Some(effects::account(decided.account.clone(), ctx).await);
+            outcome.problem = decided.problem.clone().or(alias_problem).or_else(|| pinned_elsewhere(mailbox, &local));
+            outcome.decided = Some(decided);
+        }
+        Err(problem) => outcome.problem = Some(problem),
+    }
+    ctx.index().stop_waiting(&mailbox.name_any());
+    Ok(outcome)
+}
+
+/// Takes every alias of the spec that it does not hold yet.
+async fn aliases(mailbox: &Mailbox, outcome: &mut Outcome, ctx: &Ctx) -> Result<Option<Problem>, Error> {
+    let mut problem = None;
+    for (i, alias) in mailbox.spec.aliases.iter().enumerate() {
+        if outcome.aliases.contains(alias) || outcome.local.as_ref() == Some(alias) {
+            continue;
+        }
+        let path = format!("spec.aliases[{i}]");
+        let taken = match LocalPart::parse(alias, &path) {
+            Ok(local) if crate::domain::naming::is_reserved(&local) => {
+                Err(format!("{path}: {alias} is reserved for the system (requirements §4)"))
+            }
+            Ok(_) => effects::claim(mailbox, alias, AddressUse::Alias, ctx)
+                .await?
+                .map_err(|p| format!("{path}: {}", p.message)),
+            Err(error) => Err(format!("{}: {} ({})", error.path, error.message, error.rule)),
+        };
+        match taken {
+            Ok(()) => outcome.aliases.push(alias.clone()),
+            Err(message) => problem = problem.or(Some(Problem::stalled(Reason::AliasConflict, message))),
+        }
+    }
+    outcome.aliases.sort();
+    Ok(problem)
+}
+
+/// A pin that differs from the issued address changes nothing (D-02, D-21).
+fn pinned_elsewhere(mailbox: &Mailbox, local: &str) -> Option<Problem> {
+    let pinned = mailbox.spec.local_part.as_deref().filter(|p| *p != local)?;
+    let message =
+        format!("D-02, D-21: spec.localPart is '{pinned}', but '{local}' is issued and stays; write '{local}' there");
+    Some(Problem::stalled(Reason::AddressKept, message))
+}
+
+fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus {
+    let old = mailbox.status.clone().unwrap_or_default();
+    let generation = mailbox.metadata.generation.unwrap_or(0);
+    let mut status = MailboxStatus {
+        observed_generation: Some(generation),
+        conditions: old.conditions,
+        issued_at: old.issued_at,
+        state: Some(old.state.unwrap_or(MailboxState::Pending)),
+        address: old.address,
+        aliases: old.aliases,
+        locks: old.locks,
+        quota: old.quota,
+    };
+    if let Some(decided) = &outcome.decided {
+        status.address = Some(decided.account.address.clone());
+        status.aliases = decided.account.aliases.clone();
+        status.quota = Some(decided.quota.clone());
+        let synced = matches!(outcome.synced, Some(Ok(())));
+        if synced || status.issued_at.is_some() {
+            status.state = Some(decided.state);
+            status.locks = decided.locks.clone();
+        }
+        if synced && status.issued_at.is_none() {
+            status.issued_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+        }
+    }
+    let conditions = &mut status.conditions;
+    if let Some(synced) = &outcome.synced {
+        let (reason, message) = match synced {
+            Ok(()) => (Reason::Ready, "the mail server has the account as decided".to_string()),
+            Err(problem) => (problem.reason, problem.message.clone()),
+        };
+        set_condition(conditions, ConditionType::Synced, synced.is_ok(), reason, message, generation, now);
+    }
+    let failed = outcome
+        .problem
+        .as_ref()
+        .filter(|p| blocks(p))
+        .or_else(|| outcome.synced.as_ref().and_then(|s| s.as_ref().err()));
+    match failed.or(outcome.problem.as_ref()) {
+        None => {
+            let (reason, message) = match outcome.decided.as_ref().map(|d| d.state) {
+                Some(MailboxState::Locked) => {
+                    (Reason::Locked, "locked by spec.lock: no access by any protocol, mail is received (R6.1)")
+                }
+                _ => (Reason::Issued, "address, account and password are issued"),
+            };
+            summarise(conditions, Outlook::Ready, reason, message, generation, now);
+        }
+        Some(problem) => {
+            let outlook = if problem.waiting { Outlook::Waiting } else { Outlook::Stalled };
+            summarise(conditions, outlook, problem.reason, &problem.message, generation, now);
+        }
+    }
+    status
+}
+
+/// Whether a problem hides one of the mail server.
+fn blocks(problem: &Problem) -> bool {
+    !matches!(problem.reason, Reason::QuotaPolicyNotFound | Reason::AddressKept)
+}
+
+fn tell(mailbox: &Mailbox, status: &MailboxStatus) {
+    let before = mailbox.status.as_ref().and_then(|s| s.state);
+    if before != status.state {
+        info!(mailbox = mailbox.name_any(), address = status.address, state = ?status.state, "mailbox");
+    }
+}
+
+/// Revokes the account of a Mailbox that is gone and whose address stays claimed (D-14).
+pub(super) fn revoke(ctx: &Ctx, mailbox: &str) {
+    if ctx.syncer.revoke(mailbox) {
+        return;
+    }
+    let Some(system) = ctx.system() else { return };
+    let held = ctx.index().claims_of(mailbox);
+    let claims =
+        held.iter().filter_map(|local| ctx.stores.claims.get(&ObjectRef::new(local).within(ctx.io.namespace())));
+    let Some(claim) = claims.into_iter().find(|c| c.spec.address_use == AddressUse::Primary) else { return };
+    let address = format!("{}@{}", claim.name_any(), system.spec.domain);
+    ctx.syncer.want(Account::revoked(mailbox, &address));
+}

@@ -1,0 +1,12 @@
+//! Reconciling: one folder a kind, the same files in each: facts (what is so), decide (pure), effects (what is done).
+
+mod agency;
+mod context;
+mod mail_system;
+mod mailbox;
+mod namespace;
+mod quota_policy;
+mod runner;
+
+pub use context::Settings;
+pub use namespace::{Stop, run, stop_when};

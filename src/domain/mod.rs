@@ -1,0 +1,9 @@
+//! The rules, pure: no client, no clock (time is an argument), no I/O.
+
+pub mod backoff;
+pub mod brake;
+pub mod certificate;
+pub mod lease;
+pub mod naming;
+pub mod password;
+pub mod quota;

@@ -1,0 +1,201 @@
+//! The only code that calls the API server: every call bounded in time, counted, and classified when it fails.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::telemetry::Metrics;
+
+/// Field manager of everything that the operator applies.
+pub const MANAGER: &str = "mail-operator";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server or the way to it.
+    #[error("{verb} {kind} {name}: {source}")]
+    Api {
+        /// What was tried.
+        verb: &'static str,
+        /// On which kind.
+        kind: String,
+        /// On which object.
+        name: String,
+        /// Why it failed.
+        source: Box<kube::Error>,
+    },
+    /// No answer in time.
+    #[error("{verb} {kind} {name}: no answer from the API server within 10 s")]
+    Timeout {
+        /// What was tried.
+        verb: &'static str,
+        /// On which kind.
+        kind: String,
+        /// On which object.
+        name: String,
+    },
+}
+
+/// What to do about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Somebody else wrote at the same time: again at once.
+    Conflict,
+    /// The Role lacks a verb: again in minutes.
+    Forbidden,
+    /// Anything else: again with backoff.
+    Transient,
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.is_conflict() => Class::Conflict,
+                kube::Error::Api(status) if status.is_forbidden() => Class::Forbidden,
+                _ => Class::Transient,
+            },
+            Self::Timeout { .. } => Class::Transient,
+        }
+    }
+
+    fn matches(&self, test: impl Fn(&kube::core::Status) -> bool) -> bool {
+        matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if test(status)))
+    }
+
+    /// The namespace is going away: nothing can be made there any more.
+    pub fn is_terminating(&self) -> bool {
+        self.matches(|s| s.is_forbidden() && s.message.contains("being terminated"))
+    }
+}
+
+/// What became of a creation.
+#[derive(Debug)]
+pub enum Created<K> {
+    /// It is ours.
+    New(K),
+    /// An object of that name was there.
+    Exists,
+}
+
+/// Calls in one namespace.
+#[derive(Clone)]
+pub struct Io {
+    client: Client,
+    namespace: String,
+    metrics: Metrics,
+}
+
+impl Io {
+    /// Calls in `namespace`.
+    pub fn new(client: Client, namespace: &str, metrics: Metrics) -> Self {
+        Self { client, namespace: namespace.into(), metrics }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The client, for watches.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A typed view of the namespace.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Creates; an object that is there already is an answer, not an error.
+    pub async fn create<K>(&self, object: &K) -> Result<Created<K>, Error>
+    where
+        K: Object,
+    {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let api = self.api::<K>();
+        let parameters = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+        match self.call::<K, _>("create", &name, api.create(&parameters, object)).await {
+            Ok(new) => Ok(Created::New(new)),
+            Err(error) if error.matches(|s| s.is_already_exists()) => Ok(Created::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads one object.
+    pub async fn get<K: Object>(&self, name: &str) -> Result<Option<K>, Error> {
+        self.call::<K, _>("get", name, self.api::<K>().get_opt(name)).await
+    }
+
+    /// Server-side apply of what is ours.
+    pub async fn apply<K: Object>(&self, object: &K) -> Result<K, Error> {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let parameters = PatchParams::apply(MANAGER).force();
+        let api = self.api::<K>();
+        let patch = Patch::Apply(object);
+        self.call::<K, _>("patch", &name, api.patch(&name, &parameters, &patch)).await
+    }
+
+    /// Replaces with the resourceVersion that was read: whoever was faster wins.
+    pub async fn replace<K: Object>(&self, object: &K) -> Result<K, Error> {
+        let name = object.meta().name.clone().unwrap_or_default();
+        self.call::<K, _>("update", &name, self.api::<K>().replace(&name, &PostParams::default(), object)).await
+    }
+
+    /// Server-side apply of the status alone.
+    pub async fn apply_status<K: Object, S: Serialize>(&self, name: &str, status: &S) -> Result<(), Error> {
+        let body = json!({
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status,
+        });
+        let parameters = PatchParams::apply(MANAGER).force();
+        let api = self.api::<K>();
+        let patch = Patch::Apply(&body);
+        self.call::<K, _>("patch/status", name, api.patch_status(name, &parameters, &patch)).await.map(|_| ())
+    }
+
+    /// Deletes; what is not there is an answer, not an error.
+    pub async fn delete<K: Object>(&self, name: &str) -> Result<(), Error> {
+        match self.call::<K, _>("delete", name, self.api::<K>().delete(name, &DeleteParams::default())).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.matches(|s| s.is_not_found()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn call<K: Object, T>(
+        &self,
+        verb: &'static str,
+        name: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Error> {
+        let kind = K::kind(&()).to_string();
+        let result = tokio::time::timeout(LIMIT, call).await;
+        self.metrics.api_request(verb, &kind, matches!(result, Ok(Ok(_))));
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(source)) => Err(Error::Api { verb, kind, name: name.into(), source: Box::new(source) }),
+            Err(_) => Err(Error::Timeout { verb, kind, name: name.into() }),
+        }
+    }
+}
+
+/// A kind that can be read and written.
+pub trait Object:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
+{
+}
+impl<K> Object for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
+{
+}

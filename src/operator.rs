@@ -1,0 +1,135 @@
+//! `mail-operator run`: the Lease, the namespaces, the probes, an orderly stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use kube::Client;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use crate::controllers::{self, Settings, stop_when};
+use crate::kube_io::Io;
+use crate::leader::{Elector, Leadership};
+use crate::telemetry::Metrics;
+use crate::{signals, tls};
+
+/// What is under way may take this long after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Settings of the operator.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// Namespaces to serve, one MailSystem in each; repeat the option or separate them by commas.
+    #[arg(long = "namespace", env = "MAIL_OPERATOR_NAMESPACES", value_delimiter = ',', required = true)]
+    pub namespaces: Vec<String>,
+    /// Image of Dovecot, Postfix and rspamd for MailSystems that name none.
+    #[arg(long, env = "MAIL_OPERATOR_MAIL_IMAGE")]
+    pub mail_image: String,
+    /// The operator's own image, which the agent in the mail pod runs.
+    #[arg(long, env = "MAIL_OPERATOR_IMAGE")]
+    pub image: String,
+    /// Namespace of the operator: its Lease is there, and agents let in only its pods.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    pub own_namespace: String,
+    /// Name of this replica in the Lease.
+    #[arg(long, env = "POD_NAME", default_value = "mail-operator")]
+    pub identity: String,
+    /// Name of the Lease.
+    #[arg(long, default_value = "mail-operator")]
+    pub lease: String,
+    /// Mailboxes worked on at the same time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub concurrency: u16,
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, default_value = "0.0.0.0:8081")]
+    pub listen: SocketAddr,
+}
+
+/// Runs until SIGTERM or until leadership is lost.
+pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    tls::install_provider();
+    let metrics = Metrics::default();
+    let mut config = kube::Config::infer().await?;
+    // Retries are ours: per object, with backoff, and seen in its status.
+    config.default_retry = false;
+    let client = Client::try_from(config)?;
+    let (leadership, following) = watch::channel(Leadership::Standby);
+    let serving = tokio::spawn(serve(args.listen, metrics.clone(), following.clone()));
+    let terminated = stop_when(signals::terminated());
+    let elector =
+        Elector::new(Io::new(client.clone(), &args.own_namespace, metrics.clone()), &args.lease, &args.identity);
+    let (drained, drain_done) = tokio::sync::oneshot::channel::<()>();
+    let electing = tokio::spawn(elector.run(leadership, async move {
+        let _ = drain_done.await;
+    }));
+    let lost = wait_for(following.clone(), Leadership::Lost);
+    let stop = stop_when({
+        let terminated = terminated.clone();
+        async move {
+            tokio::select! { () = terminated => {}, () = lost => {} }
+        }
+    });
+    tokio::select! {
+        () = stop.clone() => {}
+        () = wait_for(following.clone(), Leadership::Leading) => {
+            metrics.leads(true);
+            lead(&args, client, &metrics, stop.clone()).await;
+            metrics.leads(false);
+        }
+    }
+    let lost = *following.borrow() == Leadership::Lost;
+    drop(drained);
+    let _ = tokio::time::timeout(Duration::from_secs(6), electing).await;
+    serving.abort();
+    if lost { Err("leadership lost".into()) } else { Ok(()) }
+}
+
+/// Works on every namespace until `stop`, then for a bounded time on what is under way.
+async fn lead(args: &RunArgs, client: Client, metrics: &Metrics, stop: controllers::Stop) {
+    let settings = Settings {
+        mail_image: args.mail_image.clone(),
+        agent_image: args.image.clone(),
+        operator_namespace: args.own_namespace.clone(),
+        concurrency: args.concurrency,
+    };
+    let mut namespaces = JoinSet::new();
+    for namespace in args.namespaces.clone() {
+        let (client, settings, metrics, stop) = (client.clone(), settings.clone(), metrics.clone(), stop.clone());
+        namespaces.spawn(async move { controllers::run(client, &namespace, settings, metrics, stop).await });
+    }
+    tokio::select! {
+        () = async { while namespaces.join_next().await.is_some() {} } => {
+            if stop.peek().is_none() { error!("every namespace ended by itself") }
+        }
+        () = async { stop.clone().await; tokio::time::sleep(DRAIN).await } => info!("stopped after {} s", DRAIN.as_secs()),
+    }
+}
+
+async fn wait_for(mut following: watch::Receiver<Leadership>, wanted: Leadership) {
+    if following.wait_for(|l| *l == wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Probes and metrics. A standby is ready: it would take over.
+async fn serve(address: SocketAddr, metrics: Metrics, following: watch::Receiver<Leadership>) {
+    let ready = move || async move {
+        if *following.borrow() == Leadership::Lost {
+            (StatusCode::SERVICE_UNAVAILABLE, "leadership lost\n")
+        } else {
+            (StatusCode::OK, "ok\n")
+        }
+    };
+    let routes = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(move || async move { metrics.text() }));
+    let served = async { axum::serve(tokio::net::TcpListener::bind(address).await?, routes).await };
+    if let Err(error) = served.await {
+        error!(%address, %error, "probes and metrics cannot be served");
+    }
+}

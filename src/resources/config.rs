@@ -1,0 +1,133 @@
+//! The configuration of Dovecot, Postfix and rspamd as one immutable ConfigMap whose name carries its hash: a change
+//! rolls the pod, and the old one stays until nobody uses it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use sha2::{Digest, Sha256};
+
+use super::{DKIM_SELECTOR, SystemPlan};
+
+/// Modules of rspamd that ask servers on the Internet or need redis: off in a closed network.
+const RSPAMD_OFF: [&str; 9] =
+    ["asn", "fuzzy_check", "mid", "neural", "phishing", "rbl", "rspamd_update", "whitelist", "replies"];
+
+/// Key in the ConfigMap, and where the file is mounted.
+pub(super) struct File {
+    pub key: &'static str,
+    pub path: &'static str,
+}
+
+pub(super) const DOVECOT: [File; 3] = [
+    File { key: "dovecot.conf", path: "dovecot.conf" },
+    File { key: "10-auth.conf", path: "conf.d/10-auth.conf" },
+    File { key: "20-quota.conf", path: "conf.d/20-quota.conf" },
+];
+
+pub(super) const POSTFIX: [&str; 7] =
+    ["main.cf", "master.cf", "op-domains.cf", "op-mailboxes.cf", "op-aliases.cf", "op-senders.cf", "op-recipients.cf"];
+
+/// Files of rspamd's `local.d`: key without the prefix `rspamd-`.
+pub(super) fn rspamd_local() -> Vec<String> {
+    let fixed = [
+        "dkim_signing.conf",
+        "milter_headers.conf",
+        "logging.inc",
+        "worker-proxy.inc",
+        "worker-normal.inc",
+        "worker-fuzzy.inc",
+        "worker-controller.inc",
+    ];
+    let off = RSPAMD_OFF.iter().map(|module| format!("{module}.conf"));
+    fixed.into_iter().map(String::from).chain(off).collect()
+}
+
+/// The ConfigMap of a system.
+pub fn config_map(plan: &SystemPlan) -> ConfigMap {
+    let data = files(plan);
+    let mut hash = Sha256::new();
+    for (name, text) in &data {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    let hash: String = hash.finalize().iter().take(5).map(|b| format!("{b:02x}")).collect();
+    ConfigMap {
+        metadata: plan.owned(plan.child(&format!("config-{hash}"))),
+        data: Some(data),
+        immutable: Some(true),
+        ..ConfigMap::default()
+    }
+}
+
+fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
+    let limit = plan.message_limit.0.to_string();
+    let fill = |text: &str| {
+        text.replace("@HOSTNAME@", &plan.hostname)
+            .replace("@DOMAIN@", &plan.domain)
+            .replace("@MESSAGE_LIMIT@", &limit)
+            .replace("@RELAYHOST@", plan.relay_host.as_deref().unwrap_or(""))
+            .replace("@SELECTOR@", DKIM_SELECTOR)
+    };
+    let mut data: BTreeMap<String, String> = [
+        ("dovecot.conf", include_str!("mail/dovecot.conf")),
+        ("10-auth.conf", include_str!("mail/10-auth.conf")),
+        ("20-quota.conf", include_str!("mail/20-quota.conf")),
+        ("main.cf", include_str!("mail/main.cf")),
+        ("master.cf", include_str!("mail/master.cf")),
+        ("op-domains.cf", include_str!("mail/op-domains.cf")),
+        ("op-mailboxes.cf", include_str!("mail/op-mailboxes.cf")),
+        ("op-aliases.cf", include_str!("mail/op-aliases.cf")),
+        ("op-senders.cf", include_str!("mail/op-senders.cf")),
+        ("op-recipients.cf", include_str!("mail/op-recipients.cf")),
+        ("rspamd-dkim_signing.conf", include_str!("mail/rspamd-dkim_signing.conf")),
+        ("rspamd-worker-proxy.inc", include_str!("mail/rspamd-worker-proxy.inc")),
+        ("rspamd-override-options.inc", include_str!("mail/rspamd-options.inc")),
+        ("rspamd-milter_headers.conf", "use = [\"authentication-results\", \"x-spamd-bar\", \"x-spam-level\"];\n"),
+        ("rspamd-logging.inc", "type = \"console\";\ncolor = false;\nlevel = \"notice\";\n"),
+        ("rspamd-worker-normal.inc", "# Everything runs in the proxy worker (self_scan).\nenabled = false;\n"),
+        ("rspamd-worker-fuzzy.inc", "enabled = false;\n"),
+        ("rspamd-worker-controller.inc", "enabled = false;\n"),
+        // Mounted over /etc/rspamd/statistic.conf: without redis the stock Bayes classifier logs an error per message.
+        ("rspamd-statistic.conf", "# no statistics without redis\n"),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_string(), fill(text)))
+    .collect();
+    for module in RSPAMD_OFF {
+        data.insert(
+            format!("rspamd-{module}.conf"),
+            "# asks servers on the Internet, or needs redis\nenabled = false;\n".into(),
+        );
+    }
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn every_placeholder_is_filled_and_every_mounted_file_is_there() {
+        let data = config_map(&example()).data.expect("data");
+        for (name, text) in &data {
+            let left = text.split_whitespace().find(|w| w.starts_with('@') && w.ends_with('@') && w.len() > 1);
+            assert_eq!(left, None, "{name}");
+        }
+        let mounted = DOVECOT.iter().map(|f| f.key.to_string()).chain(POSTFIX.iter().map(|f| (*f).to_string()));
+        for name in mounted.chain(rspamd_local().into_iter().map(|f| format!("rspamd-{f}"))) {
+            assert!(data.contains_key(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_change_changes_the_name_and_nothing_else_does() {
+        let name = |plan: &SystemPlan| config_map(plan).metadata.name;
+        let plan = example();
+        assert_eq!(name(&plan), name(&example()));
+        assert_ne!(name(&plan), name(&SystemPlan { relay_host: Some("relay.vn".into()), ..plan.clone() }));
+        assert_eq!(name(&plan), name(&SystemPlan { storage: "20Gi".into(), ..plan.clone() }));
+    }
+}

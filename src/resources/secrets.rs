@@ -1,0 +1,67 @@
+//! Secrets from material that was made or read before.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{CREDENTIALS_LABEL, MANAGED_BY, SystemPlan};
+use crate::tls::Pair;
+
+/// The agent's certificate names it `agent.<system>.<namespace>`.
+pub const AGENT_NAME_PREFIX: &str = "agent";
+
+fn secret(metadata: ObjectMeta, kind: &str, data: Vec<(&str, &str)>) -> Secret {
+    let data = data.into_iter().map(|(k, v)| (k.to_string(), ByteString(v.as_bytes().to_vec()))).collect();
+    Secret { metadata, data: Some(data), type_: Some(kind.into()), ..Secret::default() }
+}
+
+/// The mail server's certificate, when the operator makes it.
+pub fn server_tls(plan: &SystemPlan, pair: &Pair) -> Secret {
+    let data = vec![("tls.crt", pair.certificate.as_str()), ("tls.key", pair.key.expose_secret())];
+    secret(plan.owned(&plan.tls_secret), "kubernetes.io/tls", data)
+}
+
+/// The private authority between operator and agent; mounted nowhere.
+pub fn agent_authority(plan: &SystemPlan, pair: &Pair) -> Secret {
+    let data = vec![("ca.crt", pair.certificate.as_str()), ("ca.key", pair.key.expose_secret())];
+    secret(plan.owned(plan.child("agent-ca")), "Opaque", data)
+}
+
+/// The agent's certificate.
+pub fn agent_tls(plan: &SystemPlan, pair: &Pair, authority: &str) -> Secret {
+    let data =
+        vec![("tls.crt", pair.certificate.as_str()), ("tls.key", pair.key.expose_secret()), ("ca.crt", authority)];
+    secret(plan.owned(plan.child("agent-tls")), "kubernetes.io/tls", data)
+}
+
+/// The key of Dovecot's HTTP API, for the agent and for Dovecot.
+pub fn doveadm(plan: &SystemPlan, key: &SecretString) -> Secret {
+    let config = format!("doveadm_api_key = {}\n", key.expose_secret());
+    secret(
+        plan.owned(plan.child("doveadm")),
+        "Opaque",
+        vec![("api_key", key.expose_secret()), ("90-secrets.conf", &config)],
+    )
+}
+
+/// The DKIM key. It outlives the MailSystem: its public half stands in the DNS.
+pub fn dkim(plan: &SystemPlan, private_pem: &SecretString, public: &str) -> Secret {
+    secret(plan.kept(plan.child("dkim")), "Opaque", vec![("dkim.key", private_pem.expose_secret()), ("public", public)])
+}
+
+/// The credentials of a mailbox. No owner: they stay when the Mailbox is deleted (D-14).
+pub fn credentials(namespace: &str, mailbox: &str, hash: &str, initial_password: &SecretString) -> Secret {
+    let labels: BTreeMap<String, String> = [("app.kubernetes.io/managed-by", MANAGED_BY), (CREDENTIALS_LABEL, "true")]
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .into();
+    let metadata = ObjectMeta {
+        name: Some(format!("{mailbox}-credentials")),
+        namespace: Some(namespace.into()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
+    secret(metadata, "Opaque", vec![("hash", hash), ("initialPassword", initial_password.expose_secret())])
+}

@@ -1,0 +1,38 @@
+//! What the operator knows of the cluster: one watch a kind, pruned, with a handler that tells who must be looked at.
+
+mod agencies;
+mod index;
+mod trigger;
+mod watch;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::runtime::reflector::Store;
+
+use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
+
+pub use agencies::{AgencyProblem, ResolvedAgency, profile, resolve};
+pub use index::Index;
+pub use trigger::Trigger;
+pub use watch::{Change, Watched, watched};
+
+/// Caches of one namespace.
+#[derive(Clone)]
+pub struct Stores {
+    /// MailSystems.
+    pub systems: Store<MailSystem>,
+    /// Agencies.
+    pub agencies: Store<Agency>,
+    /// Mailboxes.
+    pub mailboxes: Store<Mailbox>,
+    /// QuotaPolicies.
+    pub policies: Store<QuotaPolicy>,
+    /// AddressClaims.
+    pub claims: Store<AddressClaim>,
+    /// Credentials, without initial passwords.
+    pub credentials: Store<Secret>,
+    /// Mail pods.
+    pub pods: Store<Pod>,
+    /// StatefulSets of the operator.
+    pub sets: Store<StatefulSet>,
+}

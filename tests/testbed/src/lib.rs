@@ -1,0 +1,4 @@
+//! The parts of the test bed.
+
+pub mod images;
+pub mod oci;
