@@ -3,19 +3,71 @@ CACHE ?= $(or $(MAIL_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mail
 export MAIL_OPERATOR_CACHE := $(CACHE)
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+TESTBED = $(CARGO_TARGET_DIR)/debug/testbed
+RUN = tests/with-images.sh
+# A skipped test is a failure unless REQUIRE=0.
+export REQUIRE ?= 1
 
-.PHONY: help test lint unit generate
+.PHONY: help test demo demo-down node-exec prerequisites lint unit deny tier1 tier2 chart generate bench images tools
+
 help: ## What can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-test: lint unit ## Everything that has to be green
+demo: testbed ## From nothing to two people who write to each other (KEEP=1 leaves the node running)
+	@tests/demo/run.sh
 
-lint:
+demo-down: testbed ## End the node that KEEP=1 left running
+	@$(TESTBED) down --name demo
+
+node-exec: testbed ## Run CMD='…' inside the demo's node
+	@$(TESTBED) exec --name demo -- bash -c $(call quote,$(CMD))
+quote = '$(subst ','\'',$(1))'
+
+test: prerequisites lint unit deny tools tier1 tier2 ## Everything that has to be green
+	@echo "everything is green"
+
+# What make cannot install is checked first and named.
+prerequisites:
+	@[ "$$(uname -s)" = Linux ] || { echo "Linux is needed"; exit 1; }
+	@command -v cargo > /dev/null || { echo "Rust is needed: https://rustup.rs"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl"; exit 1; }
+	@command -v cc > /dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 1; }
+	@$(MAKE) --no-print-directory testbed
+	@$(TESTBED) doctor --install
+
+.PHONY: testbed
+testbed:
+	@cargo build --locked --quiet -p testbed
+
+lint: ## Format, clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-unit:
-	cargo test --workspace --locked
+unit: ## Rules, builders, tables: no cluster
+	cargo test --workspace --locked --lib --bins
+	cargo test --locked --test tree
+
+deny: ## Licences and duplicate versions of dependencies
+	tests/cargo-deny.sh "$(CACHE)"
+
+tools: ## Kubernetes programs from Go modules
+	tests/k8s-tools/build.sh "$(CACHE)" > /dev/null
+
+images: testbed ## Images of the mail server and of the operator
+	@$(RUN) true
+
+tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
+	cargo test --locked --no-run --test cluster
+	$(RUN) $(TESTBED) run --tier 1 --no-pods -- cargo test --locked --offline --test cluster api::
+	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster mail::
+
+tier2: testbed ## Tests on a whole node, installed by the Helm chart
+	cargo test --locked --no-run --test cluster
+	$(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 mail:: node::
+
+tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
+	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 mail:: node::
 
 generate: ## Generated files: CRDs, table of reasons
 	cargo build --locked --bin mail-operator

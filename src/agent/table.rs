@@ -46,7 +46,7 @@ pub enum TableError {
 impl From<rusqlite::Error> for TableError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Self::VolumeFull,
+            Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
             _ => Self::Other(error.to_string()),
         }
     }
@@ -94,11 +94,11 @@ impl Table {
         if self.is_complete()? {
             return Ok(());
         }
-        let known: u64 =
+        let known: i64 =
             self.db.query_row("SELECT count(*) FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'", [], |r| {
                 r.get(0)
             })?;
-        if known != accounts {
+        if u64::try_from(known) != Ok(accounts) {
             return Err(TableError::Other(format!("{known} accounts in the table, {accounts} were sent")));
         }
         self.db.execute("INSERT INTO meta VALUES ('complete', '1')", [])?;

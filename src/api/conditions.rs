@@ -121,12 +121,6 @@ reasons! {
     SelfSigned,
     /// The certificate comes from the Secret or issuer that spec.tls names.
     Provided,
-    /// Writing to the API server failed; it is tried again.
-    ApiError,
-    /// A bug was caught; the object is tried again later.
-    InternalError,
-    /// The API server refuses what the operator asks: its Role lacks a verb.
-    Forbidden,
 }
 
 /// Sets one condition; `lastTransitionTime` moves only when the status flips.

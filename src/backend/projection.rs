@@ -61,11 +61,12 @@ impl Projection {
             self.refused.remove(&mailbox);
         }
         self.mark(&mailbox);
-        let standing = self.standing(&mailbox);
-        if standing == Standing::Pending {
-            self.waiting.insert(mailbox);
-        }
-        standing
+        self.standing(&mailbox)
+    }
+
+    /// Who gives up waiting for an account is told when it stands.
+    pub fn tell_later(&mut self, mailbox: &str) {
+        self.waiting.insert(mailbox.to_string());
     }
 
     /// The account of a Mailbox that was deleted: it is revoked, its mail stays (D-14).
@@ -249,9 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_sent_once_and_wakes_who_waits() {
+    fn a_change_is_sent_once_and_wakes_who_gave_up_waiting() {
         let mut p = met(&[]);
         assert_eq!(p.set(account("a")), Standing::Pending);
+        p.tell_later("a");
         let batch = p.batch().expect("one account to send");
         assert_eq!(p.applied(batch, &ok()), ["a"]);
         assert_eq!(p.standing("a"), Standing::Synced);
@@ -262,6 +264,7 @@ mod tests {
     fn a_change_during_a_request_is_sent_after_it() {
         let mut p = met(&[]);
         p.set(account("a"));
+        p.tell_later("a");
         let batch = p.batch().expect("first");
         p.set(Account { access: Access::Locked, ..account("a") });
         assert!(p.applied(batch, &ok()).is_empty(), "the newer one is not there yet");
@@ -272,6 +275,7 @@ mod tests {
     fn a_refused_account_is_not_sent_again_until_it_changes() {
         let mut p = met(&[]);
         p.set(account("a"));
+        p.tell_later("a");
         let batch = p.batch().expect("first");
         let refused = vec![Refused { mailbox: "a".into(), message: "no".into() }];
         assert_eq!(p.applied(batch, &ApplyResponse { refused, ..ok() }), ["a"]);

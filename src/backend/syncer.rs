@@ -92,6 +92,11 @@ impl Syncer {
             }
             standing = self.projection().standing(&mailbox);
         }
+        let mut projection = self.projection();
+        standing = projection.standing(&mailbox);
+        if standing == Standing::Pending {
+            projection.tell_later(&mailbox);
+        }
         standing
     }
 

@@ -21,7 +21,7 @@ use crate::api::{AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy}
 use crate::backend::{Health, Syncer};
 use crate::kube_io::Io;
 use crate::resources::{CREDENTIALS_LABEL, MANAGED_BY, SYSTEM_LABEL};
-use crate::store::{Change, Stores, Trigger, watched};
+use crate::store::{Change, Filled, Stores, Trigger, watched};
 use crate::telemetry::Metrics;
 
 /// Annotation that has an object looked at again: `kubectl annotate … mail.gialai.gov.vn/reconcile-requested-at=now`.
@@ -85,15 +85,26 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     let syncer = Arc::new(Syncer::new(news));
     let labelled = |label: &str| Config::default().labels(label);
     let managed = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
-    let (systems, watch_systems) = watched(io.api::<MailSystem>(), Config::default(), |_| {});
-    let (agencies, watch_agencies) = watched(io.api::<Agency>(), Config::default(), |_| {});
-    let (mailboxes, watch_mailboxes) = watched(io.api::<Mailbox>(), Config::default(), |_| {});
-    let (policies, watch_policies) = watched(io.api::<QuotaPolicy>(), Config::default(), |_| {});
-    let (claims, watch_claims) = watched(io.api::<AddressClaim>(), Config::default(), |_| {});
-    let (credentials, watch_credentials) = watched(io.api::<Secret>(), labelled(CREDENTIALS_LABEL), prune_credentials);
-    let (pods, watch_pods) = watched(io.api::<Pod>(), labelled(SYSTEM_LABEL), |_| {});
-    let (sets, watch_sets) = watched(io.api::<StatefulSet>(), labelled(&managed), |_| {});
+    let (systems, watch_systems, systems_filled) = watched(io.api::<MailSystem>(), Config::default(), |_| {});
+    let (agencies, watch_agencies, agencies_filled) = watched(io.api::<Agency>(), Config::default(), |_| {});
+    let (mailboxes, watch_mailboxes, mailboxes_filled) = watched(io.api::<Mailbox>(), Config::default(), |_| {});
+    let (policies, watch_policies, policies_filled) = watched(io.api::<QuotaPolicy>(), Config::default(), |_| {});
+    let (claims, watch_claims, claims_filled) = watched(io.api::<AddressClaim>(), Config::default(), |_| {});
+    let (credentials, watch_credentials, credentials_filled) =
+        watched(io.api::<Secret>(), labelled(CREDENTIALS_LABEL), prune_credentials);
+    let (pods, watch_pods, pods_filled) = watched(io.api::<Pod>(), labelled(SYSTEM_LABEL), |_| {});
+    let (sets, watch_sets, sets_filled) = watched(io.api::<StatefulSet>(), labelled(&managed), |_| {});
     let stores = Stores { systems, agencies, mailboxes, policies, claims, credentials, pods, sets };
+    let filled = [
+        systems_filled,
+        agencies_filled,
+        mailboxes_filled,
+        policies_filled,
+        claims_filled,
+        credentials_filled,
+        pods_filled,
+        sets_filled,
+    ];
     let concurrency = settings.concurrency;
     let ctx = Arc::new(Ctx::new(io, settings, stores, triggers, syncer.clone(), metrics.clone()));
 
@@ -145,6 +156,11 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     background.spawn(async move { syncer.run().await });
     background.spawn(follow_health(ctx.clone()));
     background.spawn(sweep(ctx.clone()));
+    tokio::select! {
+        () = all_filled(filled) => {}
+        () = stop.clone() => return,
+    }
+    // Controllers start with filled caches: kube's own wait for them can miss its wake-up.
     background.spawn(start(ctx.clone()));
 
     let shape = |name, concurrency, debounce| Shape { name, concurrency, debounce: Duration::from_millis(debounce) };
@@ -186,12 +202,17 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     background.shutdown().await;
 }
 
-/// Waits until every cache is filled, then lets decisions that need all of them be made.
+async fn all_filled(filled: [Filled; 8]) {
+    for mut cache in filled {
+        if cache.wait_for(|filled| *filled).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Lets decisions that need every cache be made.
 async fn start(ctx: Arc<Ctx>) {
     let s = &ctx.stores;
-    let (a, b, c) = (s.systems.wait_until_ready(), s.agencies.wait_until_ready(), s.mailboxes.wait_until_ready());
-    let (d, e, f) = (s.policies.wait_until_ready(), s.claims.wait_until_ready(), s.credentials.wait_until_ready());
-    let _ = tokio::join!(a, b, c, d, e, f, s.pods.wait_until_ready(), s.sets.wait_until_ready());
     let mailboxes = s.mailboxes.state();
     info!(
         namespace = ctx.io.namespace(),

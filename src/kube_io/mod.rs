@@ -71,9 +71,9 @@ impl Error {
         matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if test(status)))
     }
 
-    /// The namespace is going away: nothing can be made there any more.
-    pub fn is_terminating(&self) -> bool {
-        self.matches(|s| s.is_forbidden() && s.message.contains("being terminated"))
+    /// The kind is not served here, or the Role does not let us write it.
+    pub fn is_not_served(&self) -> bool {
+        self.matches(|s| s.is_not_found() || s.is_forbidden())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Validated input → Kubernetes objects. Pure and infallible.
 
+mod cert_manager;
 mod config;
 mod dns;
 mod network;
@@ -13,9 +14,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use crate::api::ExposureType;
 use crate::domain::quota::Bytes;
 
+pub use cert_manager::{Certificate, certificate};
 pub use config::config_map;
 pub use dns::records;
-pub use network::{disruption_budget, network_policy, services};
+pub use network::{PORTS, disruption_budget, network_policy, services};
 pub use secrets::{AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, server_tls};
 pub use stateful_set::stateful_set;
 

@@ -1,6 +1,7 @@
 //! One watch of a kind: pruned before it is kept, deletes not lost, restarted with backoff.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
 use kube::runtime::WatchStreamExt;
@@ -8,9 +9,17 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tracing::warn;
+use tokio::sync::watch;
+use tracing::{debug, warn};
 
 use crate::telemetry::Metrics;
+
+/// Seconds after which the API server ends a watch by itself.
+const WATCH: u32 = 240;
+/// A list comes to its end, or at least to its next object, within this time.
+const LIST: Duration = Duration::from_secs(20);
+/// A whole quiet watch, with the next one's start.
+const IDLE: Duration = Duration::from_secs(600);
 
 /// What happened to an object.
 #[derive(Debug)]
@@ -29,44 +38,64 @@ pub struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     api: Api<K>,
     config: watcher::Config,
     prune: fn(&mut K),
+    filled: watch::Sender<bool>,
 }
 
+/// Tells that a cache was filled once. Not `Store::wait_until_ready` of kube 5.0: of two who wait there only the last one is
+/// woken.
+pub type Filled = watch::Receiver<bool>;
+
 /// A watch of `api`; `prune` drops what is not needed before an object is kept.
-pub fn watched<K>(api: Api<K>, config: watcher::Config, prune: fn(&mut K)) -> (Store<K>, Watched<K>)
+pub fn watched<K>(api: Api<K>, config: watcher::Config, prune: fn(&mut K)) -> (Store<K>, Watched<K>, Filled)
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let (reader, writer) = reflector::store();
-    (reader, Watched { writer, api, config, prune })
+    let filled = watch::Sender::new(false);
+    let told = filled.subscribe();
+    (reader, Watched { writer, api, config, prune, filled }, told)
 }
 
 impl<K> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    /// Works for ever; `handle` is told of everything after it stands in the cache.
-    pub async fn run(self, metrics: Metrics, mut handle: impl AsyncFnMut(Change<K>)) {
-        let prune = self.prune;
-        let stream = watcher(self.api, self.config)
-            .default_backoff()
-            .modify(move |object| {
-                object.managed_fields_mut().clear();
-                object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
-                prune(object);
-            })
-            .reflect(self.writer);
-        pin_mut!(stream);
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => handle(Change::Applied(object)).await,
-                Ok(Event::Delete(object)) => handle(Change::Deleted(object)).await,
-                Ok(Event::InitDone) => handle(Change::Listed).await,
-                Ok(Event::Init) => {}
-                Err(error) => {
-                    warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
-                    metrics.watch_failed(&K::kind(&()));
+    /// Works for ever; `handle` is told of everything after it stands in the cache. A list that does not come to its end
+    /// and a watch that says nothing, not even a bookmark, are started anew: the way to the API server may be dead.
+    pub async fn run(mut self, metrics: Metrics, mut handle: impl AsyncFnMut(Change<K>)) {
+        let config = self.config.clone().timeout(WATCH);
+        loop {
+            let stream = watcher(self.api.clone(), config.clone()).default_backoff();
+            pin_mut!(stream);
+            let mut limit = LIST;
+            while let Ok(Some(event)) = tokio::time::timeout(limit, stream.next()).await {
+                let event = match event {
+                    Ok(event) => event.modify(|object| self.trim(object)),
+                    Err(error) => {
+                        warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
+                        metrics.watch_failed(&K::kind(&()));
+                        continue;
+                    }
+                };
+                self.writer.apply_watcher_event(&event);
+                match event {
+                    Event::Apply(object) | Event::InitApply(object) => handle(Change::Applied(object)).await,
+                    Event::Delete(object) => handle(Change::Deleted(object)).await,
+                    Event::InitDone => {
+                        limit = IDLE;
+                        self.filled.send_replace(true);
+                        handle(Change::Listed).await;
+                    }
+                    Event::Init => limit = LIST,
                 }
             }
+            debug!(kind = %K::kind(&()), "watch said nothing for a while; started anew");
         }
+    }
+
+    fn trim(&self, object: &mut K) {
+        object.managed_fields_mut().clear();
+        object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        (self.prune)(object);
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn children(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> 
     drop_old_configs(plan, &name, ctx).await
 }
 
-async fn apply<K: Object>(object: &K, ctx: &Ctx) -> Result<(), Error> {
+pub(super) async fn apply<K: Object>(object: &K, ctx: &Ctx) -> Result<(), Error> {
     let key = format!("{}/{}", K::kind(&()), object.name_any());
     let mut hash = DefaultHasher::new();
     serde_json::to_string(object).unwrap_or_default().hash(&mut hash);

@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use super::context::Ctx;
 use super::runner::{Error, Next};
 use crate::api::{MailSystem, MailSystemStatus, Outlook, Reason, summarise};
-use crate::backend::{Syncer, System};
+use crate::backend::{Health, Syncer, System};
 use crate::domain::quota::Bytes;
 use crate::resources::SystemPlan;
 
@@ -64,9 +64,12 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     effects::follow_agent(&plan, &material, ctx).await?;
     let seen = observe::gather(&plan, ctx);
     let next = observe::next(&material, &seen, now.as_second());
+    if starting(system, &seen, ctx) {
+        return Ok(Next::After(FAST));
+    }
     say(system, ctx, |status, generation, now| observe::write(status, &plan, &material, &seen, generation, now))
         .await?;
-    let up = matches!(&*ctx.syncer.health().borrow(), crate::backend::Health::Reachable(_));
+    let up = matches!(&*ctx.syncer.health().borrow(), Health::Reachable(_));
     ctx.metrics.system(
         &plan.namespace,
         &plan.name,
@@ -74,6 +77,16 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
         up,
     );
     Ok(Next::After(next))
+}
+
+/// After a start of the operator what was seen before holds until the agent was asked and every mailbox was decided.
+fn starting(system: &MailSystem, seen: &observe::Seen, ctx: &Ctx) -> bool {
+    let current = system
+        .status
+        .as_ref()
+        .is_some_and(|s| s.observed_generation == system.metadata.generation && s.mailboxes.is_some());
+    let asked = !matches!(seen.health, Health::Unknown) || seen.pod.is_none();
+    current && !(asked && ctx.syncer.projection().settled())
 }
 
 /// Writes the status if it changed.

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use secrecy::SecretString;
 
-use crate::api::{MailSystem, Reason};
+use crate::api::{IssuerRef, MailSystem, Reason};
 use crate::controllers::context::Ctx;
 use crate::controllers::runner::Error;
 use crate::domain::certificate::Validity;
@@ -41,7 +41,11 @@ pub(super) async fn keep(system: &MailSystem, plan: &SystemPlan, ctx: &Ctx, now:
     doveadm(plan, ctx).await?;
     let dkim_public = dkim(plan, ctx).await?;
     let given = system.spec.tls.as_ref().is_some_and(|t| t.secret_ref.is_some() || t.cert_manager.is_some());
-    let certificate = if given { provided(plan, ctx).await? } else { Ok(self_signed(plan, ctx, now).await?) };
+    let certificate = match system.spec.tls.as_ref().and_then(|t| t.cert_manager.as_ref()) {
+        Some(manager) => by_cert_manager(plan, &manager.issuer_ref, ctx).await?,
+        None if given => provided(plan, ctx).await?,
+        None => Ok(self_signed(plan, ctx, now).await?),
+    };
     Ok(Material { authority, agent, self_signed: !given, certificate, dkim_public })
 }
 
@@ -120,6 +124,22 @@ fn new_dkim() -> Result<(SecretString, String), String> {
     let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|e| format!("DKIM key: {e}"))?;
     let public = key.to_public_key().to_public_key_der().map_err(|e| format!("DKIM key: {e}"))?;
     Ok((private.to_string().into(), base64::engine::general_purpose::STANDARD.encode(public.as_bytes())))
+}
+
+async fn by_cert_manager(
+    plan: &SystemPlan,
+    issuer: &IssuerRef,
+    ctx: &Ctx,
+) -> Result<Result<Validity, CertificateProblem>, Error> {
+    match super::effects::apply(&resources::certificate(plan, issuer), ctx).await {
+        Ok(()) => provided(plan, ctx).await,
+        Err(Error::Kube(error)) if error.is_not_served() => {
+            let message = "spec.tls.certManager: the operator cannot make a Certificate: install cert-manager, and set \
+                           certManager.enabled=true in the chart";
+            Ok(Err(CertificateProblem { reason: Reason::CertificateNotFound, message: message.into() }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn provided(plan: &SystemPlan, ctx: &Ctx) -> Result<Result<Validity, CertificateProblem>, Error> {

@@ -84,7 +84,7 @@ pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) ->
 /// Makes the initial password, or finds the credentials that are there (D-14: the same after a deletion).
 pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Credentials, Error> {
     let name = mailbox.name_any();
-    let initial = SecretString::from(password::generate(&mut rand::rng()));
+    let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
     let hash = cheap_hash(&initial)?;
     let secret = resources::credentials(ctx.io.namespace(), &name, &hash, &initial);
     if let Created::New(_) = ctx.io.create(&secret).await? {

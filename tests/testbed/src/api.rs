@@ -16,8 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// A client for a kubeconfig file. No proxy of the environment is used: the cluster is on this machine.
 pub async fn client(kubeconfig: &Path) -> Result<Client> {
-    let file = Kubeconfig::read_from(kubeconfig)
-        .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
+    let file = Kubeconfig::read_from(kubeconfig).with_context(|| format!("cannot read {}", kubeconfig.display()))?;
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
     config.proxy_url = None;
     config.connect_timeout = Some(LIMIT);
@@ -54,12 +53,9 @@ impl Api {
 
     /// Creates an object; one that is there already is left as it is.
     pub fn create(&self, path: &str, object: &Value) -> Result<()> {
-        let request = Request::post(path)
-            .header("content-type", "application/json")
-            .body(serde_json::to_vec(object)?)?;
-        let answer = self
-            .runtime
-            .block_on(self.client.request::<Value>(request));
+        let request =
+            Request::post(path).header("content-type", "application/json").body(serde_json::to_vec(object)?)?;
+        let answer = self.runtime.block_on(self.client.request::<Value>(request));
         match answer {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             other => {

@@ -27,10 +27,7 @@ pub struct Hierarchy {
 /// The hierarchies that are mounted on this machine.
 pub fn hierarchies() -> Result<Vec<Hierarchy>> {
     let all = parse(&fs::read_to_string("/proc/self/mountinfo")?);
-    ensure!(
-        !all.is_empty(),
-        "no cgroup hierarchy is mounted: mount one at {ROOT}"
-    );
+    ensure!(!all.is_empty(), "no cgroup hierarchy is mounted: mount one at {ROOT}");
     Ok(all)
 }
 
@@ -46,18 +43,14 @@ fn parse(mountinfo: &str) -> Vec<Hierarchy> {
             _ => return None,
         };
         let mountpoint = PathBuf::from(mount.split(' ').nth(4)?);
-        Some(Hierarchy {
-            mountpoint,
-            options,
-        })
+        Some(Hierarchy { mountpoint, options })
     };
     mountinfo.lines().filter_map(line).collect()
 }
 
 fn controllers(options: &str) -> String {
     let about_mount = |option: &str| {
-        ["rw", "ro", "xattr", "noprefix", "clone_children"].contains(&option)
-            || option.starts_with("release_agent=")
+        ["rw", "ro", "xattr", "noprefix", "clone_children"].contains(&option) || option.starts_with("release_agent=")
     };
     let wanted = options.split(',').filter(|option| !about_mount(option));
     let wanted: Vec<&str> = wanted.collect();
@@ -77,7 +70,8 @@ pub fn create(name: &str) -> Result<()> {
         let dir = hierarchy.mountpoint.join(group(name));
         fs::create_dir(&dir).with_context(|| {
             format!(
-                "cannot make the cgroup {} (a container needs writable cgroups: --privileged)",
+                "cannot make the cgroup {} (if it exists, a test bed of this name runs from another state \
+                 directory; in a container cgroups must be writable: --privileged)",
                 dir.display()
             )
         })?;
@@ -126,18 +120,8 @@ pub fn mount_own(hierarchies: &[Hierarchy]) -> Result<()> {
         return settle_in_leaf(Path::new(ROOT));
     }
     let options = Some("mode=755");
-    mount(
-        Some("cgroup"),
-        ROOT,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        options,
-    )?;
-    for Hierarchy {
-        mountpoint,
-        options,
-    } in hierarchies
-    {
+    mount(Some("cgroup"), ROOT, Some("tmpfs"), MsFlags::empty(), options)?;
+    for Hierarchy { mountpoint, options } in hierarchies {
         let (Some(options), Some(name)) = (options, mountpoint.file_name()) else {
             continue; // with version 1 in use the mixed-in version 2 hierarchy has nothing to offer
         };
@@ -207,13 +191,7 @@ mod tests {
             41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n";
         let found = parse(text);
         let options: Vec<_> = found.iter().map(|one| one.options.as_deref()).collect();
-        assert_eq!(
-            options,
-            [Some("cpu,cpuacct"), Some("none,name=systemd"), None]
-        );
-        assert_eq!(
-            found[2].mountpoint,
-            Path::new("/sys/fs/cgroup/unified")
-        );
+        assert_eq!(options, [Some("cpu,cpuacct"), Some("none,name=systemd"), None]);
+        assert_eq!(found[2].mountpoint, Path::new("/sys/fs/cgroup/unified"));
     }
 }

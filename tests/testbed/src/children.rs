@@ -61,24 +61,13 @@ impl Children {
             .spawn()
             .with_context(|| format!("cannot start {} through setpriv", program.display()))?;
         let name = name.to_owned();
-        self.running.push(Running {
-            name,
-            child,
-            log,
-            told: false,
-        });
+        self.running.push(Running { name, child, log, told: false });
         Ok(())
     }
 
     /// Waits until `done` says so. Fails when a program ends meanwhile, or after `limit`, with the end of the
     /// log of the program that is waited for.
-    pub fn wait(
-        &mut self,
-        what: &str,
-        who: &str,
-        limit: Duration,
-        mut done: impl FnMut() -> bool,
-    ) -> Result<()> {
+    pub fn wait(&mut self, what: &str, who: &str, limit: Duration, mut done: impl FnMut() -> bool) -> Result<()> {
         let start = Instant::now();
         loop {
             if done() {
@@ -86,21 +75,12 @@ impl Children {
             }
             for one in &mut self.running {
                 if let Some(status) = one.child.try_wait()? {
-                    bail!(
-                        "{} ended while waiting for {what} ({}){}",
-                        one.name,
-                        describe(status),
-                        tail(&one.log)
-                    );
+                    bail!("{} ended while waiting for {what} ({}){}", one.name, describe(status), tail(&one.log));
                 }
             }
             if start.elapsed() > limit {
                 let log = self.logs.join(format!("{who}.log"));
-                bail!(
-                    "waited {} s in vain for {what}{}",
-                    limit.as_secs(),
-                    tail(&log)
-                );
+                bail!("waited {} s in vain for {what}{}", limit.as_secs(), tail(&log));
             }
             sleep(PAUSE);
         }
@@ -114,12 +94,7 @@ impl Children {
             }
             if let Ok(Some(status)) = one.child.try_wait() {
                 one.told = true;
-                eprintln!(
-                    "testbed: {} ended ({}){}",
-                    one.name,
-                    describe(status),
-                    tail(&one.log)
-                );
+                eprintln!("testbed: {} ended ({}){}", one.name, describe(status), tail(&one.log));
             }
         }
     }

@@ -27,9 +27,7 @@ pub fn start(plan: &Plan, children: &mut Children) -> Result<()> {
 /// Waits for the API server, then starts the controllers.
 pub fn finish(plan: &Plan, children: &mut Children, api: &Api) -> Result<()> {
     let limit = Duration::from_secs(90);
-    children.wait("the API server", "apiserver", limit, || {
-        api.get("/readyz").as_deref() == Some("ok")
-    })?;
+    children.wait("the API server", "apiserver", limit, || api.get("/readyz").as_deref() == Some("ok"))?;
     plan.progress("API server ready");
     let program = plan.tool("kube-controller-manager")?;
     children.start("controller-manager", &program, controllers_flags(plan))
@@ -40,9 +38,7 @@ pub fn wait_for_account(plan: &Plan, children: &mut Children, api: &Api) -> Resu
     let limit = Duration::from_secs(60);
     let path = "/api/v1/namespaces/default/serviceaccounts/default";
     let what = "the default ServiceAccount";
-    children.wait(what, "controller-manager", limit, || {
-        api.get(path).is_some()
-    })?;
+    children.wait(what, "controller-manager", limit, || api.get(path).is_some())?;
     plan.progress("default ServiceAccount there");
     Ok(())
 }
@@ -86,12 +82,11 @@ fn apiserver_flags(plan: &Plan) -> Vec<String> {
             "--enable-admission-plugins=NodeRestriction",
             "--kubelet-preferred-address-types=InternalIP",
         ],
-        (true, Tier::Api) => &["--authorization-mode=RBAC", "--endpoint-reconciler-type=none"],
-        (false, Tier::Api) => &[
-            "--authorization-mode=RBAC",
-            "--endpoint-reconciler-type=none",
-            "--bind-address=127.0.0.1",
-        ],
+        (true, Tier::Api) => &["--authorization-mode=RBAC"],
+        // A loopback address is refused as the endpoint of the Service `kubernetes`.
+        (false, Tier::Api) => {
+            &["--authorization-mode=RBAC", "--endpoint-reconciler-type=none", "--bind-address=127.0.0.1"]
+        }
     };
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
     if plan.tier == Tier::Node {

@@ -44,20 +44,10 @@ pub fn mail_node() -> Result<Image> {
     let mut hash = Hash::new(FORMAT);
     hash.part(env::consts::ARCH.as_bytes());
     hash.part(epoch.as_bytes());
-    for name in [
-        "build-root.sh",
-        "users.sh",
-        "prune.sh",
-        "asroot.c",
-        "packages",
-    ] {
+    for name in ["build-root.sh", "users.sh", "prune.sh", "asroot.c", "packages"] {
         hash.file(&scripts.join(name))?;
     }
-    let recipe = Recipe {
-        name: "mail-node",
-        tag: None,
-        hash: hash.finish(),
-    };
+    let recipe = Recipe { name: "mail-node", tag: None, hash: hash.finish() };
     Cache::open(cache_dir())?.get(&recipe, |name, tar| {
         let root = tar.with_extension("root");
         build_root(&scripts.join("build-root.sh"), &root)?;
@@ -90,22 +80,14 @@ pub fn operator(binaries: &[PathBuf]) -> Result<Image> {
         binaries.iter().any(|path| path.ends_with("mail-operator")),
         "no program mail-operator among those for the image of the operator"
     );
-    let config = Config {
-        entrypoint: vec!["/usr/bin/mail-operator".into()],
-        user: "65532:65532".into(),
-    };
+    let config = Config { entrypoint: vec!["/usr/bin/mail-operator".into()], user: "65532:65532".into() };
     from_files("mail-operator", None, &files::operator(binaries)?, &config)
 }
 
 /// The image that holds the namespaces of a pod: `registry.local/pause:3.10`.
 pub fn pause() -> Result<Image> {
-    let entrypoint = ["/bin/busybox", "sleep", "infinity"]
-        .map(str::to_owned)
-        .to_vec();
-    let config = Config {
-        entrypoint,
-        user: String::new(),
-    };
+    let entrypoint = ["/bin/busybox", "sleep", "infinity"].map(str::to_owned).to_vec();
+    let config = Config { entrypoint, user: String::new() };
     from_files("pause", Some("3.10"), &files::busybox(&["sleep"])?, &config)
 }
 
@@ -113,37 +95,18 @@ pub fn pause() -> Result<Image> {
 /// statically with glibc (Debian's busybox-static), its applets cannot resolve host names.
 pub fn busybox() -> Result<Image> {
     let entrypoint = vec!["/bin/sh".to_owned()];
-    let config = Config {
-        entrypoint,
-        user: String::new(),
-    };
-    from_files(
-        "busybox",
-        Some("1"),
-        &files::busybox(files::APPLETS)?,
-        &config,
-    )
+    let config = Config { entrypoint, user: String::new() };
+    from_files("busybox", Some("1"), &files::busybox(files::APPLETS)?, &config)
 }
 
-fn from_files(
-    name: &str,
-    tag: Option<&str>,
-    entries: &[oci::Entry],
-    config: &Config,
-) -> Result<Image> {
+fn from_files(name: &str, tag: Option<&str>, entries: &[oci::Entry], config: &Config) -> Result<Image> {
     let mut hash = Hash::new(FORMAT);
     hash.part(format!("{config:?}").as_bytes());
     for entry in entries {
         hash.entry(entry)?;
     }
-    let recipe = Recipe {
-        name,
-        tag,
-        hash: hash.finish(),
-    };
-    Cache::open(cache_dir())?.get(&recipe, |name, tar| {
-        oci::pack_entries(entries, tar, name, config).map(drop)
-    })
+    let recipe = Recipe { name, tag, hash: hash.finish() };
+    Cache::open(cache_dir())?.get(&recipe, |name, tar| oci::pack_entries(entries, tar, name, config).map(drop))
 }
 
 /// The unpacked root file system of the image with this name, if it is in the cache.
@@ -166,11 +129,7 @@ pub fn cli(operator_binaries: &[PathBuf]) -> Result<()> {
 /// Where built things are kept: `$MAIL_OPERATOR_CACHE`, else `mail-operator` in `$XDG_CACHE_HOME` or
 /// in `~/.cache`.
 pub fn cache_dir() -> PathBuf {
-    let variable = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let variable = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     variable("MAIL_OPERATOR_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("mail-operator")))
         .or_else(|| env::home_dir().map(|dir| dir.join(".cache/mail-operator")))
@@ -180,30 +139,15 @@ pub fn cache_dir() -> PathBuf {
 /// The environment variables that change how images are built, and what each of them means.
 pub fn list_env() -> &'static [(&'static str, &'static str)] {
     &[
-        (
-            "MAIL_OPERATOR_CACHE",
-            "folder of the built images (absolute path)",
-        ),
+        ("MAIL_OPERATOR_CACHE", "folder of the built images (absolute path)"),
         ("DEBIAN_MIRROR", "base address of the Debian archive"),
-        (
-            "DEBIAN_SECURITY_MIRROR",
-            "base address of Debian's security archive",
-        ),
-        (
-            "SOURCE_DATE_EPOCH",
-            "the time that the build of mail-node pretends to happen at",
-        ),
+        ("DEBIAN_SECURITY_MIRROR", "base address of Debian's security archive"),
+        ("SOURCE_DATE_EPOCH", "the time that the build of mail-node pretends to happen at"),
         ("CC", "C compiler for the preloaded library of mail-node"),
-        (
-            "BUSYBOX",
-            "busybox program for the images pause and busybox",
-        ),
+        ("BUSYBOX", "busybox program for the images pause and busybox"),
     ]
 }
 
 fn progress(name: &str, what: &str, since: Instant) {
-    eprintln!(
-        "image {name}: {what} in {:.1} s",
-        since.elapsed().as_secs_f32()
-    );
+    eprintln!("image {name}: {what} in {:.1} s", since.elapsed().as_secs_f32());
 }

@@ -121,27 +121,35 @@ fn special(kind: &str, dir: &Path, options: Option<&str>) -> Result<()> {
 }
 
 fn network(plan: &Plan) -> Result<()> {
-    let (bridge, address) = match plan.tier {
-        Tier::Api => ("pods0", plan.address()),
-        Tier::Node => ("node0", plan.address()),
+    let (bridge, nowhere) = match plan.tier {
+        Tier::Api => ("pods0", "10.88.0.254"),
+        Tier::Node => ("node0", "10.0.0.1"),
     };
-    // A bridge, because not every kernel has the dummy device.
-    let mut batch = format!(
-        "link set lo up\nlink add {bridge} type bridge\n\
-         address add {address}/24 dev {bridge}\nlink set {bridge} up\n"
+    let address = plan.address();
+    // A bridge, because not every kernel has the dummy device. Nothing answers at the default route, but
+    // without one there is no way to the addresses of Services.
+    let batch = format!(
+        "link set lo up\nlink add {bridge} type bridge\naddress add {address}/24 dev {bridge}\n\
+         link set {bridge} up\nroute add default via {nowhere} dev {bridge}\n"
     );
-    if plan.tier == Tier::Node {
-        // kube-proxy and kubelet want a default route; nothing answers there.
-        batch.push_str("route add default via 10.0.0.1 dev node0\n");
-    }
     ip_batch(&batch)?;
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot set ip_forward")
 }
 
 /// Runs several commands of `ip` in one process.
 pub fn ip_batch(commands: &str) -> Result<()> {
+    ip(&[], commands)
+}
+
+/// The same, in a named network namespace.
+pub fn ip_batch_in(namespace: &str, commands: &str) -> Result<()> {
+    ip(&["-netns", namespace], commands)
+}
+
+fn ip(options: &[&str], commands: &str) -> Result<()> {
     use std::io::Write;
     let mut child = Command::new("ip")
+        .args(options)
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -151,10 +159,6 @@ pub fn ip_batch(commands: &str) -> Result<()> {
         input.write_all(commands.as_bytes())?;
     }
     let output = child.wait_with_output()?;
-    ensure!(
-        output.status.success(),
-        "ip failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+    ensure!(output.status.success(), "ip failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }

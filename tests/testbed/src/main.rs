@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! Starts a real Kubernetes for the tests.
+
+fn main() {
+    std::process::exit(testbed::cli::main());
+}

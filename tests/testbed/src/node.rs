@@ -1,6 +1,6 @@
 //! The node of tier 2: containerd, kubelet, kube-proxy, scheduler, DNS and NetworkPolicy.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -28,9 +28,7 @@ pub fn start_containerd(plan: &Plan, children: &mut Children) -> Result<()> {
 pub fn import_images(plan: &Plan, children: &mut Children) -> Result<()> {
     let socket = plan.path("containerd.sock");
     let limit = Duration::from_secs(60);
-    children.wait("containerd", "containerd", limit, || {
-        std::os::unix::net::UnixStream::connect(&socket).is_ok()
-    })?;
+    children.wait("containerd", "containerd", limit, || std::os::unix::net::UnixStream::connect(&socket).is_ok())?;
     load(&plan.state, &plan.images)?;
     plan.progress(&format!("{} images imported", plan.images.len()));
     Ok(())
@@ -59,7 +57,6 @@ pub fn load(state: &Path, images: &[impl AsRef<Path>]) -> Result<()> {
 /// Starts everything that needs a ready API server.
 pub fn start_rest(plan: &Plan, children: &mut Children, api: &Api) -> Result<()> {
     let admin = format!("--kubeconfig={}", plan.kubeconfig().display());
-    let host = format!("--hostname-override={}", plan.name);
     let scheduler = [&admin, "--leader-elect=false", "--bind-address=127.0.0.1"];
     children.start("scheduler", &plan.tool("kube-scheduler")?, scheduler)?;
     let kubelet = [
@@ -67,23 +64,28 @@ pub fn start_rest(plan: &Plan, children: &mut Children, api: &Api) -> Result<()>
         format!("--config={}", plan.path("kubelet.yaml").display()),
         format!("--root-dir={}", plan.path("kubelet").display()),
         format!("--cert-dir={}", plan.path("kubelet-pki").display()),
-        host.clone(),
+        format!("--hostname-override={}", plan.name),
         format!("--node-ip={}", plan.address()),
     ];
     children.start("kubelet", &plan.tool("kubelet")?, kubelet)?;
+    start_services(plan, children, PODS)?;
+    dns_objects(plan, api)
+}
+
+/// Starts what makes Services work: kube-proxy for their addresses, CoreDNS for their names.
+pub fn start_services(plan: &Plan, children: &mut Children, pods: &str) -> Result<()> {
     let proxy = [
-        &admin,
-        &host,
-        "--proxy-mode=nftables",
-        &format!("--cluster-cidr={PODS}"),
+        format!("--kubeconfig={}", plan.kubeconfig().display()),
+        format!("--hostname-override={}", plan.name),
+        "--proxy-mode=nftables".to_owned(),
+        format!("--cluster-cidr={pods}"),
         // Zero: leave the machine's own limit alone, it cannot be changed from a namespace.
-        "--conntrack-max-per-core=0",
+        "--conntrack-max-per-core=0".to_owned(),
     ];
     children.start("kube-proxy", &plan.tool("kube-proxy")?, proxy)?;
-    let corefile = plan.path("Corefile");
+    let corefile = node_config::write_corefile(plan)?;
     let dns = [Path::new("-conf"), &corefile];
-    children.start("coredns", &plan.tool("coredns")?, dns)?;
-    dns_objects(plan, api)
+    children.start("coredns", &plan.tool("coredns")?, dns)
 }
 
 /// Waits for the node, then starts what enforces NetworkPolicies.
@@ -94,10 +96,7 @@ pub fn wait_ready(plan: &Plan, children: &mut Children, api: &Api) -> Result<()>
         let node = api.get_json(&path).unwrap_or_default();
         let conditions = node["status"]["conditions"].as_array();
         let ready = json!("Ready");
-        conditions.is_some_and(|all| {
-            all.iter()
-                .any(|one| one["type"] == ready && one["status"] == "True")
-        })
+        conditions.is_some_and(|all| all.iter().any(|one| one["type"] == ready && one["status"] == "True"))
     })?;
     plan.progress("node Ready");
     let router = [

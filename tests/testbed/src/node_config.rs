@@ -1,6 +1,10 @@
 //! The configuration files of the node's programs.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -19,22 +23,26 @@ pub fn write(plan: &Plan) -> Result<()> {
     fs::write(plan.path("cni.d/10-pods.conflist"), network(plan)?)?;
     fs::write(plan.path("kubelet.yaml"), kubelet(plan)?)?;
     fs::write(plan.path("resolv.conf"), format!("nameserver {DNS}\n"))?;
-    let corefile = format!(
-        ".:53 {{\n bind {}\n errors\n kubernetes cluster.local {{\n  kubeconfig {} testbed\n  ttl 5\n }}\n cache\n}}\n",
+    Ok(())
+}
+
+/// Writes CoreDNS' configuration; without a cache, so that tests see changes at once.
+pub fn write_corefile(plan: &Plan) -> Result<PathBuf> {
+    let text = format!(
+        ".:53 {{\n bind {}\n errors\n kubernetes cluster.local {{\n  kubeconfig {} testbed\n  ttl 1\n }}\n}}\n",
         plan.address(),
         plan.kubeconfig().display()
     );
-    fs::write(plan.path("Corefile"), corefile)?;
-    Ok(())
+    let path = plan.path("Corefile");
+    fs::write(&path, text)?;
+    Ok(path)
 }
 
 /// The directory with the CNI plugins of this machine.
 pub fn cni_dir() -> Result<&'static str> {
     let dirs = CNI_DIRS.into_iter();
     let mut found = dirs.filter(|dir| Path::new(dir).join("bridge").is_file());
-    found.next().with_context(|| {
-        format!("no CNI plugins in {CNI_DIRS:?} (package containernetworking-plugins)")
-    })
+    found.next().with_context(|| format!("no CNI plugins in {CNI_DIRS:?} (package containernetworking-plugins)"))
 }
 
 /// Whether this process may lower `oom_score_adj`. Where it may not, runc fails at every sandbox unless
@@ -48,10 +56,8 @@ pub fn may_lower_oom_score() -> bool {
 }
 
 fn containerd_major() -> Result<u32> {
-    let output = Command::new("containerd")
-        .arg("--version")
-        .output()
-        .context("cannot start containerd (package containerd)")?;
+    let output =
+        Command::new("containerd").arg("--version").output().context("cannot start containerd (package containerd)")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // "containerd github.com/containerd/containerd/v2 v2.1.9 …" or "… 1.6.20~ds1 …"
     let version = text.split_whitespace().nth(2).unwrap_or_default();
@@ -67,12 +73,8 @@ fn containerd(plan: &Plan) -> Result<String> {
     let restrict = !may_lower_oom_score();
     let cni = cni_dir()?;
     let snapshotter = "io.containerd.snapshotter.v1";
-    let tail = format!(
-        "[plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"{state}/opt\"\n"
-    );
-    let mut off: Vec<String> = ["btrfs", "zfs", "devmapper"]
-        .map(|name| format!("{snapshotter}.{name}"))
-        .to_vec();
+    let tail = format!("[plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"{state}/opt\"\n");
+    let mut off: Vec<String> = ["btrfs", "zfs", "devmapper"].map(|name| format!("{snapshotter}.{name}")).to_vec();
     off.push("io.containerd.internal.v1.tracing".into());
     off.push("io.containerd.tracing.processor.v1.otlp".into());
     let major = containerd_major()?;
@@ -145,7 +147,7 @@ fn kubelet(plan: &Plan) -> Result<String> {
         },
         "imageGCHighThresholdPercent": 100,
         // A changed Secret reaches the pods within seconds instead of a minute or more.
-        "syncFrequency": "10s",
+        "syncFrequency": "3s",
     }))?;
     Ok(text)
 }

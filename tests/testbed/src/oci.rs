@@ -57,11 +57,7 @@ pub struct Entry {
 impl Entry {
     /// An entry with the given permission bits.
     pub fn new(path: impl Into<String>, mode: u32, content: Content) -> Self {
-        Self {
-            path: path.into(),
-            mode,
-            content,
-        }
+        Self { path: path.into(), mode, content }
     }
 }
 
@@ -82,12 +78,9 @@ pub struct Packed {
 /// package manager's folders stay out.
 pub fn pack_tar(root: &Path, out: &Path, name: &str, config: &Config) -> Result<Packed> {
     let file = File::open(root).with_context(|| format!("cannot open {}", root.display()))?;
-    let mut members =
-        read_members(&file).with_context(|| format!("cannot read {}", root.display()))?;
+    let mut members = read_members(&file).with_context(|| format!("cannot read {}", root.display()))?;
     // A hard link must come after the file that it is a link to.
-    members.sort_by(|a, b| {
-        (a.kind == EntryType::Link, &a.path).cmp(&(b.kind == EntryType::Link, &b.path))
-    });
+    members.sort_by(|a, b| (a.kind == EntryType::Link, &a.path).cmp(&(b.kind == EntryType::Link, &b.path)));
     let mut layer = Layer::create(out)?;
     for member in &members {
         let mut header = header(member.kind, member.mode, member.size);
@@ -98,11 +91,7 @@ pub fn pack_tar(root: &Path, out: &Path, name: &str, config: &Config) -> Result<
             None => {
                 let mut data = &file;
                 data.seek(SeekFrom::Start(member.position))?;
-                layer.tar.append_data(
-                    &mut header,
-                    &member.path,
-                    BufReader::new(data).take(member.size),
-                )
+                layer.tar.append_data(&mut header, &member.path, BufReader::new(data).take(member.size))
             }
         }
         .with_context(|| format!("cannot pack {}", member.path.display()))?;
@@ -116,28 +105,21 @@ pub fn pack_entries(entries: &[Entry], out: &Path, name: &str, config: &Config) 
     let mut layer = Layer::create(out)?;
     for (path, entry) in &all {
         match &entry.content {
-            Content::Directory => layer.tar.append_data(
-                &mut header(EntryType::Directory, entry.mode, 0),
-                path,
-                io::empty(),
-            ),
+            Content::Directory => {
+                layer.tar.append_data(&mut header(EntryType::Directory, entry.mode, 0), path, io::empty())
+            }
             Content::Symlink(target) => {
-                layer
-                    .tar
-                    .append_link(&mut header(EntryType::Symlink, entry.mode, 0), path, target)
+                layer.tar.append_link(&mut header(EntryType::Symlink, entry.mode, 0), path, target)
             }
             Content::Bytes(bytes) => {
                 let mut header = header(EntryType::Regular, entry.mode, bytes.len() as u64);
                 layer.tar.append_data(&mut header, path, bytes.as_slice())
             }
             Content::File(source) => {
-                let file = File::open(source)
-                    .with_context(|| format!("cannot open {}", source.display()))?;
+                let file = File::open(source).with_context(|| format!("cannot open {}", source.display()))?;
                 let size = file.metadata()?.len();
                 let mut header = header(EntryType::Regular, entry.mode, size);
-                layer
-                    .tar
-                    .append_data(&mut header, path, BufReader::new(file).take(size))
+                layer.tar.append_data(&mut header, path, BufReader::new(file).take(size))
             }
         }
         .with_context(|| format!("cannot pack {}", path.display()))?;
@@ -152,39 +134,27 @@ pub fn unpack(image: &Path, dir: &Path, owners: bool) -> Result<()> {
     let mut blobs = HashMap::new();
     for entry in Archive::new(&file).entries_with_seek()? {
         let entry = entry?;
-        blobs.insert(
-            entry.path()?.to_string_lossy().into_owned(),
-            (entry.raw_file_position(), entry.size()),
-        );
+        blobs.insert(entry.path()?.to_string_lossy().into_owned(), (entry.raw_file_position(), entry.size()));
     }
     let open = |path: &str| -> Result<_> {
-        let &(position, size) = blobs
-            .get(path)
-            .with_context(|| format!("{path} is missing in the image"))?;
+        let &(position, size) = blobs.get(path).with_context(|| format!("{path} is missing in the image"))?;
         let mut data = &file;
         data.seek(SeekFrom::Start(position))?;
         Ok(BufReader::with_capacity(1 << 16, data).take(size))
     };
     let index: Value = serde_json::from_reader(open("index.json")?)?;
     let manifest: Value = serde_json::from_reader(open(&blob_path(&index["manifests"][0])?)?)?;
-    for layer in manifest["layers"]
-        .as_array()
-        .context("the manifest names no layers")?
-    {
+    for layer in manifest["layers"].as_array().context("the manifest names no layers")? {
         let mut archive = Archive::new(GzDecoder::new(open(&blob_path(layer)?)?));
         archive.set_preserve_permissions(true);
         archive.set_preserve_ownerships(owners);
-        archive
-            .unpack(dir)
-            .with_context(|| format!("cannot unpack into {}", dir.display()))?;
+        archive.unpack(dir).with_context(|| format!("cannot unpack into {}", dir.display()))?;
     }
     Ok(())
 }
 
 fn blob_path(descriptor: &Value) -> Result<String> {
-    let digest = descriptor["digest"]
-        .as_str()
-        .context("a descriptor without digest")?;
+    let digest = descriptor["digest"].as_str().context("a descriptor without digest")?;
     Ok(format!("blobs/{}", digest.replacen(':', "/", 1)))
 }
 
@@ -213,16 +183,9 @@ fn read_members(file: &File) -> Result<Vec<Member>> {
             EntryType::Symlink => entry.link_name()?.map(|link| link.into_owned()),
             EntryType::Link => entry.link_name()?.map(|link| without_dot(&link)),
             EntryType::Regular | EntryType::Directory => None,
-            other => bail!(
-                "{} is neither file, folder nor link ({other:?})",
-                path.display()
-            ),
+            other => bail!("{} is neither file, folder nor link ({other:?})", path.display()),
         };
-        let size = if kind == EntryType::Regular {
-            entry.size()
-        } else {
-            0
-        };
+        let size = if kind == EntryType::Regular { entry.size() } else { 0 };
         let header = entry.header();
         members.push(Member {
             kind,
@@ -239,16 +202,11 @@ fn read_members(file: &File) -> Result<Vec<Member>> {
 }
 
 fn without_dot(path: &Path) -> PathBuf {
-    path.components()
-        .filter(|part| matches!(part, Component::Normal(_)))
-        .collect()
+    path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
 }
 
 fn is_dropped(path: &Path) -> bool {
-    let below = |dir: &str| {
-        path.strip_prefix(dir)
-            .is_ok_and(|rest| !rest.as_os_str().is_empty())
-    };
+    let below = |dir: &str| path.strip_prefix(dir).is_ok_and(|rest| !rest.as_os_str().is_empty());
     path.starts_with("var/lib/apt")
         || path.starts_with("etc/apt")
         || ["dev", "var/cache", "var/log"].into_iter().any(below)
@@ -259,13 +217,8 @@ fn with_parents(entries: &[Entry]) -> Result<BTreeMap<PathBuf, Entry>> {
     for entry in entries {
         let path = without_dot(Path::new(&entry.path));
         ensure!(!path.as_os_str().is_empty(), "an entry without a path");
-        for parent in path
-            .ancestors()
-            .skip(1)
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            all.entry(parent.to_owned())
-                .or_insert_with(|| Entry::new("", 0o755, Content::Directory));
+        for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
+            all.entry(parent.to_owned()).or_insert_with(|| Entry::new("", 0o755, Content::Directory));
         }
         all.insert(path, entry.clone());
     }

@@ -4,8 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -61,11 +60,8 @@ impl<'a> Authority<'a> {
         write_key(&dir.join("ca.key"), &key)?;
         let mut params = params(None, "testbed-ca", &[])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         fs::write(dir.join("ca.crt"), params.self_signed(&key)?.pem())?;
         let issuer = Issuer::new(params, key);
         Ok(Self { dir, issuer })
@@ -75,10 +71,7 @@ impl<'a> Authority<'a> {
         let key = KeyPair::generate()?;
         let mut params = params(group, name, names)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.issuer)?;
         write_key(&self.dir.join(format!("{file}.key")), &key)?;
         fs::write(self.dir.join(format!("{file}.crt")), certificate.pem())?;

@@ -44,11 +44,7 @@ pub struct Ports {
 
 impl Ports {
     /// The usual ports; free in every network namespace of our own.
-    pub const USUAL: Self = Self {
-        etcd: 2379,
-        peer: 2380,
-        api: 6443,
-    };
+    pub const USUAL: Self = Self { etcd: 2379, peer: 2380, api: 6443 };
 }
 
 /// Everything the stages have to agree on.
@@ -129,11 +125,7 @@ impl Plan {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let passed = now.map_or(0, |now| now.as_millis() as u64);
         let passed = Duration::from_millis(passed.saturating_sub(self.started));
-        eprintln!(
-            "testbed {} [{:6.2} s] {what}",
-            self.name,
-            passed.as_secs_f32()
-        );
+        eprintln!("testbed {} [{:6.2} s] {what}", self.name, passed.as_secs_f32());
     }
 
     /// The address of the node, or the gateway of the pod runner's pods.

@@ -10,52 +10,37 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{images::cache_dir, plan::Tier};
 
-/// Programs that a tier starts or offers to the command.
-fn wanted(tier: Tier) -> &'static [&'static str] {
-    match tier {
-        Tier::Api => &[
-            "etcd",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kubectl",
-        ],
-        Tier::Node => &[
-            "etcd",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kubectl",
-            "kube-scheduler",
-            "kubelet",
-            "kube-proxy",
-            "coredns",
-            "kube-router",
-        ],
+/// Programs that a test bed starts or offers to the command.
+fn wanted(tier: Tier, pods: bool) -> Vec<&'static str> {
+    let mut all = vec!["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
+    if tier == Tier::Node || pods {
+        all.extend(["kube-proxy", "coredns"]);
     }
+    if tier == Tier::Node {
+        all.extend(["kube-scheduler", "kubelet", "kube-router"]);
+    }
+    all
 }
 
 /// The directories that hold the programs of a tier: those of `$K8S_TEST_BIN` if they have all of them, else
 /// those that `tests/k8s-tools/build.sh` makes.
-pub fn find(tier: Tier) -> Result<Vec<PathBuf>> {
-    let mut dirs: Vec<PathBuf> = env::var_os("K8S_TEST_BIN")
-        .map(|list| env::split_paths(&list).collect())
-        .unwrap_or_default();
+pub fn find(tier: Tier, pods: bool) -> Result<Vec<PathBuf>> {
+    let wanted = wanted(tier, pods);
+    let mut dirs: Vec<PathBuf> =
+        env::var_os("K8S_TEST_BIN").map(|list| env::split_paths(&list).collect()).unwrap_or_default();
     dirs.retain(|dir| dir.is_absolute());
-    if missing(&dirs, tier).is_empty() {
+    if missing(&dirs, &wanted).is_empty() {
         return Ok(dirs);
     }
     dirs.extend(build()?);
-    let missing = missing(&dirs, tier);
-    ensure!(
-        missing.is_empty(),
-        "still missing after the build: {missing:?} (looked in {dirs:?})"
-    );
+    let missing = missing(&dirs, &wanted);
+    ensure!(missing.is_empty(), "still missing after the build: {missing:?} (looked in {dirs:?})");
     Ok(dirs)
 }
 
-fn missing(dirs: &[PathBuf], tier: Tier) -> Vec<&'static str> {
+fn missing(dirs: &[PathBuf], wanted: &[&'static str]) -> Vec<&'static str> {
     let has = |name: &str| dirs.iter().any(|dir| dir.join(name).is_file());
-    let wanted = wanted(tier).iter().copied();
-    wanted.filter(|name| !has(name)).collect()
+    wanted.iter().copied().filter(|name| !has(name)).collect()
 }
 
 /// Runs the build script; it is quick when everything is in the cache.
@@ -85,9 +70,7 @@ fn script() -> Result<PathBuf> {
     for dir in here.ancestors().chain([source.as_path()]) {
         let script = dir.join(SCRIPT);
         if script.is_file() {
-            return script
-                .canonicalize()
-                .with_context(|| format!("cannot resolve {}", script.display()));
+            return script.canonicalize().with_context(|| format!("cannot resolve {}", script.display()));
         }
     }
     bail!(

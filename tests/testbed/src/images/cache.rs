@@ -31,10 +31,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn open(dir: PathBuf) -> Result<Self> {
-        let cache = Self {
-            images: dir.join("images"),
-            roots: dir.join("roots"),
-        };
+        let cache = Self { images: dir.join("images"), roots: dir.join("roots") };
         for dir in [&cache.images, &cache.roots] {
             fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
@@ -42,11 +39,7 @@ impl Cache {
     }
 
     /// The image of the recipe. `make` gets the name and the file to write when it is not there yet.
-    pub(super) fn get(
-        &self,
-        recipe: &Recipe,
-        make: impl FnOnce(&str, &Path) -> Result<()>,
-    ) -> Result<Image> {
+    pub(super) fn get(&self, recipe: &Recipe, make: impl FnOnce(&str, &Path) -> Result<()>) -> Result<Image> {
         let Recipe { name, hash, .. } = recipe;
         let image = Image {
             name: format!("{REGISTRY}{name}:{}", recipe.tag.unwrap_or(hash)),
@@ -69,10 +62,7 @@ impl Cache {
             progress(&image.name, "unpacked", start);
         }
         // The time of the last use decides what is removed.
-        File::options()
-            .append(true)
-            .open(&image.tar)?
-            .set_modified(SystemTime::now())?;
+        File::options().append(true).open(&image.tar)?.set_modified(SystemTime::now())?;
         if let Some(tag) = recipe.tag {
             self.link(&format!("{name}-{tag}"), &image.root)?;
         }
@@ -92,17 +82,12 @@ impl Cache {
     fn lock(&self, name: &str) -> Result<File> {
         let path = self.images.join(format!("{name}.lock"));
         let file = File::options().create(true).append(true).open(&path)?;
-        file.lock()
-            .with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(file)
     }
 
     fn unpack(&self, image: &Image) -> Result<()> {
-        let name = image
-            .root
-            .file_name()
-            .context("a root without a name")?
-            .to_string_lossy();
+        let name = image.root.file_name().context("a root without a name")?.to_string_lossy();
         let new = self.roots.join(format!(".{name}"));
         if new.exists() {
             remove_tree(&new)?;
@@ -131,9 +116,7 @@ impl Cache {
     fn remove_leftovers(&self, name: &str) -> Result<()> {
         for path in list(&self.images)? {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
-            let hash = file
-                .strip_prefix(&format!(".{name}-"))
-                .and_then(|rest| rest.split('.').next());
+            let hash = file.strip_prefix(&format!(".{name}-")).and_then(|rest| rest.split('.').next());
             if hash.is_some_and(is_hash) {
                 fs::remove_file(&path)?;
             }
@@ -176,10 +159,7 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>> {
 /// The hash in `<name>-<hash><suffix>`; the names of other images that begin alike do not match.
 fn hash_of(path: &Path, name: &str, suffix: &str) -> Option<String> {
     let file = path.file_name()?.to_str()?;
-    let hash = file
-        .strip_prefix(name)?
-        .strip_prefix('-')?
-        .strip_suffix(suffix)?;
+    let hash = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(suffix)?;
     is_hash(hash).then(|| hash.to_owned())
 }
 
@@ -192,11 +172,7 @@ fn is_in_use(root: &Path) -> Result<bool> {
 
 /// Removes a folder, but nothing that is mounted in it.
 fn remove_tree(root: &Path) -> Result<()> {
-    ensure!(
-        !is_in_use(root)?,
-        "something is mounted in {}",
-        root.display()
-    );
+    ensure!(!is_in_use(root)?, "something is mounted in {}", root.display());
     fs::remove_dir_all(root).with_context(|| format!("cannot remove {}", root.display()))
 }
 
@@ -214,11 +190,7 @@ mod tests {
     use crate::oci::{Config, Content, Entry};
 
     fn recipe(number: u8, tag: Option<&'static str>) -> Recipe<'static> {
-        Recipe {
-            name: "example",
-            tag,
-            hash: format!("{number:016x}"),
-        }
+        Recipe { name: "example", tag, hash: format!("{number:016x}") }
     }
 
     fn make(name: &str, tar: &Path) -> Result<()> {
@@ -252,21 +224,12 @@ mod tests {
         let cache = Cache::open(dir.path().to_owned()).unwrap();
         let hashed = cache.get(&recipe(1, None), make).unwrap();
         assert_eq!(hashed.name, "registry.local/example:0000000000000001");
-        assert_eq!(
-            cache.root_of(&hashed.name).unwrap(),
-            hashed.root.canonicalize().unwrap()
-        );
-        assert_eq!(
-            fs::read_to_string(hashed.root.join("etc/name")).unwrap(),
-            hashed.name
-        );
+        assert_eq!(cache.root_of(&hashed.name).unwrap(), hashed.root.canonicalize().unwrap());
+        assert_eq!(fs::read_to_string(hashed.root.join("etc/name")).unwrap(), hashed.name);
         let old = cache.get(&recipe(2, Some("1.0")), make).unwrap();
         let new = cache.get(&recipe(3, Some("1.0")), make).unwrap();
         assert_eq!(old.name, new.name);
-        assert_eq!(
-            cache.root_of(&new.name).unwrap(),
-            new.root.canonicalize().unwrap()
-        );
+        assert_eq!(cache.root_of(&new.name).unwrap(), new.root.canonicalize().unwrap());
         assert_eq!(cache.root_of("registry.local/example:2"), None);
         assert_eq!(cache.root_of("registry.local/../example:2"), None);
     }
@@ -281,11 +244,7 @@ mod tests {
             cache.get(&recipe(number, None), make).unwrap();
             std::thread::sleep(Duration::from_millis(10));
         }
-        let kept = |number| {
-            cache
-                .root_of(&format!("registry.local/example:{number:016x}"))
-                .is_some()
-        };
+        let kept = |number| cache.root_of(&format!("registry.local/example:{number:016x}")).is_some();
         assert_eq!([1, 2, 3, 4].map(kept), [true, false, true, true]);
         assert!(other.exists());
     }

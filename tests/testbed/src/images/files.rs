@@ -94,10 +94,7 @@ pub(super) fn operator(binaries: &[PathBuf]) -> Result<Vec<Entry>> {
     let mut entries = skeleton();
     let mut libraries = BTreeSet::new();
     for binary in binaries {
-        let name = binary
-            .file_name()
-            .and_then(OsStr::to_str)
-            .context("a program without a name")?;
+        let name = binary.file_name().and_then(OsStr::to_str).context("a program without a name")?;
         entries.push(file(&format!("usr/bin/{name}"), 0o755, binary));
         libraries.extend(shared_libraries(binary)?);
     }
@@ -115,13 +112,7 @@ pub(super) fn busybox(applets: &[&str]) -> Result<Vec<Entry>> {
     let mut entries = skeleton();
     entries.push(file("bin/busybox", 0o755, &busybox));
     entries.extend(library_entries(shared_libraries(&busybox)?));
-    let link = |name: &&str| {
-        Entry::new(
-            format!("bin/{name}"),
-            0o777,
-            Content::Symlink("busybox".to_owned()),
-        )
-    };
+    let link = |name: &&str| Entry::new(format!("bin/{name}"), 0o777, Content::Symlink("busybox".to_owned()));
     entries.extend(applets.iter().map(link));
     Ok(entries)
 }
@@ -155,10 +146,7 @@ fn file(path: &str, mode: u32, source: &Path) -> Entry {
 
 /// Libraries keep their paths: the dynamic loader of this machine looks for them there.
 fn library_entries(libraries: BTreeSet<PathBuf>) -> Vec<Entry> {
-    libraries
-        .iter()
-        .map(|path| file(&path.to_string_lossy(), 0o755, path))
-        .collect()
+    libraries.iter().map(|path| file(&path.to_string_lossy(), 0o755, path)).collect()
 }
 
 /// The shared libraries of a program with the dynamic loader, and what the C library loads itself.
@@ -172,17 +160,9 @@ fn shared_libraries(program: &Path) -> Result<BTreeSet<PathBuf>> {
         bail!("ldd {} failed: {errors}", program.display());
     }
     let mut libraries = parse_ldd(&text)?;
-    let libc = libraries
-        .iter()
-        .find(|path| path.ends_with("libc.so.6"))
-        .cloned();
+    let libc = libraries.iter().find(|path| path.ends_with("libc.so.6")).cloned();
     if let Some(dir) = libc.as_deref().and_then(Path::parent) {
-        libraries.extend(
-            NAME_SERVICE
-                .iter()
-                .map(|name| dir.join(name))
-                .filter(|path| path.exists()),
-        );
+        libraries.extend(NAME_SERVICE.iter().map(|name| dir.join(name)).filter(|path| path.exists()));
     }
     Ok(libraries)
 }
@@ -191,10 +171,7 @@ fn parse_ldd(text: &str) -> Result<BTreeSet<PathBuf>> {
     let mut libraries = BTreeSet::new();
     for line in text.lines() {
         let line = line.trim();
-        ensure!(
-            !line.ends_with("not found"),
-            "a shared library is missing: {line}"
-        );
+        ensure!(!line.ends_with("not found"), "a shared library is missing: {line}");
         let place = line.split_once("=> ").map_or(line, |(_, place)| place);
         if place.starts_with('/') {
             libraries.insert(PathBuf::from(place.split(" (").next().unwrap_or(place)));
@@ -214,11 +191,8 @@ mod tests {
             \tlibgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f1)\n\
             \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f2)\n\
             \t/lib64/ld-linux-x86-64.so.2 (0x00007f3)\n";
-        let expected = [
-            "/lib/x86_64-linux-gnu/libc.so.6",
-            "/lib/x86_64-linux-gnu/libgcc_s.so.1",
-            "/lib64/ld-linux-x86-64.so.2",
-        ];
+        let expected =
+            ["/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libgcc_s.so.1", "/lib64/ld-linux-x86-64.so.2"];
         let found = parse_ldd(text).unwrap();
         assert_eq!(found, expected.map(PathBuf::from).into());
         assert!(parse_ldd("\tstatically linked\n").unwrap().is_empty());
@@ -230,11 +204,7 @@ mod tests {
         let entries = operator(&[env::current_exe().unwrap()]).unwrap();
         let has = |wanted: &str| entries.iter().any(|entry| entry.path.ends_with(wanted));
         assert!(has("etc/nsswitch.conf"));
-        assert!(
-            entries
-                .iter()
-                .any(|entry| entry.path.starts_with("usr/bin/"))
-        );
+        assert!(entries.iter().any(|entry| entry.path.starts_with("usr/bin/")));
         assert!(cfg!(not(target_env = "gnu")) || has("libc.so.6"));
     }
 

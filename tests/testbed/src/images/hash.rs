@@ -34,10 +34,7 @@ impl Hash {
         let mut add = || -> io::Result<()> {
             let file = File::open(path)?;
             self.0.update(file.metadata()?.len().to_le_bytes());
-            io::copy(
-                &mut BufReader::with_capacity(1 << 16, file),
-                &mut Feed(&mut self.0),
-            )?;
+            io::copy(&mut BufReader::with_capacity(1 << 16, file), &mut Feed(&mut self.0))?;
             Ok(())
         };
         add().with_context(|| format!("cannot read {}", path.display()))
@@ -67,11 +64,7 @@ impl Hash {
 
     pub(super) fn finish(self) -> String {
         let digest = self.0.finalize();
-        digest
-            .iter()
-            .take(LENGTH / 2)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest.iter().take(LENGTH / 2).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -41,11 +41,7 @@ pub(super) struct Hashing<W> {
 
 impl<W: Write> Hashing<W> {
     fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            size: 0,
-        }
+        Self { inner, hash: Sha256::new(), size: 0 }
     }
 
     fn digest(self) -> (String, u64) {
@@ -82,49 +78,24 @@ impl Layer {
     /// Starts the layer of the image `out`.
     pub(super) fn create(out: &Path) -> Result<Self> {
         let path = out.with_added_extension("layer");
-        let file =
-            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        let gzip = GzBuilder::new()
-            .mtime(0)
-            .write(Hashing::new(BufWriter::new(file)), Compression::new(6));
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let gzip = GzBuilder::new().mtime(0).write(Hashing::new(BufWriter::new(file)), Compression::new(6));
         let plain = BufWriter::with_capacity(1 << 16, Hashing::new(gzip));
-        Ok(Self {
-            tar: Builder::new(plain),
-            path,
-        })
+        Ok(Self { tar: Builder::new(plain), path })
     }
 
     /// Ends the layer and writes the image.
-    pub(super) fn finish(
-        self,
-        out: &Path,
-        name: &str,
-        config: &Config,
-        entries: usize,
-    ) -> Result<Packed> {
-        let mut plain = self
-            .tar
-            .into_inner()?
-            .into_inner()
-            .map_err(|error| error.into_error())?;
+    pub(super) fn finish(self, out: &Path, name: &str, config: &Config, entries: usize) -> Result<Packed> {
+        let mut plain = self.tar.into_inner()?.into_inner().map_err(|error| error.into_error())?;
         plain.flush()?;
-        let Hashing {
-            inner: gzip,
-            hash,
-            size,
-        } = plain;
+        let Hashing { inner: gzip, hash, size } = plain;
         let diff = format!("sha256:{}", hex(&hash.finalize()));
         let mut packed = gzip.finish()?;
         packed.flush()?;
         let (layer, packed) = packed.digest();
         let digest = write_layout(out, name, config, &diff, (&layer, packed), &self.path);
         std::fs::remove_file(&self.path)?;
-        Ok(Packed {
-            digest: digest?,
-            entries,
-            plain: size,
-            packed,
-        })
+        Ok(Packed { digest: digest?, entries, plain: size, packed })
     }
 }
 
@@ -136,9 +107,7 @@ fn write_layout(
     (layer, layer_size): (&str, u64),
     layer_file: &Path,
 ) -> Result<String> {
-    let (_, tag) = name
-        .rsplit_once(':')
-        .with_context(|| format!("the image name {name} has no tag"))?;
+    let (_, tag) = name.rsplit_once(':').with_context(|| format!("the image name {name} has no tag"))?;
     let platform = json!({"architecture": architecture(), "os": "linux"});
     let config = serde_json::to_vec(&json!({
         "created": EPOCH, "architecture": architecture(), "os": "linux",
@@ -163,26 +132,15 @@ fn write_layout(
     let mut tar = Builder::new(BufWriter::new(file));
     let blob = |digest: &str| format!("blobs/{}", digest.replacen(':', "/", 1));
     for (path, bytes) in [
-        (
-            "oci-layout".to_owned(),
-            br#"{"imageLayoutVersion":"1.0.0"}"#.as_slice(),
-        ),
+        ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.as_slice()),
         ("index.json".to_owned(), &index),
         (blob(&sha256(&config)), &config),
         (blob(&digest), &manifest),
     ] {
-        tar.append_data(
-            &mut header(EntryType::Regular, 0o644, bytes.len() as u64),
-            path,
-            bytes,
-        )?;
+        tar.append_data(&mut header(EntryType::Regular, 0o644, bytes.len() as u64), path, bytes)?;
     }
     let data = BufReader::with_capacity(1 << 16, File::open(layer_file)?);
-    tar.append_data(
-        &mut header(EntryType::Regular, 0o644, layer_size),
-        blob(layer),
-        data,
-    )?;
+    tar.append_data(&mut header(EntryType::Regular, 0o644, layer_size), blob(layer), data)?;
     tar.into_inner()?.flush()?;
     Ok(digest)
 }

@@ -10,11 +10,7 @@ const NAME: &str = "registry.local/example:1";
 
 fn small_image() -> Vec<Entry> {
     vec![
-        Entry::new(
-            "/usr/bin/tool",
-            0o755,
-            Content::Bytes(b"#!/bin/sh\n".to_vec()),
-        ),
+        Entry::new("/usr/bin/tool", 0o755, Content::Bytes(b"#!/bin/sh\n".to_vec())),
         Entry::new("bin", 0o777, Content::Symlink("usr/bin".into())),
         Entry::new("tmp", 0o1777, Content::Directory),
     ]
@@ -23,13 +19,7 @@ fn small_image() -> Vec<Entry> {
 /// A root file system tar with the given time in which a hard link precedes its target.
 fn root_tar(path: &Path, time: u64, reverse: bool) {
     let mut tar = Builder::new(File::create(path).unwrap());
-    let mut files = vec![
-        "./usr/b",
-        "./usr/c",
-        "./dev/null",
-        "./var/log/x",
-        "./etc/apt/y",
-    ];
+    let mut files = vec!["./usr/b", "./usr/c", "./dev/null", "./var/log/x", "./etc/apt/y"];
     files.push("./var/lib/apt/z");
     if reverse {
         files.reverse();
@@ -39,13 +29,10 @@ fn root_tar(path: &Path, time: u64, reverse: bool) {
         tar.append_data(&mut header, dir, io::empty()).unwrap();
     }
     for file in files {
-        tar.append_data(&mut member(EntryType::Regular, 4, time), file, &b"data"[..])
-            .unwrap();
+        tar.append_data(&mut member(EntryType::Regular, 4, time), file, &b"data"[..]).unwrap();
     }
-    tar.append_link(&mut member(EntryType::Link, 0, time), "./usr/a", "./usr/b")
-        .unwrap();
-    tar.append_link(&mut member(EntryType::Symlink, 0, time), "./bin", "usr/bin")
-        .unwrap();
+    tar.append_link(&mut member(EntryType::Link, 0, time), "./usr/a", "./usr/b").unwrap();
+    tar.append_link(&mut member(EntryType::Symlink, 0, time), "./bin", "usr/bin").unwrap();
     tar.finish().unwrap();
 }
 
@@ -86,11 +73,7 @@ fn same_entries_give_the_same_bytes() {
     let second = pack_entries(&entries, &b, NAME, &Config::default()).unwrap();
     assert_eq!(first, second);
     assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
-    assert_eq!(
-        fs::read_dir(dir.path()).unwrap().count(),
-        2,
-        "the layer file is left behind"
-    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the layer file is left behind");
 }
 
 #[test]
@@ -113,10 +96,7 @@ fn same_root_gives_the_same_bytes_whenever_it_was_made() {
     let first = pack_tar(&path("1"), &path("1.tar"), NAME, &Config::default()).unwrap();
     let second = pack_tar(&path("2"), &path("2.tar"), NAME, &Config::default()).unwrap();
     assert_eq!(first, second);
-    assert_eq!(
-        fs::read(path("1.tar")).unwrap(),
-        fs::read(path("2.tar")).unwrap()
-    );
+    assert_eq!(fs::read(path("1.tar")).unwrap(), fs::read(path("2.tar")).unwrap());
 }
 
 #[test]
@@ -127,10 +107,7 @@ fn hard_links_follow_their_targets_and_needless_files_are_left_out() {
     pack_tar(&root, &image, NAME, &Config::default()).unwrap();
     let paths = layer_paths(&image);
     let names: Vec<_> = paths.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(
-        names,
-        ["bin", "dev", "usr", "usr/b", "usr/c", "var/log", "usr/a"]
-    );
+    assert_eq!(names, ["bin", "dev", "usr", "usr/b", "usr/c", "var/log", "usr/a"]);
     assert_eq!(paths.last().unwrap().1, EntryType::Link);
 }
 
@@ -138,10 +115,7 @@ fn hard_links_follow_their_targets_and_needless_files_are_left_out() {
 fn index_names_the_image_and_config_what_to_run() {
     let dir = tempfile::tempdir().unwrap();
     let image = dir.path().join("image.tar");
-    let config = Config {
-        entrypoint: vec!["/usr/bin/tool".into()],
-        user: "65532:65532".into(),
-    };
+    let config = Config { entrypoint: vec!["/usr/bin/tool".into()], user: "65532:65532".into() };
     let packed = pack_entries(&small_image(), &image, NAME, &config).unwrap();
     let mut blobs = HashMap::new();
     for entry in Archive::new(File::open(&image).unwrap()).entries().unwrap() {
@@ -154,10 +128,7 @@ fn index_names_the_image_and_config_what_to_run() {
     let read = |path: &str| -> Value { serde_json::from_slice(&blobs[path]).unwrap() };
     let described = &read("index.json")["manifests"][0];
     assert_eq!(described["annotations"]["io.containerd.image.name"], NAME);
-    assert_eq!(
-        described["annotations"]["org.opencontainers.image.ref.name"],
-        "1"
-    );
+    assert_eq!(described["annotations"]["org.opencontainers.image.ref.name"], "1");
     assert_eq!(described["digest"], packed.digest.as_str());
     let manifest = read(&blob_path(described).unwrap());
     let config = read(&blob_path(&manifest["config"]).unwrap());
@@ -173,15 +144,9 @@ fn unpacked_image_holds_what_was_packed() {
     fs::create_dir(&root).unwrap();
     unpack(&image, &root, false).unwrap();
     assert_eq!(fs::read(root.join("usr/bin/tool")).unwrap(), b"#!/bin/sh\n");
-    assert_eq!(
-        fs::read_link(root.join("bin")).unwrap(),
-        Path::new("usr/bin")
-    );
+    assert_eq!(fs::read_link(root.join("bin")).unwrap(), Path::new("usr/bin"));
     let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
-    assert_eq!(
-        (mode("usr/bin/tool"), mode("tmp"), mode("usr")),
-        (0o755, 0o1777, 0o755)
-    );
+    assert_eq!((mode("usr/bin/tool"), mode("tmp"), mode("usr")), (0o755, 0o1777, 0o755));
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! What people's clients see, by TLS, on the real Dovecot and Postfix: as pods (tier 2) and as local processes (tier 1).
+
+use std::time::{Duration, Instant};
+
+use kube::api::DeleteParams;
+
+use crate::support::mail::{Imap, Lines, Smtp};
+use crate::support::{apply, eventually};
+use crate::world::{SOON, World, let_in, person};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_sends_and_receives() {
+    let Some(world) = World::get().await else { return };
+    let (quynh, secret) = world.person("nv-000123", "Hoàng Thị Như Quỳnh").await;
+    assert_eq!(quynh, "quynhhtn.stttt@gialai.gov.vn");
+    let (binh, other) = world.person("nv-000124", "Lê Văn Bình").await;
+    let mut smtp = Smtp::submission(&world.host).await.expect("587");
+    assert!(smtp.login(&quynh, &secret).await.expect("login").starts_with("235"));
+    let sent = smtp.send(&quynh, &binh, "xin chao", "Chào anh Bình").await.expect("sent");
+    assert!(sent.starts_with("250"), "{sent}");
+    world.arrives(&binh, &other, "xin chao").await;
+    let mut smtp = Smtp::submissions(&world.host).await.expect("465");
+    assert!(smtp.login(&binh, &other).await.expect("login").starts_with("235"));
+    assert!(smtp.send(&binh, &quynh, "tra loi", "Chào chị").await.expect("sent").starts_with("250"));
+    world.arrives(&quynh, &secret, "tra loi").await;
+    // Nobody sends in somebody else's name.
+    let foreign = smtp.send(&quynh, &binh, "gia", "x").await.expect("answer");
+    assert!(foreign.starts_with("553"), "{foreign}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_from_outside_arrives_and_unknown_addresses_and_relay_are_refused() {
+    let Some(world) = World::get().await else { return };
+    let (address, password) = world.person("nv-in", "Phạm Thị Dung").await;
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
+    let answer = smtp.send("a@example.org", &address, "from outside", "x").await.expect("sent");
+    assert!(answer.starts_with("250"), "{answer}");
+    world.arrives(&address, &password, "from outside").await;
+    let unknown = smtp.send("a@example.org", "nobody@gialai.gov.vn", "x", "x").await.expect("answer");
+    assert!(unknown.starts_with("550 5.1.1"), "{unknown}");
+    let relay = smtp.send("a@example.org", "b@example.net", "x", "x").await.expect("answer");
+    assert!(relay.starts_with("554"), "{relay}");
+    for local in ["postmaster", "abuse"] {
+        let answer = smtp.send("a@example.org", &format!("{local}@gialai.gov.vn"), "x", "x").await.expect("answer");
+        assert!(answer.starts_with("250"), "{local}: {answer}");
+    }
+    // R3.1: no login without TLS.
+    let mut imap = Lines::plain(&world.host, 143).await.expect("143");
+    imap.line().await.expect("greeting");
+    imap.send("a LOGIN x y").await.expect("sent");
+    let answer = imap.until(|l| l.starts_with("a ")).await.expect("answer").pop().unwrap_or_default();
+    assert!(answer.contains("PRIVACYREQUIRED"), "{answer}");
+}
+
+/// Answers of every protocol to a login: IMAP, POP3, ManageSieve, both submissions.
+async fn logins(host: &str, user: &str, password: &str) -> Vec<(&'static str, String)> {
+    use base64::Engine;
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"));
+    let imap = Imap::login(host, user, password).await.expect("IMAP").1;
+    let mut pop = Lines::tls(host, 995).await.expect("POP3");
+    pop.line().await.expect("greeting");
+    pop.send(&format!("AUTH PLAIN {token}")).await.expect("sent");
+    let pop = pop.line().await.expect("answer");
+    let mut sieve = Lines::plain(host, 4190).await.expect("ManageSieve");
+    sieve.until(|l| l.starts_with("OK")).await.expect("greeting");
+    sieve.send("STARTTLS").await.expect("sent");
+    sieve.until(|l| l.starts_with("OK")).await.expect("STARTTLS");
+    let mut sieve = sieve.upgrade().await.expect("TLS");
+    sieve.until(|l| l.starts_with("OK")).await.expect("capabilities");
+    sieve.send(&format!("AUTHENTICATE \"PLAIN\" \"{token}\"")).await.expect("sent");
+    let sieve =
+        sieve.until(|l| l.starts_with("OK") || l.starts_with("NO")).await.expect("answer").pop().unwrap_or_default();
+    let submission = Smtp::submission(host).await.expect("587").login(user, password).await.expect("answer");
+    let submissions = Smtp::submissions(host).await.expect("465").login(user, password).await.expect("answer");
+    vec![("IMAP", imap), ("POP3", pop), ("ManageSieve", sieve), ("587", submission), ("465", submissions)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_1_a_lock_refuses_every_protocol_ends_sessions_and_mail_still_arrives() {
+    let Some(world) = World::get().await else { return };
+    let name = "Đỗ Thị Lan";
+    let (address, password) = world.person("nv-lock", name).await;
+    for (protocol, answer) in logins(&world.host, &address, &password).await {
+        assert!(let_in(&answer), "{protocol}: {answer}");
+    }
+    let (mut session, _) = world.login(&address, &password).await;
+    session.command("SELECT INBOX").await.expect("selected");
+    let mut open = Smtp::submission(&world.host).await.expect("587");
+    assert!(open.login(&address, &password).await.expect("login").starts_with("235"));
+
+    let start = Instant::now();
+    world.lock("nv-lock", name).await;
+    let bye = session.unsolicited().await.expect("BYE");
+    assert!(bye.starts_with("* BYE"), "{bye}");
+    assert!(start.elapsed() < Duration::from_secs(5), "R6.1: {:?}", start.elapsed());
+    for (protocol, answer) in logins(&world.host, &address, &password).await {
+        assert!(!let_in(&answer), "{protocol}: {answer}");
+    }
+    let answer = open.send(&address, "postmaster@gialai.gov.vn", "x", "x").await.expect("answer");
+    assert!(answer.starts_with("553"), "a session that was open before: {answer}");
+    let mut outside = Smtp::server(&world.mx).await.expect("25");
+    let answer = outside.send("a@example.org", &address, "while locked", "x").await.expect("sent");
+    assert!(answer.starts_with("250"), "{answer}");
+
+    apply(&world.mailboxes, &person("nv-lock", name, "")).await.expect("unlock");
+    eventually("unlocked", SOON, || async {
+        let answer = world.login(&address, &password).await.1;
+        if let_in(&answer) { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    world.arrives(&address, &password, "while locked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_3_a_quota_is_in_force_at_the_next_delivery() {
+    let Some(world) = World::get().await else { return };
+    let (address, _) = world.person("nv-quota", "Vũ Văn Khoa").await;
+    let policy = |storage: &str, attachment: &str| {
+        format!(
+            "metadata: {{name: small}}\nspec: {{systemRef: {{name: gialai}}, storage: {storage}, maxAttachment: {attachment}}}"
+        )
+    };
+    let deliver = async |size: usize| {
+        let mut smtp = Smtp::server(&world.mx).await.expect("25");
+        let body = format!("{}\r\n", "x".repeat(76)).repeat(size / 78);
+        // SIZE lets Postfix ask before the mail is sent.
+        let answer = smtp.command(&format!("MAIL FROM:<a@example.org> SIZE={size}")).await.expect("answer");
+        assert!(answer.starts_with("250"), "{answer}");
+        let answer = smtp.command(&format!("RCPT TO:<{address}>")).await.expect("answer");
+        if !answer.starts_with("250") {
+            return answer;
+        }
+        smtp.command("DATA").await.expect("answer");
+        let head = "From: <a@example.org>\r\nTo: <b@gialai.gov.vn>\r\nMessage-ID: <1@example.org>\r\nDate: Tue, 24 Nov 2026 10:00:00 +0700";
+        smtp.command(&format!("{head}\r\nSubject: quota\r\n\r\n{body}.")).await.expect("answer")
+    };
+    apply(&world.policies, &policy("300k", "200k")).await.expect("policy");
+    apply(&world.mailboxes, &person("nv-quota", "Vũ Văn Khoa", ", quotaPolicyRef: {name: small}"))
+        .await
+        .expect("reference");
+    eventually("the small quota", SOON, || async {
+        let quota =
+            world.mailboxes.get("nv-quota").await.expect("nv-quota").status.and_then(|s| s.quota).unwrap_or_default();
+        if quota.source == "Mailbox" { Ok(()) } else { Err(format!("{quota:?}")) }
+    })
+    .await;
+    let too_large = deliver(290_000).await;
+    assert!(too_large.starts_with("552"), "larger than the largest message: {too_large}");
+    let fits = deliver(200_000).await;
+    assert!(fits.starts_with("250"), "{fits}");
+    let full = eventually("full", SOON, || async {
+        let answer = deliver(200_000).await;
+        if answer.starts_with("552") { Ok(answer) } else { Err(answer) }
+    })
+    .await;
+    assert!(full.contains("5.2.2"), "{full}");
+    apply(&world.policies, &policy("5M", "2M")).await.expect("raised");
+    eventually("raised", SOON, || async {
+        let answer = deliver(200_000).await;
+        if answer.starts_with("250") { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_14_a_deleted_mailbox_refuses_mail_and_comes_back_with_its_mail_and_password() {
+    let Some(world) = World::get().await else { return };
+    let name = "Bùi Thị Mai";
+    let (address, password) = world.person("nv-delete", name).await;
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
+    assert!(smtp.send("a@example.org", &address, "before", "x").await.expect("sent").starts_with("250"));
+    world.arrives(&address, &password, "before").await;
+    world.mailboxes.delete("nv-delete", &DeleteParams::default()).await.expect("deleted");
+    eventually("5.2.1", SOON, || async {
+        let answer =
+            Smtp::server(&world.mx).await.expect("25").send("a@example.org", &address, "x", "x").await.expect("answer");
+        if answer.contains("5.2.1") { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    assert!(!let_in(&world.login(&address, &password).await.1));
+    let (again, same) = world.person("nv-delete", name).await;
+    assert_eq!((again, same), (address.clone(), password.clone()));
+    world.arrives(&address, &password, "before").await;
+}

@@ -1,0 +1,8 @@
+//! Tests on a real Kubernetes, started by the testbed: `api` on tier 1, `mail` on every tier, `node` on tier 2 or on a
+//! cluster of your own.
+
+mod api;
+mod mail;
+mod node;
+mod support;
+mod world;

@@ -1,0 +1,261 @@
+//! Mail clients that speak the protocols line by line, so that a test sees what a person's client would be told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The certificate is self-signed; what is tested here is not the trust in it.
+#[derive(Debug)]
+struct TrustAll;
+
+impl ServerCertVerifier for TrustAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+static IN_THE_POD: AtomicBool = AtomicBool::new(false);
+
+/// Tier 1 has no Services: clients go to the pod's own ports.
+pub fn use_ports_of_the_pod() {
+    IN_THE_POD.store(true, Ordering::Relaxed);
+}
+
+/// The port to connect to for one of a Service.
+fn port_now(port: u16) -> u16 {
+    let inside = mail_operator::resources::PORTS.iter().find(|(_, service, _)| *service == i32::from(port));
+    match inside {
+        Some((.., inside)) if IN_THE_POD.load(Ordering::Relaxed) => u16::try_from(*inside).expect("a port"),
+        _ => port,
+    }
+}
+
+fn connector() -> TlsConnector {
+    let config =
+        ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(TrustAll)).with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection, line by line.
+pub struct Lines {
+    stream: BufReader<Box<dyn Stream>>,
+}
+
+impl Lines {
+    /// A plain connection.
+    pub async fn plain(host: &str, port: u16) -> std::io::Result<Self> {
+        let stream = tokio::time::timeout(LIMIT, TcpStream::connect((host, port_now(port)))).await??;
+        Ok(Self { stream: BufReader::new(Box::new(stream)) })
+    }
+
+    /// A connection by TLS from the start.
+    pub async fn tls(host: &str, port: u16) -> std::io::Result<Self> {
+        Self::plain(host, port).await?.upgrade().await
+    }
+
+    /// TLS from here on (STARTTLS).
+    pub async fn upgrade(self) -> std::io::Result<Self> {
+        let name = ServerName::try_from("mail.gialai.gov.vn").expect("name");
+        let stream = tokio::time::timeout(LIMIT, connector().connect(name, self.stream.into_inner())).await??;
+        Ok(Self { stream: BufReader::new(Box::new(stream)) })
+    }
+
+    /// One line without its end; empty at the end of the connection.
+    pub async fn line(&mut self) -> std::io::Result<String> {
+        let mut line = Vec::new();
+        tokio::time::timeout(LIMIT, self.stream.read_until(b'\n', &mut line)).await??;
+        Ok(String::from_utf8_lossy(&line).trim_end().to_string())
+    }
+
+    /// Sends one line.
+    pub async fn send(&mut self, line: &str) -> std::io::Result<()> {
+        self.stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+        self.stream.flush().await
+    }
+
+    /// Lines up to and with the first that `ends`.
+    pub async fn until(&mut self, ends: impl Fn(&str) -> bool) -> std::io::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().await?;
+            let end = ends(&line);
+            let empty = line.is_empty();
+            lines.push(line);
+            if end {
+                return Ok(lines);
+            }
+            if empty && lines.len() > 2000 {
+                return Err(std::io::Error::other("no end"));
+            }
+            if empty
+                && self.stream.buffer().is_empty()
+                && lines.iter().rev().take(3).all(String::is_empty)
+                && lines.len() > 3
+            {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+/// An SMTP dialogue.
+pub struct Smtp {
+    lines: Lines,
+}
+
+impl Smtp {
+    /// Port 25, without TLS: another server.
+    pub async fn server(host: &str) -> std::io::Result<Self> {
+        Self::greet(Lines::plain(host, 25).await?).await
+    }
+
+    /// Port 465.
+    pub async fn submissions(host: &str) -> std::io::Result<Self> {
+        Self::greet(Lines::tls(host, 465).await?).await
+    }
+
+    /// Port 587 with STARTTLS.
+    pub async fn submission(host: &str) -> std::io::Result<Self> {
+        let mut smtp = Self::greet(Lines::plain(host, 587).await?).await?;
+        let answer = smtp.command("STARTTLS").await?;
+        if !answer.starts_with("220") {
+            return Err(std::io::Error::other(answer));
+        }
+        let mut smtp = Self { lines: smtp.lines.upgrade().await? };
+        smtp.command("EHLO test.invalid").await?;
+        Ok(smtp)
+    }
+
+    async fn greet(lines: Lines) -> std::io::Result<Self> {
+        let mut smtp = Self { lines };
+        let greeting = smtp.answer().await?;
+        if !greeting.starts_with("220") {
+            return Err(std::io::Error::other(greeting));
+        }
+        smtp.command("EHLO test.invalid").await?;
+        Ok(smtp)
+    }
+
+    async fn answer(&mut self) -> std::io::Result<String> {
+        let lines = self.lines.until(|l| l.as_bytes().get(3) != Some(&b'-')).await?;
+        Ok(lines.last().cloned().unwrap_or_default())
+    }
+
+    /// One command and the last line of its answer.
+    pub async fn command(&mut self, command: &str) -> std::io::Result<String> {
+        self.lines.send(command).await?;
+        self.answer().await
+    }
+
+    /// AUTH PLAIN.
+    pub async fn login(&mut self, user: &str, password: &str) -> std::io::Result<String> {
+        let token = STANDARD.encode(format!("\0{user}\0{password}"));
+        self.command(&format!("AUTH PLAIN {token}")).await
+    }
+
+    /// A whole mail; the first answer that is not as wished, or the one to the mail itself.
+    pub async fn send(&mut self, from: &str, to: &str, subject: &str, body: &str) -> std::io::Result<String> {
+        for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".into()] {
+            let answer = self.command(&command).await?;
+            if !answer.starts_with('2') && !answer.starts_with('3') {
+                let _ = self.command("RSET").await;
+                return Ok(answer);
+            }
+        }
+        let message = format!(
+            "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nMessage-ID: <{:016x}@test.invalid>\r\nDate: Tue, 24 Nov 2026 10:00:00 +0700\r\n\r\n{body}\r\n.",
+            rand::random::<u64>()
+        );
+        self.command(&message).await
+    }
+}
+
+/// An IMAP session.
+pub struct Imap {
+    lines: Lines,
+    tag: u32,
+}
+
+impl Imap {
+    /// Port 993.
+    pub async fn connect(host: &str) -> std::io::Result<Self> {
+        let mut lines = Lines::tls(host, 993).await?;
+        let greeting = lines.line().await?;
+        if greeting.starts_with("* OK") { Ok(Self { lines, tag: 0 }) } else { Err(std::io::Error::other(greeting)) }
+    }
+
+    /// One command; all lines of its answer, the tagged one last and without its tag.
+    pub async fn command(&mut self, command: &str) -> std::io::Result<Vec<String>> {
+        self.tag += 1;
+        let tag = format!("t{} ", self.tag);
+        self.lines.send(&format!("{tag}{command}")).await?;
+        let mut lines = self.lines.until(|l| l.starts_with(&tag)).await?;
+        if let Some(last) = lines.last_mut() {
+            *last = last[tag.len()..].to_string();
+        }
+        Ok(lines)
+    }
+
+    /// Logs in; the tagged answer.
+    pub async fn login(host: &str, user: &str, password: &str) -> std::io::Result<(Self, String)> {
+        let mut imap = Self::connect(host).await?;
+        let answer = imap.command(&format!("LOGIN \"{user}\" \"{password}\"")).await?;
+        Ok((imap, answer.last().cloned().unwrap_or_default()))
+    }
+
+    /// Waits for a line that the server sends by itself.
+    pub async fn unsolicited(&mut self) -> std::io::Result<String> {
+        self.lines.line().await
+    }
+
+    /// Subjects of the INBOX.
+    pub async fn subjects(&mut self) -> std::io::Result<Vec<String>> {
+        self.command("SELECT INBOX").await?;
+        let lines = self.command("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]").await?;
+        Ok(lines.iter().filter_map(|l| l.strip_prefix("Subject: ")).map(String::from).collect())
+    }
+}

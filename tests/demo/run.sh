@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# `make demo`: from nothing to two people who write to each other, on a real Kubernetes.
+#   KEEP=1 leaves the node running; KUBECONFIG names a cluster of your own (kind, k3d, …) instead of the node.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+cache=${MAIL_OPERATOR_CACHE:?set by the Makefile}
+testbed=$CARGO_TARGET_DIR/debug/testbed
+begin=$SECONDS
+log=$cache/demo.log
+: > "$log"
+
+# step "what" command …: says how long it took; when it fails, what, where its log is and what to do.
+step() {
+  local what=$1 start=$SECONDS
+  shift
+  printf '▸ %s … ' "$what"
+  if "$@" >> "$log" 2>&1; then
+    printf 'done in %d s\n' $((SECONDS - start))
+  else
+    printf 'FAILED after %d s\n\n' $((SECONDS - start))
+    tail -n 15 "$log" | sed 's/^/    /'
+    printf '\nThe whole log: %s\nWhat to do: mend what the last lines name, then `make demo` again; what is done already is not done twice.\n' "$log"
+    exit 1
+  fi
+}
+
+foreign=${KUBECONFIG:-}
+[ -n "$foreign" ] || step "prerequisites (Debian packages are installed where they lack)" "$testbed" doctor --install
+step "Kubernetes programs from Go modules (the first time takes 10 to 15 min)" tests/k8s-tools/build.sh "$cache" etcd k8s coredns helm kube-router
+step "the operator, release build (the first time takes 5 min)" cargo build --locked --release --bin mail-operator
+images=$("$testbed" images "$CARGO_TARGET_DIR/release/mail-operator" 2>> "$log") || step "images" "$testbed" images "$CARGO_TARGET_DIR/release/mail-operator"
+image() { awk -v n="$1" '$1 ~ "/" n ":" {print $'"$2"'}' <<< "$images"; }
+printf '▸ images: %s %s\n' "$(image mail-operator 1)" "$(image mail-node 1)"
+export MAIL_OPERATOR_IMAGE=$(image mail-operator 1) MAIL_OPERATOR_MAIL_IMAGE=$(image mail-node 1)
+tools=$(tests/k8s-tools/build.sh "$cache" k8s helm 2>> "$log" | paste -sd:)
+
+if [ -n "$foreign" ]; then
+  export PATH="$tools:$PATH"
+  context=$(kubectl config current-context)
+  case $context in
+    kind-*) for i in mail-operator mail-node; do step "image $i → $context" kind load image-archive "$(image $i 2)" --name "${context#kind-}"; done ;;
+    k3d-*) for i in mail-operator mail-node; do step "image $i → $context" k3d image import "$(image $i 2)" --cluster "${context#k3d-}"; done ;;
+    *) echo "▸ cluster $context: its nodes must be able to pull both images (or load $(image mail-operator 2) and $(image mail-node 2) by hand)" ;;
+  esac
+  exec bash tests/demo/steps.sh
+fi
+
+tars=$(awk '{print $2}' <<< "$images" | paste -sd,)
+step "a Kubernetes node in namespaces of its own" "$testbed" up --tier 2 --name demo --images "$tars"
+step "images into the node" "$testbed" load --name demo $(tr , ' ' <<< "$tars")
+failed=0
+"$testbed" exec --name demo -- env DEMO_INSIDE=1 bash tests/demo/steps.sh || failed=$?
+if [ -n "${KEEP:-}" ] || [ "$failed" -ne 0 ]; then
+  echo
+  "$testbed" status
+  echo "The node goes on running. A command inside it:   make node-exec CMD='kubectl -n thu-cong-vu get mbx'"
+  echo "End it:                                          make demo-down"
+else
+  step "everything away again (KEEP=1 leaves it running)" "$testbed" down --name demo
+fi
+printf 'in all %d s\n' $((SECONDS - begin))
+exit "$failed"

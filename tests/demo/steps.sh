@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# What `make demo` does in the cluster that KUBECONFIG names. Every line that is shown can be typed by hand.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+ns=thu-cong-vu
+title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+show() { printf '$ %s\n' "$*"; "$@"; }
+fail() { printf '\nFAILED: %s\n' "$*"; kubectl -n $ns get msys,pods -o wide || :; echo "Look at: kubectl -n mail-operator logs deploy/mail-operator; kubectl -n $ns describe pod gialai-0"; exit 1; }
+
+title "1. The operator, by its Helm chart"
+for n in $ns; do
+  kubectl create namespace $n --dry-run=client -o yaml | kubectl apply -f - > /dev/null
+  kubectl label --overwrite namespace $n pod-security.kubernetes.io/enforce=restricted > /dev/null
+done
+show helm upgrade --install mail-operator charts/mail-operator --namespace mail-operator --create-namespace \
+  --set image.repository="${MAIL_OPERATOR_IMAGE%:*}" --set image.tag="${MAIL_OPERATOR_IMAGE##*:}" \
+  --set mailImage="$MAIL_OPERATOR_MAIL_IMAGE" --set "namespaces={$ns}" --wait --timeout 180s > /dev/null || fail "the chart"
+
+title "2. What people commit: one MailSystem, $(ls manifests/gialai/agencies | wc -l) agencies, people"
+show kubectl -n $ns apply -R -f manifests/gialai | tail -n 3
+echo "  … waiting until all of it is Ready (a cold start of the mail server takes 15 s)"
+for kind in mailsystem agency mailbox quotapolicy; do
+  kubectl -n $ns wait --for=condition=Ready $kind --all --timeout=240s > /dev/null || fail "$kind not Ready"
+done
+until [ "$(kubectl -n $ns get mbx --no-headers | wc -l)" -gt "$(ls manifests/gialai/agencies | wc -l)" ]; do sleep 0.5; done
+kubectl -n $ns wait --for=condition=Ready mailbox --all --timeout=240s > /dev/null || fail "mailboxes not Ready"
+
+title "3. What the operator made of it"
+show kubectl -n $ns get msys,qp
+show kubectl -n $ns get agency
+show kubectl -n $ns get mbx
+title "   Addresses of Điều 4, as the regulation prints them"
+bad=0
+while read -r kind name address; do
+  found=$(kubectl -n $ns get "$kind" "$name" -o jsonpath='{.status.address}')
+  [ "$found" = "$address" ] && mark=✓ || { mark="✗ expected $address"; bad=1; }
+  printf '  %-44s %s\n' "$found" "$mark"
+done <<E
+agency stttt stttt@gialai.gov.vn
+agency ubndpleiku ubndpleiku@gialai.gov.vn
+agency ubndhoaphu-chupah ubndhoaphu.chupah@gialai.gov.vn
+agency tuphap-iagrai tuphap.iagrai@gialai.gov.vn
+agency ccbvmt-stnmt ccbvmt.stnmt@gialai.gov.vn
+mailbox nv-000123 quynhhtn.stttt@gialai.gov.vn
+mailbox nv-000124 nguyentd.dakpo@gialai.gov.vn
+E
+[ $bad = 0 ] || fail "an address is not what the regulation says"
+
+title "4. Two people log in and write to each other"
+forward=$(mktemp)
+kubectl -n $ns port-forward svc/gialai 10993:993 10587:587 > "$forward" 2>&1 & pids=$!
+kubectl -n $ns port-forward svc/gialai-mx 10025:25 > "$forward.mx" 2>&1 & pids="$pids $!"
+trap 'kill $pids 2> /dev/null || :; rm -f "$forward" "$forward.mx"' EXIT
+for f in "$forward" "$forward.mx"; do
+  for i in $(seq 100); do grep -q Forwarding "$f" && break; sleep 0.1; done
+done
+password() { kubectl -n $ns get secret "$1-credentials" -o jsonpath='{.data.initialPassword}' | base64 -d; }
+quynh=quynhhtn.stttt@gialai.gov.vn nguyen=nguyentd.dakpo@gialai.gov.vn
+imap() { curl -sk --max-time 20 --url "imaps://127.0.0.1:10993/$3" --user "$1:$(password "$2")" "${@:4}"; }
+for who in "$quynh nv-000123" "$nguyen nv-000124"; do
+  set -- $who
+  imap "$1" "$2" "" -X 'STATUS INBOX (MESSAGES)' > /dev/null || fail "login of $1"
+  printf '  %-44s logged in over IMAPS\n' "$1"
+done
+mail() { printf 'From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@demo.invalid>\r\n\r\n%s\r\n' "$1" "$2" "$3" "$(date -R)" "$RANDOM$RANDOM" "$4"; }
+mail "$quynh" "$nguyen" "Chao-anh" "Chào anh Nguyên." | curl -sk --max-time 30 --ssl-reqd --url smtp://127.0.0.1:10587 \
+  --user "$quynh:$(password nv-000123)" --mail-from "$quynh" --mail-rcpt "$nguyen" --upload-file - || fail "submission"
+printf '  %s → %s by submission with TLS\n' "$quynh" "$nguyen"
+mail "someone@example.org" "$quynh" "From-outside" "Hello." | curl -s --max-time 30 --url smtp://127.0.0.1:10025 \
+  --mail-from someone@example.org --mail-rcpt "$quynh" --upload-file - || fail "port 25"
+printf '  someone@example.org → %s by port 25\n' "$quynh"
+arrives() { # address mailbox subject
+  for i in $(seq 60); do
+    imap "$1" "$2" "INBOX?SUBJECT%20$3" 2> /dev/null | grep -qE 'SEARCH [0-9]' && return 0
+    sleep 0.5
+  done
+  return 1
+}
+arrives "$nguyen" nv-000124 Chao-anh || fail "mail did not arrive at $nguyen"
+arrives "$quynh" nv-000123 From-outside || fail "mail did not arrive at $quynh"
+uid=$(imap "$nguyen" nv-000124 "INBOX?SUBJECT%20Chao-anh" | tr -d '\r' | awk '{print $3}')
+printf '  read by %s:\n' "$nguyen"
+imap "$nguyen" nv-000124 "INBOX;MAILINDEX=$uid" | tr -d '\r' | grep -E '^(From|To|Subject|Authentication-Results|DKIM-Signature):|Chào' | cut -c1-100 | sed 's/^/    │ /'
+
+title "5. An address that does not exist is refused"
+answer=$(mail a@example.org b@gialai.gov.vn x x | curl -sv --max-time 30 --url smtp://127.0.0.1:10025 --mail-from a@example.org \
+  --mail-rcpt khong-co@gialai.gov.vn --upload-file - 2>&1 | grep -E '^< 5' | head -n 1 | tr -d '\r' || :)
+case $answer in *"550 5.1.1"*) printf '  %s\n' "$answer" ;; *) fail "an unknown address was not refused: $answer" ;; esac
+
+title "6. A lock (Điều 6): no login, mail still arrives"
+kubectl -n $ns patch mbx nv-000124 --type merge -p '{"spec":{"lock":{"reasons":["Compromised"],"basis":{"number":"9/CV","date":"2026-03-01","issuer":"STTTT"}}}}' > /dev/null
+for i in $(seq 50); do imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 || break; sleep 0.1; done
+imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 && fail "a locked person logs in"
+show kubectl -n $ns get mbx nv-000124
+kubectl -n $ns patch mbx nv-000124 --type merge -p '{"spec":{"lock":null}}' > /dev/null
+
+title "Try next${DEMO_INSIDE:+ (KEEP=1 make demo leaves the node running; each line by: make node-exec CMD='…')}"
+cat <<T
+  kubectl -n $ns get mbx -o wide
+  kubectl -n $ns describe mbx nv-000123
+  kubectl -n $ns get msys gialai -o jsonpath='{range .status.dnsRecords[*]}{.name} {.type} {.value}{"\n"}{end}'
+  kubectl explain mailbox.spec
+  kubectl -n $ns delete mbx nv-000123        # its mail, address and password are kept (D-14)
+  kubectl -n $ns apply -f manifests/gialai/mailboxes/nv-000123.yaml
+T
