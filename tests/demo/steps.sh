@@ -12,9 +12,11 @@ for n in $ns; do
   kubectl create namespace $n --dry-run=client -o yaml | kubectl apply -f - > /dev/null
   kubectl label --overwrite namespace $n pod-security.kubernetes.io/enforce=restricted > /dev/null
 done
-show helm upgrade --install mail-operator charts/mail-operator --namespace mail-operator --create-namespace \
-  --set image.repository="${MAIL_OPERATOR_IMAGE%:*}" --set image.tag="${MAIL_OPERATOR_IMAGE##*:}" \
-  --set mailImage="$MAIL_OPERATOR_MAIL_IMAGE" --set "namespaces={$ns}" --wait --timeout 180s > /dev/null || fail "the chart"
+install=(helm upgrade --install mail-operator charts/mail-operator --namespace mail-operator --create-namespace
+  --set "image.repository=${MAIL_OPERATOR_IMAGE%:*}" --set "image.tag=${MAIL_OPERATOR_IMAGE##*:}"
+  --set "mailImage=$MAIL_OPERATOR_MAIL_IMAGE" --set "namespaces={$ns}" --wait --timeout 180s)
+printf '$ %s\n' "${install[*]}"
+"${install[@]}" > /dev/null || fail "the chart"
 
 title "2. What people commit: one MailSystem, $(ls manifests/gialai/agencies | wc -l) agencies, people"
 show kubectl -n $ns apply -R -f manifests/gialai | tail -n 3
@@ -47,26 +49,34 @@ E
 [ $bad = 0 ] || fail "an address is not what the regulation says"
 
 title "4. Two people log in and write to each other"
-forward=$(mktemp)
-kubectl -n $ns port-forward svc/gialai 10993:993 10587:587 > "$forward" 2>&1 & pids=$!
-kubectl -n $ns port-forward svc/gialai-mx 10025:25 > "$forward.mx" 2>&1 & pids="$pids $!"
-trap 'kill $pids 2> /dev/null || :; rm -f "$forward" "$forward.mx"' EXIT
-for f in "$forward" "$forward.mx"; do
-  for i in $(seq 100); do grep -q Forwarding "$f" && break; sleep 0.1; done
-done
+pids=
+trap '[ -z "$pids" ] || kill $pids 2> /dev/null || :' EXIT
+if [ -n "${DEMO_INSIDE:-}" ]; then # inside the node Services can be reached
+  host=$(kubectl -n $ns get svc gialai -o jsonpath='{.spec.clusterIP}') imaps=993 submission=587
+  mx=$(kubectl -n $ns get svc gialai-mx -o jsonpath='{.spec.clusterIP}') smtp=25
+else # kubectl ends a forward at the first connection that is reset, hence the loops
+  host=127.0.0.1 imaps=10993 submission=10587 mx=127.0.0.1 smtp=10025
+  forward() { while :; do kubectl -n $ns port-forward "$@" > /dev/null 2>&1; sleep 0.2; done; }
+  forward svc/gialai 10993:993 & pids="$pids $!"
+  forward svc/gialai 10587:587 & pids="$pids $!"
+  forward svc/gialai-mx 10025:25 & pids="$pids $!"
+  for port in $imaps $submission $smtp; do
+    for i in $(seq 100); do (: < /dev/tcp/127.0.0.1/$port) 2> /dev/null && break; sleep 0.1; done
+  done
+fi
 password() { kubectl -n $ns get secret "$1-credentials" -o jsonpath='{.data.initialPassword}' | base64 -d; }
 quynh=quynhhtn.stttt@gialai.gov.vn nguyen=nguyentd.dakpo@gialai.gov.vn
-imap() { curl -sk --max-time 20 --url "imaps://127.0.0.1:10993/$3" --user "$1:$(password "$2")" "${@:4}"; }
+imap() { curl -sSk --max-time 20 --url "imaps://$host:$imaps/$3" --user "$1:$(password "$2")" "${@:4}"; }
 for who in "$quynh nv-000123" "$nguyen nv-000124"; do
   set -- $who
   imap "$1" "$2" "" -X 'STATUS INBOX (MESSAGES)' > /dev/null || fail "login of $1"
   printf '  %-44s logged in over IMAPS\n' "$1"
 done
 mail() { printf 'From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@demo.invalid>\r\n\r\n%s\r\n' "$1" "$2" "$3" "$(date -R)" "$RANDOM$RANDOM" "$4"; }
-mail "$quynh" "$nguyen" "Chao-anh" "Chào anh Nguyên." | curl -sk --max-time 30 --ssl-reqd --url smtp://127.0.0.1:10587 \
+mail "$quynh" "$nguyen" "Chao-anh" "Chào anh Nguyên." | curl -sSk --max-time 30 --ssl-reqd --url smtp://$host:$submission \
   --user "$quynh:$(password nv-000123)" --mail-from "$quynh" --mail-rcpt "$nguyen" --upload-file - || fail "submission"
 printf '  %s → %s by submission with TLS\n' "$quynh" "$nguyen"
-mail "someone@example.org" "$quynh" "From-outside" "Hello." | curl -s --max-time 30 --url smtp://127.0.0.1:10025 \
+mail "someone@example.org" "$quynh" "From-outside" "Hello." | curl -sS --max-time 30 --url smtp://$mx:$smtp \
   --mail-from someone@example.org --mail-rcpt "$quynh" --upload-file - || fail "port 25"
 printf '  someone@example.org → %s by port 25\n' "$quynh"
 arrives() { # address mailbox subject
@@ -83,7 +93,7 @@ printf '  read by %s:\n' "$nguyen"
 imap "$nguyen" nv-000124 "INBOX;MAILINDEX=$uid" | tr -d '\r' | grep -E '^(From|To|Subject|Authentication-Results|DKIM-Signature):|Chào' | cut -c1-100 | sed 's/^/    │ /'
 
 title "5. An address that does not exist is refused"
-answer=$(mail a@example.org b@gialai.gov.vn x x | curl -sv --max-time 30 --url smtp://127.0.0.1:10025 --mail-from a@example.org \
+answer=$(mail a@example.org b@gialai.gov.vn x x | curl -sv --max-time 30 --url smtp://$mx:$smtp --mail-from a@example.org \
   --mail-rcpt khong-co@gialai.gov.vn --upload-file - 2>&1 | grep -E '^< 5' | head -n 1 | tr -d '\r' || :)
 case $answer in *"550 5.1.1"*) printf '  %s\n' "$answer" ;; *) fail "an unknown address was not refused: $answer" ;; esac
 
@@ -92,7 +102,12 @@ kubectl -n $ns patch mbx nv-000124 --type merge -p '{"spec":{"lock":{"reasons":[
 for i in $(seq 50); do imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 || break; sleep 0.1; done
 imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 && fail "a locked person logs in"
 show kubectl -n $ns get mbx nv-000124
+mail "someone@example.org" "$nguyen" "While-locked" "Hello." | curl -sS --max-time 30 --url smtp://$mx:$smtp \
+  --mail-from someone@example.org --mail-rcpt "$nguyen" --upload-file - || fail "mail to a locked person was refused"
 kubectl -n $ns patch mbx nv-000124 --type merge -p '{"spec":{"lock":null}}' > /dev/null
+for i in $(seq 50); do imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 && break; sleep 0.1; done
+arrives "$nguyen" nv-000124 While-locked || fail "mail that came during the lock is not there"
+printf '  unlocked: %s logs in again and reads what came meanwhile\n' "$nguyen"
 
 title "Try next${DEMO_INSIDE:+ (KEEP=1 make demo leaves the node running; each line by: make node-exec CMD='…')}"
 cat <<T
