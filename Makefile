@@ -46,7 +46,7 @@ lint: ## Format, clippy with warnings as errors
 
 unit: ## Rules, builders, tables: no cluster
 	cargo test --workspace --locked --lib --bins
-	cargo test --locked --test tree
+	cargo test --locked --test tree --test syncer
 
 deny: ## Licences and duplicate versions of dependencies
 	tests/cargo-deny.sh "$(CACHE)"
@@ -64,13 +64,19 @@ tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
 
 tier2: testbed ## Tests on a whole node, installed by the Helm chart
 	cargo test --locked --no-run --test cluster
-	$(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 mail:: node::
+	$(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 chart:: mail:: node::
 
 tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
-	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 mail:: node::
+	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: node::
 
 generate: ## Generated files: CRDs, table of reasons
 	cargo build --locked --bin mail-operator
 	$(CARGO_TARGET_DIR)/debug/mail-operator crds --dir crds
 	$(CARGO_TARGET_DIR)/debug/mail-operator crds --dir charts/mail-operator/files/crds
 	$(CARGO_TARGET_DIR)/debug/mail-operator codes > docs/reference/codes.md
+
+N ?= 2000
+C ?= 16
+ROUNDS ?= 5
+bench: testbed ## What docs/benchmarks.md reports (half an hour; N, C, ROUNDS, QUIET=seconds)
+	PROFILE=release $(RUN) tests/bench.sh $(TESTBED) $(N) $(C) $(ROUNDS) $(or $(QUIET),600)

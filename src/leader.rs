@@ -45,9 +45,11 @@ impl Elector {
         tokio::pin!(stop);
         loop {
             let leading = *state.borrow() == Leadership::Leading;
+            // Before the request: its answer may be late, and the others count from when they saw the write.
+            let asked = Instant::now();
             match tokio::time::timeout(self.terms.renew_deadline, self.step()).await {
                 Ok(Ok(true)) => {
-                    self.renewed = Some(Instant::now());
+                    self.renewed = Some(asked);
                     if !leading {
                         info!(me = self.me, "leading");
                         state.send_replace(Leadership::Leading);

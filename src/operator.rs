@@ -32,6 +32,9 @@ pub struct RunArgs {
     /// The operator's own image, which the agent in the mail pod runs.
     #[arg(long, env = "MAIL_OPERATOR_IMAGE")]
     pub image: String,
+    /// Secret of the served namespace with which the kubelet pulls the images of mail pods; may be repeated.
+    #[arg(long = "pull-secret")]
+    pub pull_secrets: Vec<String>,
     /// Namespace of the operator: its Lease is there, and agents let in only its pods.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub own_namespace: String,
@@ -77,7 +80,11 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
         () = stop.clone() => {}
         () = wait_for(following.clone(), Leadership::Leading) => {
             metrics.leads(true);
-            lead(&args, client, &metrics, stop.clone()).await;
+            // Who lost the Lease stops in the middle: the next leader may be at work.
+            tokio::select! {
+                () = lead(&args, client, &metrics, terminated.clone()) => {}
+                () = wait_for(following.clone(), Leadership::Lost) => {}
+            }
             metrics.leads(false);
         }
     }
@@ -93,6 +100,7 @@ async fn lead(args: &RunArgs, client: Client, metrics: &Metrics, stop: controlle
     let settings = Settings {
         mail_image: args.mail_image.clone(),
         agent_image: args.image.clone(),
+        pull_secrets: args.pull_secrets.clone(),
         operator_namespace: args.own_namespace.clone(),
         concurrency: args.concurrency,
     };

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// Starts logging: text for people, JSON with `--log-format json`. `RUST_LOG` chooses the level.
+/// Starts logging: text for people, JSON with `--log-json`. `RUST_LOG` chooses the level.
 pub fn init(json: bool) {
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,kube=warn,hyper=warn".into());

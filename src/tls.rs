@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
+use x509_parser::extensions::GeneralName;
 
 use crate::domain::certificate::Validity;
 
@@ -112,6 +113,16 @@ pub fn inspect(certificate: &str, key: &str) -> Result<Validity, TlsError> {
     })
 }
 
+/// Whether a certificate names every one of `names`.
+pub fn covers(certificate: &str, names: &[String]) -> bool {
+    let Ok(chain) = chain(certificate) else { return false };
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(&chain[0]) else { return false };
+    let Ok(Some(found)) = parsed.subject_alternative_name() else { return names.is_empty() };
+    let has =
+        |name: &String| found.value.general_names.iter().any(|g| matches!(g, GeneralName::DNSName(n) if n == name));
+    names.iter().all(has)
+}
+
 fn roots(authority: &str) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in chain(authority)? {
@@ -150,6 +161,8 @@ mod tests {
         let validity = inspect(&pair.certificate, pair.key.expose_secret()).expect("readable");
         assert_eq!(validity.not_after, NOW + 90 * 86_400);
         assert!(validity.not_before <= NOW);
+        assert!(covers(&pair.certificate, &["mail.x.vn".into()]));
+        assert!(!covers(&pair.certificate, &["other.x.vn".into()]));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(crate) struct Shared {
 pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let table = Table::open(&args.database)?;
     info!(revision = table.revision()?, complete = table.is_complete()?, "account table open");
+    let closed = table.closed()?;
     let doveadm = doveadm::Doveadm::new(args.doveadm_key.clone());
     let (certificate_error, certificate_errors) = watch::channel(None);
     let shared = Arc::new(Shared {
@@ -65,6 +66,7 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         kicks: kicks::Kicks::default(),
         certificate_error: certificate_errors,
     });
+    shared.kicks.push(closed);
     let stop = crate::signals::terminated();
     let certificates = certificate::watch(args.mail_tls.clone(), doveadm.clone(), certificate_error);
     tokio::select! {

@@ -118,6 +118,15 @@ impl Table {
         Ok(Digests { revision: self.revision()?, accounts, system })
     }
 
+    /// Addresses of everybody who may not log in: their sessions end again after each start, since a change may have been
+    /// written just before the last end.
+    pub fn closed(&self) -> Result<Vec<String>, TableError> {
+        let mut query = self.db.prepare(
+            "SELECT address FROM accounts WHERE (locked OR revoked OR must_change) AND password IS NOT NULL",
+        )?;
+        Ok(query.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+    }
+
     /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
     pub fn apply(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
         let tx = self.db.transaction()?;

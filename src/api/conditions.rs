@@ -83,6 +83,16 @@ reasons! {
     Conflict,
     /// The address was issued to a person of another name under this resource name.
     HolderMismatch,
+    /// spec.fullName was changed into another name; the address stays.
+    NameChanged,
+    /// The address was issued under another domain than the MailSystem has now.
+    DomainChanged,
+    /// spec.postmasterRef names a Mailbox that does not exist or has no address.
+    PostmasterNotFound,
+    /// The API server refuses a child of the MailSystem; the message says which and why.
+    ApplyFailed,
+    /// More Mailboxes vanished at once than the brake allows; their revocation waits for a person.
+    RevocationHeld,
     /// An alias belongs to another holder.
     AliasConflict,
     /// The issued address stays although name or agency would now give another one.

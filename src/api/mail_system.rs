@@ -11,10 +11,12 @@ use super::conditions::conditions_schema;
 /// The volume of the mail store. It is kept when the MailSystem is deleted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self == oldSelf")
+    .message("spec.dovecot.storage cannot change here: enlarge the claim data-<name>-0 itself (kubectl edit pvc), where its StorageClass allows it"))]
 pub struct Storage {
     /// Size, for example `200Gi`.
     #[schemars(length(min = 1, max = 20))]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(Mi|Gi|Ti)$')")
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')")
         .message("spec.dovecot.storage.size is a quantity: write for example 200Gi"))]
     pub size: String,
     /// StorageClass; the cluster's default when absent.
@@ -150,12 +152,12 @@ pub struct Regulation {
 pub struct DefaultQuota {
     /// Storage, for example `2Gi`.
     #[schemars(length(min = 1, max = 20))]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+    #[x_kube(validation = Rule::new("self.matches('^[1-9]([0-9]{0,5}(k|M|G|T|Ki|Mi|Gi|Ti)|[0-9]{0,17})$')")
         .message("spec.defaultQuota.storage is a quantity without fraction: write for example 2Gi"))]
     pub storage: String,
     /// Largest attachment in decoded bytes, for example `20M`.
     #[schemars(length(min = 1, max = 20))]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+    #[x_kube(validation = Rule::new("self.matches('^[1-9]([0-9]{0,5}(k|M|G|T|Ki|Mi|Gi|Ti)|[0-9]{0,17})$')")
         .message("spec.defaultQuota.maxAttachment is a quantity without fraction: write for example 20M"))]
     pub max_attachment: String,
 }
@@ -223,7 +225,7 @@ pub struct MailSystemSpec {
     /// Largest attachment that any policy may give, in decoded bytes; Postfix takes no larger message.
     #[serde(default = "largest")]
     #[schemars(default = "largest", length(min = 1, max = 20))]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+    #[x_kube(validation = Rule::new("self.matches('^[1-9]([0-9]{0,5}(k|M|G|T|Ki|Mi|Gi|Ti)|[0-9]{0,17})$')")
         .message("spec.maxAttachment is a quantity without fraction: write for example 50M"))]
     pub max_attachment: String,
     /// The Mailbox that gets mail for postmaster and abuse; without it the system keeps that mail in a store of its own.

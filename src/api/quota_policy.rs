@@ -58,12 +58,12 @@ pub struct QuotaPolicySpec {
     pub system_ref: NameRef,
     /// Storage of each mailbox, for example `5Gi`.
     #[schemars(length(min = 1, max = 20))]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+    #[x_kube(validation = Rule::new("self.matches('^[1-9]([0-9]{0,5}(k|M|G|T|Ki|Mi|Gi|Ti)|[0-9]{0,17})$')")
         .message("R7.3: storage is a quantity without fraction: write for example 5Gi or 500Mi"))]
     pub storage: String,
     /// Largest attachment in decoded bytes, for example `25M` (R7.3.b: the message limit is 37 % more).
     #[schemars(length(min = 1, max = 20))]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?$')")
+    #[x_kube(validation = Rule::new("self.matches('^[1-9]([0-9]{0,5}(k|M|G|T|Ki|Mi|Gi|Ti)|[0-9]{0,17})$')")
         .message("R7.3.b: maxAttachment is a quantity without fraction: write for example 25M"))]
     pub max_attachment: String,
     /// Percent of use at which the holder is warned (D-17).

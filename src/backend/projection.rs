@@ -1,6 +1,6 @@
 //! What the mail server shall have beside what it is known to have: pure, so that every order of events can be tested.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::account::{Access, Account};
 use super::wire::{ApplyRequest, ApplyResponse, Digests, System};
@@ -34,6 +34,8 @@ pub struct Projection {
     /// Every mailbox of the cluster was decided once: what is not desired now is not wanted.
     settled: bool,
     waiting: BTreeSet<String>,
+    /// Mailboxes of the cluster and holders of addresses: their rows are never unwanted.
+    protected: HashSet<String>,
 }
 
 /// One request and what it is about.
@@ -69,12 +71,16 @@ impl Projection {
         self.waiting.insert(mailbox.to_string());
     }
 
-    /// The account of a Mailbox that was deleted: it is revoked, its mail stays (D-14).
-    pub fn revoke(&mut self, mailbox: &str) -> bool {
-        let Some((account, _)) = self.desired.get(mailbox) else { return false };
-        let account = Account::revoked(mailbox, &account.address);
-        self.set(account);
-        true
+    /// Mailboxes of the cluster and holders of addresses. A revoked account of neither is wanted no more: somebody freed its
+    /// address on purpose.
+    pub fn protect(&mut self, names: HashSet<String>) {
+        self.desired.retain(|mailbox, (account, _)| account.access != Access::Revoked || names.contains(mailbox));
+        self.protected = names;
+    }
+
+    /// Whether the server has the account as revoked already.
+    pub fn is_revoked(&self, account: &Account) -> bool {
+        account.access == Access::Revoked && self.known.get(&account.mailbox) == Some(&account.digest())
     }
 
     /// The account that is wanted.
@@ -130,6 +136,7 @@ impl Projection {
         self.known = digests.accounts.into_iter().collect();
         self.system_known = digests.system;
         self.dirty.clear();
+        self.refused.clear();
         let keys: Vec<String> = self.desired.keys().cloned().collect();
         for mailbox in &keys {
             self.mark(mailbox);
@@ -142,7 +149,8 @@ impl Projection {
         if !self.settled || !self.met {
             return Vec::new();
         }
-        self.known.keys().filter(|m| !self.desired.contains_key(*m)).cloned().collect()
+        let wanted = |m: &String| self.desired.contains_key(m) || self.protected.contains(m);
+        self.known.keys().filter(|m| !wanted(m)).cloned().collect()
     }
 
     /// Whether the brake (D-15) holds removals back: how many, of how many.
@@ -171,6 +179,10 @@ impl Projection {
     pub fn applied(&mut self, batch: Batch, response: &ApplyResponse) -> Vec<String> {
         for mailbox in &batch.request.remove {
             self.known.remove(mailbox);
+        }
+        if !batch.request.remove.is_empty() || response.refused.is_empty() {
+            // What stood in the way may be gone.
+            self.refused.clear();
         }
         for refused in &response.refused {
             if let Some(digest) = batch.digests.get(&refused.mailbox) {
@@ -289,11 +301,33 @@ mod tests {
     fn d_14_a_deleted_mailbox_is_revoked_and_keeps_its_row() {
         let mut p = met(&[account("a")]);
         p.set(account("a"));
-        assert!(p.revoke("a"));
+        let revoked = Account::revoked("a", "a@x.vn");
+        assert!(!p.is_revoked(&revoked));
+        p.set(revoked.clone());
         let batch = p.batch().expect("revocation");
         assert_eq!(batch.request.upsert[0].access, Access::Revoked);
         assert!(batch.request.remove.is_empty());
-        assert!(!p.revoke("unknown"));
+        p.applied(batch, &ok());
+        assert!(p.is_revoked(&revoked));
+    }
+
+    #[test]
+    fn rows_of_mailboxes_and_of_holders_of_addresses_are_never_removed() {
+        let mut p = met(&[account("a"), account("b")]);
+        p.protect(["a".to_string()].into());
+        p.settle();
+        assert_eq!(p.unwanted(), ["b"]);
+    }
+
+    #[test]
+    fn d_19_an_address_that_was_freed_on_purpose_can_be_given_to_somebody_else() {
+        let mut p = met(&[]);
+        p.set(Account::revoked("a", "x@x.vn"));
+        let batch = p.batch().expect("revoked");
+        p.applied(batch, &ok());
+        p.settle();
+        p.protect(HashSet::new());
+        assert_eq!(p.unwanted(), ["a"]);
     }
 
     #[test]

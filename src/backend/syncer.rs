@@ -107,11 +107,10 @@ impl Syncer {
         }
     }
 
-    /// Revokes the account of a deleted Mailbox.
-    pub fn revoke(&self, mailbox: &str) -> bool {
-        let done = self.projection().revoke(mailbox);
+    /// Mailboxes of the cluster and holders of addresses: their rows stay.
+    pub fn protect(&self, names: std::collections::HashSet<String>) {
+        self.projection().protect(names);
         self.changed.notify_one();
-        done
     }
 
     /// Every mailbox of the cluster was decided once.

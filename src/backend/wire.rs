@@ -40,7 +40,7 @@ pub struct ApplyResponse {
     pub revision: u64,
     /// What was refused; all else is written.
     pub refused: Vec<Refused>,
-    /// Sessions that were ended because their account was locked, revoked or changed.
+    /// Users whose sessions are being ended because their account was locked, revoked or changed.
     pub kicked: u64,
 }
 
@@ -66,7 +66,7 @@ pub struct State {
     pub free_bytes: u64,
     /// Size of the volume.
     pub total_bytes: u64,
-    /// SHA-256 of the server certificate that is mounted, and what is wrong with it.
+    /// What is wrong with the server certificate that is mounted.
     pub certificate_error: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! What the controllers of one namespace share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::Syncer;
 use crate::kube_io::Io;
-use crate::resources::CREDENTIALS_LABEL;
+use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
 
@@ -22,6 +22,8 @@ pub struct Settings {
     pub mail_image: String,
     /// The operator's own image, for the agent.
     pub agent_image: String,
+    /// Secrets with which the kubelet pulls the images of mail pods.
+    pub pull_secrets: Vec<String>,
     /// Namespace of the operator, which may reach the agents.
     pub operator_namespace: String,
     /// Mailboxes that are worked on at the same time.
@@ -49,6 +51,7 @@ pub(crate) struct Ctx {
     unsettled: Mutex<Option<BTreeSet<String>>>,
     /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
     pub applied: Mutex<HashMap<String, (i64, u64)>>,
+    pub revocations: Mutex<super::revocation::Revocations>,
     /// Whether every cache of the namespace was filled once.
     pub synced: watch::Sender<bool>,
 }
@@ -72,6 +75,7 @@ impl Ctx {
             index: Mutex::default(),
             unsettled: Mutex::new(None),
             applied: Mutex::default(),
+            revocations: Mutex::default(),
             synced: watch::Sender::new(false),
         }
     }
@@ -122,11 +126,19 @@ impl Ctx {
     /// happened while the operator was down; the claim without its owner does.
     pub fn sweep_orphans(&self) {
         let owners = self.index().owners();
+        let mut protected: HashSet<String> = self.stores.mailboxes.state().iter().map(|m| m.name_any()).collect();
         for owner in owners {
-            if self.stores.mailboxes.get(&ObjectRef::new(&owner).within(self.io.namespace())).is_none() {
-                super::mailbox::revoke(self, &owner);
+            if !protected.contains(&owner) {
+                super::revocation::ask(self, &owner);
+                protected.insert(owner);
             }
         }
+        self.syncer.protect(protected);
+    }
+
+    /// Whether a Mailbox of this name is in the cache.
+    pub fn mailbox(&self, name: &str) -> Option<Arc<Mailbox>> {
+        self.stores.mailboxes.get(&ObjectRef::new(name).within(self.io.namespace()))
     }
 
     /// Settles later what could not settle because there was no MailSystem yet.
@@ -149,13 +161,16 @@ pub(crate) struct Credentials {
     pub hash: String,
     /// Whether the initial password was never changed.
     pub initial: bool,
+    /// Full name of the person it was made for.
+    pub holder: Option<String>,
 }
 
 impl Credentials {
     pub fn of(secret: &k8s_openapi::api::core::v1::Secret) -> Option<Self> {
         let data = secret.data.as_ref()?;
         let hash = data.get("hash").map(|b| String::from_utf8_lossy(&b.0).into_owned()).unwrap_or_default();
-        Some(Self { hash, initial: data.contains_key("initialPassword") })
+        let holder = secret.metadata.annotations.as_ref().and_then(|a| a.get(HOLDER_ANNOTATION)).cloned();
+        Some(Self { hash, initial: data.contains_key("initialPassword"), holder })
     }
 }
 

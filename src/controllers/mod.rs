@@ -6,6 +6,7 @@ mod mail_system;
 mod mailbox;
 mod namespace;
 mod quota_policy;
+mod revocation;
 mod runner;
 
 pub use context::Settings;

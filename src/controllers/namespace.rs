@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::context::{Ctx, Settings, Triggers, prune_credentials};
 use super::runner::{self, Shape};
-use super::{agency, mail_system, mailbox, quota_policy};
+use super::{agency, mail_system, mailbox, quota_policy, revocation};
 use crate::api::{AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::{Health, Syncer};
 use crate::kube_io::Io;
@@ -135,7 +135,9 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     }
     {
         let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        background.spawn(watch_credentials.run(metrics, async move |change| on_credentials(&ctx, change).await));
+        let mut known = KnownCredentials::new();
+        background
+            .spawn(watch_credentials.run(metrics, async move |change| on_credentials(&ctx, &mut known, change).await));
     }
     {
         let (ctx, metrics) = (ctx.clone(), metrics.clone());
@@ -156,6 +158,7 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     background.spawn(async move { syncer.run().await });
     background.spawn(follow_health(ctx.clone()));
     background.spawn(sweep(ctx.clone()));
+    background.spawn(revocation::run(ctx.clone()));
     tokio::select! {
         () = all_filled(filled) => {}
         () = stop.clone() => return,
@@ -283,7 +286,8 @@ async fn on_agency(ctx: &Ctx, seen: &mut Seen<Agency>, change: Change<Agency>) {
             seen.forget(&object);
             object
         }
-        _ => return,
+        Change::Listed => return all_mailboxes(ctx).await,
+        Change::Applied(_) => return,
     };
     if !synced(ctx) {
         return;
@@ -325,9 +329,12 @@ async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Change<Mailbox>
             seen.forget(&object);
             ctx.index().forget(&name);
             if synced(ctx) {
-                mailbox::revoke(ctx, &name);
+                revocation::ask(ctx, &name);
                 ctx.decided(&name);
-                info!(mailbox = name, "Mailbox deleted: its mail, address and password are kept (D-14)");
+                if object.spec.holder == Holder::Agency {
+                    // It is the Agency that decides whether it has a mailbox.
+                    ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
+                }
             }
         }
         Change::Listed if synced(ctx) => ctx.sweep_orphans(),
@@ -347,7 +354,7 @@ async fn on_policy(ctx: &Ctx, seen: &mut Seen<QuotaPolicy>, change: Change<Quota
             seen.forget(&object);
             all_mailboxes(ctx).await;
         }
-        Change::Listed => {}
+        Change::Listed => all_mailboxes(ctx).await,
     }
 }
 
@@ -369,17 +376,29 @@ async fn on_claim(ctx: &Ctx, change: Change<AddressClaim>) {
                 }
             }
         }
-        Change::Listed => {}
+        // A list swaps the cache and tells of no deletion.
+        Change::Listed => {
+            let claims = ctx.stores.claims.state();
+            ctx.index().rebuild_claims(claims.iter().map(|c| (c.name_any(), c.as_ref())));
+            all_mailboxes(ctx).await;
+        }
     }
 }
 
-async fn on_credentials(ctx: &Ctx, change: Change<Secret>) {
+/// What of a credentials Secret decides about its account: hash, and whether the initial password stands.
+type KnownCredentials = HashMap<String, Option<(String, bool)>>;
+
+async fn on_credentials(ctx: &Ctx, known: &mut KnownCredentials, change: Change<Secret>) {
     let (Change::Applied(secret) | Change::Deleted(secret)) = change else { return };
     let name = secret.name_any();
     let Some(mailbox) = name.strip_suffix("-credentials") else { return };
-    let known = ctx.syncer.projection().desired(mailbox).map(|a| a.password_hash.clone());
-    let now = ctx.credentials(mailbox).map(|c| c.hash);
-    if synced(ctx) && known.is_some() && known != now {
+    let now = ctx.credentials(mailbox).map(|c| (c.hash, c.initial));
+    let before = known.insert(mailbox.to_string(), now.clone());
+    // The Secret that a reconcile has just made is news only here.
+    let ours = before.is_none()
+        && ctx.syncer.projection().desired(mailbox).map(|a| &a.password_hash) == now.as_ref().map(|(hash, _)| hash);
+    let new = before.is_none() && ctx.syncer.projection().desired(mailbox).is_none();
+    if synced(ctx) && before.as_ref() != Some(&now) && !ours && !new {
         ctx.triggers.mailboxes.fire(mailbox).await;
     }
 }

@@ -153,10 +153,13 @@ impl Io {
         self.call::<K, _>("update", &name, self.api::<K>().replace(&name, &PostParams::default(), object)).await
     }
 
-    /// Server-side apply of the status alone.
-    pub async fn apply_status<K: Object, S: Serialize>(&self, name: &str, status: &S) -> Result<(), Error> {
+    /// Server-side apply of the status alone, if `object` is still the newest: what was decided from an older one is decided
+    /// again.
+    pub async fn apply_status<K: Object, S: Serialize>(&self, object: &K, status: &S) -> Result<(), Error> {
+        let name = object.meta().name.as_deref().unwrap_or_default();
         let body = json!({
-            "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status,
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()), "status": status,
+            "metadata": {"name": name, "resourceVersion": object.meta().resource_version},
         });
         let parameters = PatchParams::apply(MANAGER).force();
         let api = self.api::<K>();

@@ -24,8 +24,16 @@ pub(super) const DOVECOT: [File; 3] = [
     File { key: "20-quota.conf", path: "conf.d/20-quota.conf" },
 ];
 
-pub(super) const POSTFIX: [&str; 7] =
-    ["main.cf", "master.cf", "op-domains.cf", "op-mailboxes.cf", "op-aliases.cf", "op-senders.cf", "op-recipients.cf"];
+pub(super) const POSTFIX: [&str; 8] = [
+    "main.cf",
+    "master.cf",
+    "op-domains.cf",
+    "op-mailboxes.cf",
+    "op-aliases.cf",
+    "op-senders.cf",
+    "op-sasl.cf",
+    "op-recipients.cf",
+];
 
 /// Files of rspamd's `local.d`: key without the prefix `rspamd-`.
 pub(super) fn rspamd_local() -> Vec<String> {
@@ -80,6 +88,7 @@ fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
         ("op-mailboxes.cf", include_str!("mail/op-mailboxes.cf")),
         ("op-aliases.cf", include_str!("mail/op-aliases.cf")),
         ("op-senders.cf", include_str!("mail/op-senders.cf")),
+        ("op-sasl.cf", include_str!("mail/op-sasl.cf")),
         ("op-recipients.cf", include_str!("mail/op-recipients.cf")),
         ("rspamd-dkim_signing.conf", include_str!("mail/rspamd-dkim_signing.conf")),
         ("rspamd-worker-proxy.inc", include_str!("mail/rspamd-worker-proxy.inc")),

@@ -27,6 +27,9 @@ pub const MANAGED_BY: &str = "mail-operator";
 pub const SYSTEM_LABEL: &str = "mail.gialai.gov.vn/system";
 /// Label of credentials Secrets; the operator watches no other Secret.
 pub const CREDENTIALS_LABEL: &str = "mail.gialai.gov.vn/credentials";
+/// Annotation of a credentials Secret: full name of the person it was made for. The Secret and the mail folder go to nobody
+/// else.
+pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
 /// DKIM selector.
 pub const DKIM_SELECTOR: &str = "mail";
 /// Port of the agent (mutual TLS).
@@ -65,6 +68,8 @@ pub struct SystemPlan {
     pub message_limit: Bytes,
     /// Host that takes outgoing mail.
     pub relay_host: Option<String>,
+    /// Secrets with which the kubelet pulls the images.
+    pub pull_secrets: Vec<String>,
     /// Pods that may reach the agent: namespace and label `app.kubernetes.io/name` of the operator.
     pub operator_namespace: String,
 }
@@ -136,6 +141,7 @@ pub(crate) fn example() -> SystemPlan {
         tls_secret: "gialai-tls".into(),
         message_limit: Bytes(1000),
         relay_host: None,
+        pull_secrets: vec![],
         operator_namespace: "mail-operator".into(),
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{CREDENTIALS_LABEL, MANAGED_BY, SystemPlan};
+use super::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MANAGED_BY, SystemPlan};
 use crate::tls::Pair;
 
 /// The agent's certificate names it `agent.<system>.<namespace>`.
@@ -53,7 +53,13 @@ pub fn dkim(plan: &SystemPlan, private_pem: &SecretString, public: &str) -> Secr
 }
 
 /// The credentials of a mailbox. No owner: they stay when the Mailbox is deleted (D-14).
-pub fn credentials(namespace: &str, mailbox: &str, hash: &str, initial_password: &SecretString) -> Secret {
+pub fn credentials(
+    namespace: &str,
+    mailbox: &str,
+    holder: &str,
+    hash: &str,
+    initial_password: &SecretString,
+) -> Secret {
     let labels: BTreeMap<String, String> = [("app.kubernetes.io/managed-by", MANAGED_BY), (CREDENTIALS_LABEL, "true")]
         .map(|(k, v)| (k.to_string(), v.to_string()))
         .into();
@@ -61,6 +67,7 @@ pub fn credentials(namespace: &str, mailbox: &str, hash: &str, initial_password:
         name: Some(format!("{mailbox}-credentials")),
         namespace: Some(namespace.into()),
         labels: Some(labels),
+        annotations: Some([(HOLDER_ANNOTATION.to_string(), holder.to_string())].into()),
         ..ObjectMeta::default()
     };
     secret(metadata, "Opaque", vec![("hash", hash), ("initialPassword", initial_password.expose_secret())])

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
-    HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimSpec,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements, SeccompProfile,
-    SecretProjection, SecretVolumeSource, SecurityContext, SleepAction, Volume, VolumeMount, VolumeProjection,
-    VolumeResourceRequirements,
+    HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference, PersistentVolumeClaim,
+    PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
+    ResourceRequirements, SeccompProfile, SecretProjection, SecretVolumeSource, SecurityContext, SleepAction, Volume,
+    VolumeMount, VolumeProjection, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -73,6 +73,8 @@ fn pod(plan: &SystemPlan, config_map: &str) -> PodSpec {
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
+        image_pull_secrets: (!plan.pull_secrets.is_empty())
+            .then(|| plan.pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(30),
@@ -163,7 +165,8 @@ fn agent(plan: &SystemPlan) -> Container {
             ContainerPort { name: Some("agent".into()), container_port: AGENT_PORT, ..ContainerPort::default() },
             ContainerPort { name: Some("probes".into()), container_port: PROBE_PORT, ..ContainerPort::default() },
         ]),
-        startup_probe: Some(probe("/started", 1, 600)),
+        // It waits for the operator as long as it takes; a restart would not help.
+        startup_probe: Some(probe("/started", 1, 86_400)),
         liveness_probe: Some(probe("/livez", 10, 3)),
         volume_mounts: Some(vec![
             data("db", "/srv/db"),

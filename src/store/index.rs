@@ -35,6 +35,15 @@ impl Index {
         }
     }
 
+    /// All claims, after a list.
+    pub fn rebuild_claims<'a>(&mut self, claims: impl Iterator<Item = (String, &'a AddressClaim)>) {
+        self.claims.clear();
+        self.owner_of.clear();
+        for (local_part, claim) in claims {
+            self.claim(&local_part, claim);
+        }
+    }
+
     /// Local parts that a mailbox holds.
     pub fn claims_of(&self, mailbox: &str) -> Vec<String> {
         self.claims.get(mailbox).map(|set| set.iter().cloned().collect()).unwrap_or_default()

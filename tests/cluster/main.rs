@@ -2,6 +2,7 @@
 //! cluster of your own.
 
 mod api;
+mod chart;
 mod mail;
 mod node;
 mod support;

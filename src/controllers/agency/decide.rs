@@ -99,7 +99,7 @@ fn resolved_decision(
     let derivation = resolved.address.steps.iter().take(16);
     Decision {
         make_mailbox: agency.spec.has_mailbox,
-        address: Some(issued.unwrap_or(derived)),
+        address: agency.spec.has_mailbox.then(|| issued.unwrap_or(derived)),
         suffix: Some(resolved.address.suffix.clone()),
         derivation: derivation
             .map(|s| DerivationStep { rule: s.rule.into(), step: s.step.into(), value: s.value.clone() })

@@ -42,7 +42,7 @@ async fn pass(agency: &Agency, ctx: &Ctx) -> Result<Next, Error> {
     }
     let status = decide::status(agency, &decision, ctx.now());
     if agency.status.as_ref() != Some(&status) {
-        ctx.io.apply_status::<Agency, _>(&name, &status).await?;
+        ctx.io.apply_status(agency, &status).await?;
     }
     Ok(if decision.waiting() { Next::After(LOOK_AGAIN) } else { Next::Change })
 }

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
@@ -39,20 +40,35 @@ pub(super) async fn apply<K: Object>(object: &K, ctx: &Ctx) -> Result<(), Error>
     let mut hash = DefaultHasher::new();
     serde_json::to_string(object).unwrap_or_default().hash(&mut hash);
     let hash = hash.finish();
-    let known = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    let at = format!("{key} at");
+    let now = ctx.now().as_second();
+    let (known, since) = {
+        let applied = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        (applied.get(&key).copied(), applied.get(&at).map_or(0, |(at, _)| now - at))
+    };
     if let Some((generation, old)) = known
         && old == hash
+        && since < trust(ctx)
         && still_there::<K>(&object.name_any(), generation, ctx)
     {
         return Ok(());
     }
     let done = ctx.io.apply(object).await?;
     let generation = done.meta().generation.unwrap_or(0);
-    ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (generation, hash));
+    let mut applied = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner);
+    applied.insert(key, (generation, hash));
+    applied.insert(at, (now, 0));
     Ok(())
 }
 
-/// The StatefulSet is watched: somebody else's change is undone. The others are applied again after each start.
+/// Seconds after which a child that is not watched is applied again: somebody may have deleted it. Sooner while the pod is not
+/// ready, because a missing ConfigMap may be why.
+fn trust(ctx: &Ctx) -> i64 {
+    let ready = |s: &StatefulSet| s.status.as_ref().and_then(|s| s.ready_replicas).is_some_and(|n| n > 0);
+    if ctx.stores.sets.state().iter().all(|s| ready(s)) { 3600 } else { 60 }
+}
+
+/// The StatefulSet is watched: somebody else's change is undone at once.
 fn still_there<K: Resource<DynamicType = ()>>(name: &str, generation: i64, ctx: &Ctx) -> bool {
     if K::kind(&()) != "StatefulSet" {
         return true;
@@ -68,9 +84,12 @@ async fn drop_old_configs(plan: &SystemPlan, current: &str, ctx: &Ctx) -> Result
         .as_ref()
         .and_then(|s| s.status.as_ref())
         .is_some_and(|s| s.ready_replicas == Some(1) && s.current_revision == s.update_revision);
+    let seen = set
+        .as_ref()
+        .is_some_and(|s| s.status.as_ref().is_some_and(|status| status.observed_generation == s.metadata.generation));
     let key = format!("old-configs/{current}");
     let done = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key);
-    if !rolled || done {
+    if !rolled || !seen || done {
         return Ok(());
     }
     let api = ctx.io.api::<ConfigMap>();

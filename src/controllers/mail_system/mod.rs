@@ -57,12 +57,12 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     tell_syncer(system, ctx, &ctx.syncer);
     let now = ctx.now();
     let material = secrets::keep(system, &plan, ctx, now.as_second()).await?;
-    let ready_to_roll = material.certificate.is_ok();
-    if ready_to_roll {
-        effects::children(&plan, ctx).await?;
-    }
+    // The agent first: locks must arrive whatever becomes of the children.
     effects::follow_agent(&plan, &material, ctx).await?;
-    let seen = observe::gather(&plan, ctx);
+    let children = if material.certificate.is_ok() { effects::children(&plan, ctx).await } else { Ok(()) };
+    let mut seen = observe::gather(&plan, ctx);
+    seen.refused = children.as_ref().err().map(ToString::to_string);
+    seen.postmaster_missing = postmaster_missing(system, ctx);
     let next = observe::next(&material, &seen, now.as_second());
     if starting(system, &seen, ctx) {
         return Ok(Next::After(FAST));
@@ -76,7 +76,7 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
         i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX),
         up,
     );
-    Ok(Next::After(next))
+    children.map(|()| Next::After(next))
 }
 
 /// After a start of the operator what was seen before holds until the agent was asked and every mailbox was decided.
@@ -100,19 +100,32 @@ async fn say(
     status.observed_generation = Some(generation);
     change(&mut status, generation, ctx.now());
     if system.status.as_ref() != Some(&status) {
-        ctx.io.apply_status::<MailSystem, _>(&system.name_any(), &status).await?;
+        ctx.io.apply_status(system, &status).await?;
     }
     Ok(())
 }
 
 fn tell_syncer(system: &MailSystem, ctx: &Ctx, syncer: &Syncer) {
-    let postmaster = system
-        .spec
-        .postmaster_ref
-        .as_ref()
-        .and_then(|r| syncer.projection().desired(&r.name).map(|a| a.address.clone()));
-    syncer.set_system(System { domain: system.spec.domain.clone(), postmaster });
+    syncer.set_system(System { domain: system.spec.domain.clone(), postmaster: postmaster(system, ctx) });
     ctx.system_seen();
+}
+
+/// Address that gets mail for postmaster and abuse: of a Mailbox that is there and issued; else the system's own store.
+fn postmaster(system: &MailSystem, ctx: &Ctx) -> Option<String> {
+    let mailbox = ctx.mailbox(&system.spec.postmaster_ref.as_ref()?.name)?;
+    let status = mailbox.status.as_ref()?;
+    status.issued_at.as_ref().and(status.address.clone())
+}
+
+fn postmaster_missing(system: &MailSystem, ctx: &Ctx) -> Option<String> {
+    let reference = system.spec.postmaster_ref.as_ref()?;
+    postmaster(system, ctx).is_none().then(|| {
+        format!(
+            "spec.postmasterRef: Mailbox '{}' does not exist or has no address; mail for postmaster and abuse is kept in a store that \
+             nobody reads",
+            reference.name
+        )
+    })
 }
 
 fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
@@ -138,6 +151,7 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
         exposure_annotations: spec.exposure.annotations.clone(),
         message_limit: largest.message_limit(),
         relay_host: spec.relay_host.clone(),
+        pull_secrets: ctx.settings.pull_secrets.clone(),
         operator_namespace: ctx.settings.operator_namespace.clone(),
     })
 }

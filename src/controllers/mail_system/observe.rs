@@ -26,6 +26,12 @@ pub(super) struct Seen {
     pub health: Health,
     pub mailboxes: i64,
     pub held: Option<(usize, usize)>,
+    /// Revocations that the brake holds.
+    pub revocations: usize,
+    /// Why a child could not be applied.
+    pub refused: Option<String>,
+    /// Why mail for postmaster goes to nobody.
+    pub postmaster_missing: Option<String>,
 }
 
 pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
@@ -39,6 +45,9 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         health: ctx.syncer.health().borrow().clone(),
         mailboxes: i64::try_from(live).unwrap_or(i64::MAX),
         held,
+        revocations: crate::controllers::revocation::held(ctx),
+        refused: None,
+        postmaster_missing: None,
     }
 }
 
@@ -84,21 +93,43 @@ pub(super) fn write(
             first_problem = Some(finding);
         }
     }
-    match first_problem {
-        None => match seen.held {
-            None => summarise(conditions, Outlook::Ready, Reason::Ready, "mail is received and read", generation, now),
-            Some((count, total)) => {
-                let message = format!(
-                    "D-15: {count} of {total} accounts have neither Mailbox nor AddressClaim any more; they stay until the objects are back or fewer are missing"
-                );
-                summarise(conditions, Outlook::Stalled, Reason::RemovalHeld, message, generation, now);
-            }
-        },
-        Some(finding) => {
-            let outlook = if finding.waiting { Outlook::Waiting } else { Outlook::Stalled };
-            summarise(conditions, outlook, finding.reason, finding.message, generation, now);
-        }
+    let (outlook, reason, message) = match most_urgent(first_problem, further(seen, plan)) {
+        None => (Outlook::Ready, Reason::Ready, "mail is received and read".to_string()),
+        Some(f) if f.holds => (Outlook::Ready, f.reason, f.message),
+        Some(f) => (if f.waiting { Outlook::Waiting } else { Outlook::Stalled }, f.reason, f.message),
+    };
+    summarise(conditions, outlook, reason, message, generation, now);
+}
+
+/// What a person must do comes before what ends by itself, and that before what is only to be known.
+fn most_urgent(problem: Option<Finding>, further: Option<Finding>) -> Option<Finding> {
+    let must = |f: &Option<Finding>| f.as_ref().is_some_and(|f| !f.holds && !f.waiting);
+    if must(&problem) || (problem.is_some() && !must(&further)) { problem } else { further }
+}
+
+/// What a person should look at although mail flows.
+fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
+    if let Some(refused) = &seen.refused {
+        return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
     }
+    if seen.revocations > 0 {
+        let (count, name) = (seen.revocations, &plan.name);
+        let message = format!(
+            "D-15: {count} Mailboxes vanished at once; their accounts go on until their files are back, or until it is confirmed: \
+             kubectl -n {} annotate --overwrite msys {name} {}={count}",
+            plan.namespace,
+            crate::controllers::revocation::ACKNOWLEDGE
+        );
+        return Some(Finding::stalled(Reason::RevocationHeld, message));
+    }
+    if let Some((count, total)) = seen.held {
+        let message = format!(
+            "D-15: {count} of {total} accounts have neither Mailbox nor AddressClaim any more; they stay until the objects are back or fewer are missing"
+        );
+        return Some(Finding::stalled(Reason::RemovalHeld, message));
+    }
+    let missing = seen.postmaster_missing.clone()?;
+    Some(Finding::good(Reason::PostmasterNotFound, missing))
 }
 
 #[derive(Clone, Debug)]
@@ -282,7 +313,16 @@ mod tests {
             total_bytes: 1000,
             certificate_error: None,
         };
-        let seen = Seen { pod: None, ready: true, health: Health::Reachable(state), mailboxes: 0, held: None };
+        let seen = Seen {
+            pod: None,
+            ready: true,
+            health: Health::Reachable(state),
+            mailboxes: 0,
+            held: None,
+            revocations: 0,
+            refused: None,
+            postmaster_missing: None,
+        };
         assert_eq!(agent(&seen).reason, Reason::VolumeFull);
     }
 }

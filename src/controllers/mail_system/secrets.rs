@@ -166,15 +166,16 @@ async fn provided(plan: &SystemPlan, ctx: &Ctx) -> Result<Result<Validity, Certi
 }
 
 async fn self_signed(plan: &SystemPlan, ctx: &Ctx, now: i64) -> Result<Validity, Error> {
+    let service = format!("{}.{}.svc", plan.name, plan.namespace);
+    let names = [plan.hostname.clone(), service.clone(), format!("{service}.cluster.local")];
     let known = ctx.io.get::<Secret>(&plan.tls_secret).await?.as_ref().and_then(|s| pair(s, "tls.crt", "tls.key"));
     if let Some(known) = known
         && let Ok(validity) = validity(&known)
         && !validity.renewal_due(now)
+        && tls::covers(&known.certificate, &names)
     {
         return Ok(validity);
     }
-    let service = format!("{}.{}.svc", plan.name, plan.namespace);
-    let names = [plan.hostname.clone(), service.clone(), format!("{service}.cluster.local")];
     let new = tls::new_self_signed(&plan.hostname, &names, now, DAYS).map_err(|e| made(&e))?;
     ctx.io.apply(&resources::server_tls(plan, &new)).await?;
     validity(&new).map_err(|e| made(&e))

@@ -38,18 +38,38 @@ pub(super) enum Address {
 
 /// The address: the issued one, else the pinned one, else the derived one.
 pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Problem> {
+    let shown = mailbox.status.as_ref().and_then(|s| s.address.as_deref()).and_then(|a| a.split_once('@'));
+    if let (Some((_, domain)), Some(system)) = (shown, &facts.system)
+        && domain != system.system.spec.domain
+    {
+        let message = format!(
+            "its address was issued under {domain}, the MailSystem now has {}; nothing is changed. Put the MailSystem of {domain} back",
+            system.system.spec.domain
+        );
+        return Err(Problem::stalled(Reason::DomainChanged, message));
+    }
     if let Some(claim) = &facts.claim {
         return issued(mailbox, claim);
     }
-    if facts.system.is_none() {
+    let Some(system) = &facts.system else {
         let message = "there is no MailSystem in this namespace; apply one, this mailbox goes on by itself then";
         return Err(Problem::waiting(Reason::SystemNotFound, message));
+    };
+    if let Some((local, _)) = shown {
+        // The claim was deleted, but the address is issued: it is claimed again, whatever the name would give now (D-02).
+        let local = LocalPart::parse(local, "status.address");
+        return local.map(Address::Wanted).map_err(|e| stalled(Reason::InvalidLocalPart, &e));
+    }
+    if let Some(holder) = facts.credentials.as_ref().and_then(|c| c.holder.as_deref())
+        && !naming::same_name(holder, &mailbox.spec.full_name)
+    {
+        return Err(mismatch("the mail and the password", holder, mailbox));
     }
     let wanted = match &mailbox.spec.local_part {
         Some(pinned) => {
             LocalPart::parse(pinned, "spec.localPart").map_err(|e| stalled(Reason::InvalidLocalPart, &e))?
         }
-        None => derived(mailbox, agency(&facts.agency)?)?,
+        None => derived(mailbox, agency(&facts.agency, system)?)?,
     };
     if naming::is_reserved(&wanted) {
         let message = format!(
@@ -69,21 +89,51 @@ fn issued(mailbox: &Mailbox, claim: &AddressClaim) -> Result<Address, Problem> {
     if same_object || naming::same_name(&claim.spec.owner_name, &mailbox.spec.full_name) {
         return Ok(Address::Issued(local));
     }
-    Err(Problem::stalled(
-        Reason::HolderMismatch,
-        format!(
-            "D-14: {local} and its mail were issued to '{}' under this resource name; '{}' is somebody else (D-06). Use another \
-             metadata.name for the new person, or write the old spec.fullName to give the mailbox back",
-            claim.spec.owner_name, mailbox.spec.full_name
-        ),
-    ))
+    Err(mismatch(&format!("{local} and its mail"), &claim.spec.owner_name, mailbox))
+}
+
+/// Somebody else had this resource name, and what belongs to them is kept for them.
+pub(super) fn mismatch(what: &str, holder: &str, mailbox: &Mailbox) -> Problem {
+    let message = format!(
+        "D-14: {what} under this resource name belong to '{holder}'; '{}' is somebody else (D-06). Use another metadata.name for the \
+         new person, or write the old spec.fullName to give the mailbox back",
+        mailbox.spec.full_name
+    );
+    Problem::stalled(Reason::HolderMismatch, message)
+}
+
+/// A name that was changed while the mailbox stands: the address stays, and a person should look whether it is still the same
+/// one.
+pub(super) fn renamed(mailbox: &Mailbox, facts: &Facts) -> Option<Problem> {
+    let claim = facts.claim.as_ref()?;
+    if naming::same_name(&claim.spec.owner_name, &mailbox.spec.full_name) {
+        return None;
+    }
+    let message = format!(
+        "D-02, D-06: the address was issued to '{}', spec.fullName is now '{}'; the address stays. If that is another person, use a \
+         new Mailbox: this one holds the mail of the first",
+        claim.spec.owner_name, mailbox.spec.full_name
+    );
+    Some(Problem::stalled(Reason::NameChanged, message))
 }
 
 fn stalled(reason: Reason, error: &naming::NameError) -> Problem {
     Problem::stalled(reason, format!("{}: {} ({})", error.path, error.message, error.rule))
 }
 
-fn agency(agency: &Result<ResolvedAgency, AgencyProblem>) -> Result<&ResolvedAgency, Problem> {
+fn agency<'a>(
+    agency: &'a Result<ResolvedAgency, AgencyProblem>,
+    system: &SystemFacts,
+) -> Result<&'a ResolvedAgency, Problem> {
+    if let Ok(resolved) = agency {
+        let (named, served) = (&resolved.agency.spec.system_ref.name, system.system.metadata.name.as_deref());
+        if Some(named.as_str()) != served {
+            let message = format!(
+                "its Agency names MailSystem '{named}', which is not the one of this namespace; mend spec.systemRef of the Agency"
+            );
+            return Err(Problem::waiting(Reason::AgencyNotReady, message));
+        }
+    }
     agency.as_ref().map_err(|problem| match problem {
         AgencyProblem::NotFound(name) => Problem::waiting(
             Reason::AgencyNotFound,
@@ -171,12 +221,21 @@ pub(super) fn account(
     Ok(Decided { account, state, locks: locks(mailbox, now), quota, problem: problem.or(missing) })
 }
 
+/// What holds while the MailSystem names no usable quantity.
+const FALLBACK_LIMITS: quota::Limits =
+    quota::Limits { storage: quota::Bytes(2 << 30), max_attachment: quota::Bytes(20_000_000) };
+const FALLBACK: &str = "2Gi with attachments of 20M";
+
 type Quota = (quota::Limits, EffectiveQuota, Option<Problem>);
 
 fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Quota, Problem> {
-    let invalid = |e: &quota::QuantityError| Problem::stalled(Reason::InvalidQuota, format!("R7.3: {e}"));
-    let default = system.default.as_ref().map_err(invalid)?;
-    let largest = system.largest.as_ref().map_err(invalid)?;
+    // A quantity of the MailSystem that cannot be used must not keep a lock from its account.
+    let invalid = |e: &quota::QuantityError| {
+        Problem::stalled(Reason::InvalidQuota, format!("R7.3: {e}; until then {FALLBACK} holds"))
+    };
+    let default = system.default.as_ref().copied().unwrap_or(FALLBACK_LIMITS);
+    let largest = system.largest.as_ref().copied().unwrap_or(FALLBACK_LIMITS.max_attachment);
+    let bad_system = system.default.as_ref().err().or(system.largest.as_ref().err()).map(invalid);
     let agency = facts.agency.as_ref().ok().map(|a| &a.agency.spec);
     let level = agency.map(|a| format!("{:?}", a.level)).unwrap_or_default();
     let subject = Subject {
@@ -186,7 +245,7 @@ fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Qu
         agency: &mailbox.spec.agency_ref.name,
         holder: holder(mailbox.spec.holder),
     };
-    let effective = quota::effective(subject, &facts.policies, *default, *largest);
+    let effective = quota::effective(subject, &facts.policies, default, largest);
     let shown = EffectiveQuota {
         policy: effective.policy,
         source: effective.source.as_str().into(),
@@ -197,7 +256,7 @@ fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Qu
         let message = format!("{path}: there is no usable QuotaPolicy '{name}' (R7.3); apply it or remove the reference. Until then {} holds", shown.source);
         Problem::waiting(Reason::QuotaPolicyNotFound, message)
     });
-    Ok((effective.limits, shown, missing))
+    Ok((effective.limits, shown, missing.or(bad_system)))
 }
 
 /// A person's lock, each reason since it was first seen.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,11 +13,11 @@ use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, Mailbox, OwnerRef, 
 use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
 use crate::controllers::context::{Credentials, Ctx};
 use crate::controllers::runner::Error;
-use crate::domain::password;
+use crate::domain::{naming, password};
 use crate::kube_io::Created;
 use crate::resources;
 
-use super::decide::Problem;
+use super::decide::{Problem, mismatch};
 
 /// A reconcile waits no longer for the mail server; it is told when the account is there.
 const WAIT: Duration = Duration::from_secs(3);
@@ -49,10 +50,13 @@ pub(super) async fn claim(
             let Some(known) = ctx.io.get::<AddressClaim>(local).await? else {
                 return Err(Error::Other(format!("AddressClaim {local} vanished while it was looked at")));
             };
-            if known.spec.owner_ref.kind == claim.spec.owner_ref.kind
-                && known.spec.owner_ref.name == claim.spec.owner_ref.name
-            {
-                return Ok(Ok(()));
+            let (theirs, ours) = (&known.spec, &claim.spec);
+            let same_name =
+                theirs.owner_ref.kind == ours.owner_ref.kind && theirs.owner_ref.name == ours.owner_ref.name;
+            if same_name && theirs.address_use == ours.address_use {
+                let same_person = theirs.owner_ref.uid == ours.owner_ref.uid
+                    || naming::same_name(&theirs.owner_name, &ours.owner_name);
+                return Ok(if same_person { Ok(()) } else { Err(mismatch(local, &theirs.owner_name, mailbox)) });
             }
             Ok(Err(taken(local, &known, ctx)))
         }
@@ -82,19 +86,33 @@ pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) ->
 }
 
 /// Makes the initial password, or finds the credentials that are there (D-14: the same after a deletion).
-pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Credentials, Error> {
+pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<Credentials, Problem>, Error> {
     let name = mailbox.name_any();
     let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
     let hash = cheap_hash(&initial)?;
-    let secret = resources::credentials(ctx.io.namespace(), &name, &hash, &initial);
+    let secret = resources::credentials(ctx.io.namespace(), &name, &mailbox.spec.full_name, &hash, &initial);
     if let Created::New(_) = ctx.io.create(&secret).await? {
-        return Ok(Credentials { hash, initial: true });
+        return Ok(Ok(Credentials { hash, initial: true, holder: Some(mailbox.spec.full_name.clone()) }));
     }
-    let known = ctx.io.get::<k8s_openapi::api::core::v1::Secret>(&format!("{name}-credentials")).await?;
-    known
-        .as_ref()
-        .and_then(Credentials::of)
-        .ok_or_else(|| Error::Other(format!("Secret {name}-credentials holds no data; delete it to have one made")))
+    let known = ctx.io.get::<Secret>(&format!("{name}-credentials")).await?;
+    if known.as_ref().is_some_and(|s| !s.labels().contains_key(resources::CREDENTIALS_LABEL)) {
+        // Without its label the watch does not see it, and a changed password would never arrive.
+        let mut label =
+            resources::credentials(ctx.io.namespace(), &name, &mailbox.spec.full_name, "", &SecretString::from(""));
+        (label.data, label.type_, label.metadata.annotations) = (None, None, None);
+        ctx.io.apply(&label).await?;
+    }
+    let Some(credentials) = known.as_ref().and_then(Credentials::of) else {
+        let message = format!(
+            "Secret {name}-credentials holds no data, so nobody can log in; delete it to have a new initial password made"
+        );
+        return Ok(Err(Problem::stalled(Reason::InvalidCredentials, message)));
+    };
+    if credentials.holder.as_deref().is_some_and(|holder| !naming::same_name(holder, &mailbox.spec.full_name)) {
+        let holder = credentials.holder.unwrap_or_default();
+        return Ok(Err(mismatch("the mail and the password", &holder, mailbox)));
+    }
+    Ok(Ok(credentials))
 }
 
 /// The hash of a password that we made: it has at least 80 bits of chance, so a small cost is as safe.

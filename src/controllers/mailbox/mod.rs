@@ -12,7 +12,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
 use tracing::info;
 
 use self::decide::{Address, Decided, Problem};
@@ -22,7 +21,7 @@ use super::runner::{Error, Next};
 use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
-use crate::backend::{Account, Health};
+use crate::backend::Health;
 use crate::domain::naming::LocalPart;
 
 /// A safety net behind the watches, for problems that may end by themselves.
@@ -34,6 +33,10 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
     async move {
         let name = mailbox.name_any();
         let result = pass(&mailbox, &ctx).await;
+        if ctx.mailbox(&name).is_none_or(|now| now.metadata.uid != mailbox.metadata.uid) {
+            // It was deleted meanwhile: what this pass wanted is not wanted.
+            super::revocation::ask(&ctx, &name);
+        }
         ctx.decided(&name);
         result
     }
@@ -62,7 +65,7 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     if mailbox.status.as_ref() != Some(&status) {
         tell(mailbox, &status);
-        ctx.io.apply_status::<Mailbox, _>(&mailbox.name_any(), &status).await?;
+        ctx.io.apply_status(mailbox, &status).await?;
     }
     Ok(match outcome.problem.or_else(|| outcome.synced.and_then(Result::err)) {
         None => Next::Change,
@@ -100,6 +103,9 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
             }
         }
         Err(problem) => {
+            if problem.reason == Reason::HolderMismatch {
+                super::revocation::close(ctx, &mailbox.name_any());
+            }
             outcome.problem = Some(problem);
             return Ok(outcome);
         }
@@ -110,6 +116,7 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
         return Ok(outcome);
     };
     outcome.aliases = mailbox.spec.aliases.iter().filter(|a| facts.held.contains(a)).cloned().collect();
+    outcome.aliases.sort();
     outcome.local = Some(local.clone());
     if let Some(known) = &facts.credentials {
         // First of all what is known already, so that no failing write below can make an issued account look unwanted.
@@ -124,13 +131,24 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
     let alias_problem = aliases(mailbox, &mut outcome, ctx).await?;
     let credentials = match facts.credentials.clone() {
         Some(known) => known,
-        None => effects::credentials(mailbox, ctx).await?,
+        None => match effects::credentials(mailbox, ctx).await? {
+            Ok(made) => made,
+            Err(problem) => {
+                outcome.problem = Some(problem);
+                return Ok(outcome);
+            }
+        },
     };
     let credentials = (credentials.hash.as_str(), credentials.initial);
     match decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(credentials), ctx.now()) {
         Ok(decided) => {
             outcome.synced = Some(effects::account(decided.account.clone(), ctx).await);
-            outcome.problem = decided.problem.clone().or(alias_problem).or_else(|| pinned_elsewhere(mailbox, &local));
+            outcome.problem = decided
+                .problem
+                .clone()
+                .or(alias_problem)
+                .or_else(|| pinned_elsewhere(mailbox, &local))
+                .or_else(|| decide::renamed(mailbox, facts));
             outcome.decided = Some(decided);
         }
         Err(problem) => outcome.problem = Some(problem),
@@ -222,6 +240,9 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
             };
             summarise(conditions, Outlook::Ready, reason, message, generation, now);
         }
+        Some(problem) if problem.reason == Reason::NameChanged => {
+            summarise(conditions, Outlook::Ready, problem.reason, &problem.message, generation, now);
+        }
         Some(problem) => {
             let outlook = if problem.waiting { Outlook::Waiting } else { Outlook::Stalled };
             summarise(conditions, outlook, problem.reason, &problem.message, generation, now);
@@ -232,7 +253,10 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
 
 /// Whether a problem hides one of the mail server.
 fn blocks(problem: &Problem) -> bool {
-    !matches!(problem.reason, Reason::QuotaPolicyNotFound | Reason::AddressKept)
+    !matches!(
+        problem.reason,
+        Reason::QuotaPolicyNotFound | Reason::AddressKept | Reason::NameChanged | Reason::InvalidQuota
+    )
 }
 
 fn tell(mailbox: &Mailbox, status: &MailboxStatus) {
@@ -240,18 +264,4 @@ fn tell(mailbox: &Mailbox, status: &MailboxStatus) {
     if before != status.state {
         info!(mailbox = mailbox.name_any(), address = status.address, state = ?status.state, "mailbox");
     }
-}
-
-/// Revokes the account of a Mailbox that is gone and whose address stays claimed (D-14).
-pub(super) fn revoke(ctx: &Ctx, mailbox: &str) {
-    if ctx.syncer.revoke(mailbox) {
-        return;
-    }
-    let Some(system) = ctx.system() else { return };
-    let held = ctx.index().claims_of(mailbox);
-    let claims =
-        held.iter().filter_map(|local| ctx.stores.claims.get(&ObjectRef::new(local).within(ctx.io.namespace())));
-    let Some(claim) = claims.into_iter().find(|c| c.spec.address_use == AddressUse::Primary) else { return };
-    let address = format!("{}@{}", claim.name_any(), system.spec.domain);
-    ctx.syncer.want(Account::revoked(mailbox, &address));
 }

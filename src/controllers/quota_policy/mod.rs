@@ -19,7 +19,7 @@ pub(super) fn reconcile(policy: Arc<QuotaPolicy>, ctx: Arc<Ctx>) -> BoxFuture<'s
         let mailboxes = ctx.index().policy_counts().get(&name).copied().unwrap_or(0);
         let status = status(&policy, ctx.system().as_deref(), mailboxes, ctx.now());
         if policy.status.as_ref() != Some(&status) {
-            ctx.io.apply_status::<QuotaPolicy, _>(&name, &status).await?;
+            ctx.io.apply_status(policy.as_ref(), &status).await?;
         }
         Ok(Next::Change)
     }

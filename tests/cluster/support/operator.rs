@@ -33,6 +33,7 @@ impl Operator {
         let settings = Settings {
             mail_image: image("MAIL_OPERATOR_MAIL_IMAGE"),
             agent_image: image("MAIL_OPERATOR_IMAGE"),
+            pull_secrets: vec![],
             operator_namespace: namespace.into(),
             concurrency: 16,
         };

@@ -1,0 +1,109 @@
+//! The loop that brings a mail server in step, against a server with fault knobs, with time that is moved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail_operator::backend::memory::Memory;
+use mail_operator::backend::{Access, Account, BackendError, Health, MailBackend, Standing, Syncer, System};
+use tokio::sync::mpsc;
+
+fn account(mailbox: &str) -> Account {
+    Account {
+        mailbox: mailbox.into(),
+        address: format!("{mailbox}@x.vn"),
+        aliases: vec![],
+        password_hash: String::new(),
+        access: Access::Open,
+        quota_bytes: 1,
+        max_message_bytes: 1,
+    }
+}
+
+fn start() -> (Arc<Syncer>, Arc<Memory>, mpsc::Receiver<String>) {
+    let (news, told) = mpsc::channel(16);
+    let syncer = Arc::new(Syncer::new(news));
+    let server = Arc::new(Memory::default());
+    syncer.set_system(System { domain: "x.vn".into(), postmaster: None });
+    let runs = syncer.clone();
+    tokio::spawn(async move { runs.run().await });
+    (syncer, server, told)
+}
+
+async fn reach(syncer: &Syncer, server: &Arc<Memory>) {
+    let backend: Arc<dyn MailBackend> = server.clone();
+    syncer.set_backend(Some(backend));
+    let mut health = syncer.health();
+    health.wait_for(|h| matches!(h, Health::Reachable(_))).await.expect("reachable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_accounts_cost_few_requests_and_rest_costs_none_but_looks() {
+    let (syncer, server, _told) = start();
+    reach(&syncer, &server).await;
+    let waits: Vec<_> = (0..1000)
+        .map(|i| {
+            let syncer = syncer.clone();
+            tokio::spawn(async move { syncer.ensure(account(&format!("m{i}")), Duration::from_secs(5)).await })
+        })
+        .collect();
+    for wait in waits {
+        assert_eq!(wait.await.expect("done"), Standing::Synced);
+    }
+    let applies = server.with(|s| s.calls.2);
+    assert!(applies <= 10, "{applies} requests for 1,000 accounts");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let (states, _, after) = server.with(|s| s.calls);
+    assert_eq!(after, applies, "rest writes nothing");
+    assert!(states <= 70, "{states} looks in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_while_the_server_is_down_is_kept_and_told_when_it_is_done() {
+    let (syncer, server, mut told) = start();
+    reach(&syncer, &server).await;
+    server.with(|s| s.failing = Some(BackendError::Unavailable("down".into())));
+    assert_eq!(syncer.ensure(account("m"), Duration::from_secs(3)).await, Standing::Pending);
+    assert!(matches!(&*syncer.health().borrow(), Health::Failing(_)));
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    server.with(|s| s.failing = None);
+    assert_eq!(told.recv().await.as_deref(), Some("m"));
+    assert_eq!(syncer.projection().standing("m"), Standing::Synced);
+    assert!(server.with(|s| s.accounts.contains_key("m")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_restored_to_an_older_table_is_brought_in_step() {
+    let (syncer, server, _told) = start();
+    reach(&syncer, &server).await;
+    assert_eq!(syncer.ensure(account("m"), Duration::from_secs(5)).await, Standing::Synced);
+    server.with(|s| {
+        s.accounts.clear();
+        s.revision = 0;
+        s.instance = "after a restore".into();
+    });
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(server.with(|s| s.accounts.contains_key("m")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_is_complete_only_when_every_mailbox_was_decided() {
+    let (syncer, server, _told) = start();
+    reach(&syncer, &server).await;
+    syncer.ensure(account("m"), Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!server.with(|s| s.complete));
+    syncer.settle();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(server.with(|s| s.complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn d_15_an_empty_cluster_does_not_empty_the_table() {
+    let (syncer, server, _told) = start();
+    server.with(|s| s.accounts.extend((0..100).map(|i| (format!("m{i}"), account(&format!("m{i}"))))));
+    syncer.settle();
+    reach(&syncer, &server).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(server.with(|s| s.accounts.len()), 100);
+    assert_eq!(syncer.projection().held(), Some((100, 100)));
+}
