@@ -9,7 +9,7 @@ RUN = tests/with-images.sh
 # A skipped test is a failure unless REQUIRE=0.
 export REQUIRE ?= 1
 
-.PHONY: help test demo demo-down node-exec prerequisites lint unit deny tier1 tier2 chart generate bench images tools
+.PHONY: help test demo demo-down node-exec prerequisites lint unit deny tier1 tier2 tier3 generate bench images tools
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,9 +20,9 @@ demo: testbed ## From nothing to two people who write to each other (KEEP=1 leav
 demo-down: testbed ## End the node that KEEP=1 left running
 	@$(TESTBED) down --name demo
 
+node-exec: export NODE_COMMAND = $(value CMD)
 node-exec: testbed ## Run CMD='…' inside the demo's node
-	@$(TESTBED) exec --name demo -- bash -c $(call quote,$(CMD))
-quote = '$(subst ','\'',$(1))'
+	@$(TESTBED) exec --name demo -- bash -c "$$NODE_COMMAND"
 
 test: prerequisites lint unit deny tools tier1 tier2 ## Everything that has to be green
 	@echo "everything is green"
@@ -54,8 +54,8 @@ deny: ## Licences and duplicate versions of dependencies
 tools: ## Kubernetes programs from Go modules
 	tests/k8s-tools/build.sh "$(CACHE)" > /dev/null
 
-images: testbed ## Images of the mail server and of the operator
-	@$(RUN) true
+images: testbed ## Images of the mail server and of the operator, as OCI archives
+	@PROFILE=release $(RUN) env | grep -E '^MAIL_OPERATOR_(MAIL_)?(IMAGE|ARCHIVES)=' 
 
 tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
 	cargo test --locked --no-run --test cluster

@@ -1,5 +1,7 @@
 //! `mail-operator`: subcommands only.
 
+use std::io::Write;
+
 use clap::{Parser, Subcommand};
 use mail_operator::{agent, operator, telemetry};
 
@@ -68,7 +70,9 @@ fn crds(dir: Option<&std::path::Path>) -> Result<(), Failure> {
     for (name, yaml) in mail_operator::cli::crd_files()? {
         match dir {
             Some(dir) => std::fs::write(dir.join(&name), yaml)?,
-            None => print!("---\n{yaml}"),
+            // A reader that closes early (head) is no error.
+            None if writeln!(std::io::stdout(), "---\n{}", yaml.trim_end()).is_err() => return Ok(()),
+            None => {}
         }
     }
     Ok(())

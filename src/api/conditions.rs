@@ -59,6 +59,8 @@ reasons! {
     Issued,
     /// A person locked the mailbox by spec.lock; mail is still received.
     Locked,
+    /// Only a change of the initial password is allowed; mail is received.
+    MustChangePassword,
     /// Waiting for the first look at the mail system.
     Starting,
     /// spec.agencyRef names an Agency that does not exist (yet).

@@ -93,6 +93,8 @@ pub struct Lock {
     doc = "The account of a person or of an agency. Its name is the staff code: people keep it, addresses change.",
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("the name of a Mailbox has at most 63 characters: write the staff code, for example nv-000123"),
+    validation = Rule::new("!self.metadata.name.startsWith('agency-') || (has(self.spec.holder) && self.spec.holder == 'Agency')")
+        .message("names that begin with agency- are kept for the agencies' own mailboxes: write the staff code, for example nv-000123"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
     printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),

@@ -20,6 +20,10 @@ async fn what_keeps_a_system_from_starting_is_said() {
     apply(&systems, &broken("registry.invalid/nothing:1", "1Gi")).await.expect("system");
     let why = wait_reason(&systems, "gialai", "ImagePullFailed", Duration::from_secs(60)).await;
     assert!(why.contains("spec.dovecot.image"), "{why}");
+    // Mended, it starts: a StatefulSet alone would wait for the broken pod for ever.
+    let good = std::env::var("MAIL_OPERATOR_MAIL_IMAGE").expect("MAIL_OPERATOR_MAIL_IMAGE");
+    apply(&systems, &broken(&good, "1Gi")).await.expect("mended");
+    wait_ready(&systems, "gialai", START).await;
 }
 
 /// Last, since it disturbs the others: the pod, the operator and the release come and go; no mail is lost.

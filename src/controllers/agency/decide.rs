@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{Agency, AgencyStatus, DerivationStep, MailSystem, Mailbox, Outlook, Reason, summarise};
+use crate::api::{Agency, AgencyStatus, DerivationStep, Holder, MailSystem, Mailbox, Outlook, Reason, summarise};
 use crate::store::{AgencyProblem, ResolvedAgency};
 
 /// What a decision about one Agency rests on.
@@ -49,6 +49,15 @@ pub(super) fn decide(agency: &Agency, facts: &Facts<'_>) -> Decision {
             agency.spec.system_ref.name
         );
         return Decision::refused(Outlook::Waiting, Reason::SystemNotFound, message);
+    }
+    if let Some(other) = facts.mailbox.filter(|m| m.spec.holder != Holder::Agency) {
+        let message = format!(
+            "R1: the Mailbox '{}' belongs to the person '{}', but that name is kept for this agency's own mailbox; give the person's Mailbox \
+             another metadata.name",
+            other.metadata.name.as_deref().unwrap_or_default(),
+            other.spec.full_name
+        );
+        return Decision::refused(Outlook::Stalled, Reason::Conflict, message);
     }
     match facts.resolved {
         Ok(resolved) => resolved_decision(agency, system, resolved, facts.mailbox),

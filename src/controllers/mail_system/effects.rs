@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
+use tracing::info;
 
 use super::secrets::{Material, agent_name};
 use crate::backend::MailBackend;
@@ -32,6 +33,7 @@ pub(super) async fn children(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> 
     apply(&resources::network_policy(plan), ctx).await?;
     apply(&resources::disruption_budget(plan), ctx).await?;
     apply(&resources::stateful_set(plan, &name), ctx).await?;
+    replace_stuck_pod(plan, ctx).await?;
     drop_old_configs(plan, &name, ctx).await
 }
 
@@ -75,6 +77,23 @@ fn still_there<K: Resource<DynamicType = ()>>(name: &str, generation: i64, ctx: 
     }
     let found = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == name);
     found.is_none_or(|s| s.metadata.generation == Some(generation) && s.metadata.deletion_timestamp.is_none())
+}
+
+/// A StatefulSet never replaces a pod that did not become ready, not even when its template was mended meanwhile.
+async fn replace_stuck_pod(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> {
+    let set = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == plan.name);
+    let pod = ctx.stores.pods.state().into_iter().find(|p| p.name_any() == format!("{}-0", plan.name));
+    let (Some(set), Some(pod)) = (set, pod) else { return Ok(()) };
+    let status = set.status.clone().unwrap_or_default();
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+    let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+    let old = pod.labels().get("controller-revision-hash").map(String::as_str) != status.update_revision.as_deref();
+    let seen = status.observed_generation == set.metadata.generation;
+    if seen && old && !ready && pod.metadata.deletion_timestamp.is_none() {
+        info!(pod = pod.name_any(), "a pod of an old revision that is not ready is replaced");
+        ctx.io.delete::<Pod>(&pod.name_any()).await?;
+    }
+    Ok(())
 }
 
 /// Configurations that no pod uses any more.

@@ -253,7 +253,7 @@ fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Qu
         max_attachment: effective.limits.max_attachment.to_string(),
     };
     let missing = effective.missing.map(|(path, name)| {
-        let message = format!("{path}: there is no usable QuotaPolicy '{name}' (R7.3); apply it or remove the reference. Until then {} holds", shown.source);
+        let message = format!("{path}: there is no usable QuotaPolicy '{name}' (R7.3); apply it or remove the reference. Until then {} with {} holds", shown.policy.as_deref().unwrap_or("the system's default"), shown.storage);
         Problem::waiting(Reason::QuotaPolicyNotFound, message)
     });
     Ok((effective.limits, shown, missing.or(bad_system)))

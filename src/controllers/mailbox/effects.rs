@@ -58,20 +58,23 @@ pub(super) async fn claim(
                     || naming::same_name(&theirs.owner_name, &ours.owner_name);
                 return Ok(if same_person { Ok(()) } else { Err(mismatch(local, &theirs.owner_name, mailbox)) });
             }
-            Ok(Err(taken(local, &known, ctx)))
+            Ok(Err(taken(local, &known, address_use, ctx)))
         }
     }
 }
 
-fn taken(local: &str, claim: &AddressClaim, ctx: &Ctx) -> Problem {
+fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Problem {
     let domain = ctx.system().map(|s| s.spec.domain.clone()).unwrap_or_default();
-    Problem::stalled(
-        Reason::Conflict,
-        format!(
-            "D-02, D-05: {local}@{domain} belongs to '{}' ({} {}); write another local part in spec.localPart, or ask whether both are one person",
-            claim.spec.owner_name, claim.spec.owner_ref.kind, claim.spec.owner_ref.name
-        ),
-    )
+    let (owner, name) = (&claim.spec.owner_ref, &claim.spec.owner_name);
+    let remedy = match wanted {
+        AddressUse::Alias => "remove or change this alias",
+        _ => "write another local part in spec.localPart (if both are one person, delete one of the two Mailboxes)",
+    };
+    let message = format!(
+        "D-02, D-05: {local}@{domain} belongs to '{name}' ({} {}) and stays there; {remedy}",
+        owner.kind, owner.name
+    );
+    Problem::stalled(Reason::Conflict, message)
 }
 
 /// A Mailbox that was made again holds its claim again.

@@ -236,6 +236,10 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
                 Some(MailboxState::Locked) => {
                     (Reason::Locked, "locked by spec.lock: no access by any protocol, mail is received (R6.1)")
                 }
+                Some(MailboxState::MustChangePassword) => (
+                    Reason::MustChangePassword,
+                    "the initial password must be changed first (R9.1): mail protocols refuse, mail is received",
+                ),
                 _ => (Reason::Issued, "address, account and password are issued"),
             };
             summarise(conditions, Outlook::Ready, reason, message, generation, now);
