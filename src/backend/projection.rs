@@ -36,6 +36,8 @@ pub struct Projection {
     waiting: BTreeSet<String>,
     /// Mailboxes of the cluster and holders of addresses: their rows are never unwanted.
     protected: HashSet<String>,
+    /// Known and not desired; kept, because it is asked for at each batch.
+    extra: BTreeSet<String>,
 }
 
 /// One request and what it is about.
@@ -58,6 +60,7 @@ impl Projection {
     pub fn set(&mut self, account: Account) -> Standing {
         let digest = account.digest();
         let mailbox = account.mailbox.clone();
+        self.extra.remove(&mailbox);
         if self.desired.get(&mailbox).is_none_or(|(_, old)| *old != digest) {
             self.desired.insert(mailbox.clone(), (account, digest));
             self.refused.remove(&mailbox);
@@ -76,6 +79,7 @@ impl Projection {
     pub fn protect(&mut self, names: HashSet<String>) {
         self.desired.retain(|mailbox, (account, _)| account.access != Access::Revoked || names.contains(mailbox));
         self.protected = names;
+        self.find_extra();
     }
 
     /// Whether the server has the account as revoked already.
@@ -134,6 +138,7 @@ impl Projection {
     pub fn meet(&mut self, digests: Digests) -> Vec<String> {
         self.met = true;
         self.known = digests.accounts.into_iter().collect();
+        self.find_extra();
         self.system_known = digests.system;
         self.dirty.clear();
         self.refused.clear();
@@ -149,8 +154,11 @@ impl Projection {
         if !self.settled || !self.met {
             return Vec::new();
         }
-        let wanted = |m: &String| self.desired.contains_key(m) || self.protected.contains(m);
-        self.known.keys().filter(|m| !wanted(m)).cloned().collect()
+        self.extra.iter().filter(|m| !self.protected.contains(*m)).cloned().collect()
+    }
+
+    fn find_extra(&mut self) {
+        self.extra = self.known.keys().filter(|m| !self.desired.contains_key(*m)).cloned().collect();
     }
 
     /// Whether the brake (D-15) holds removals back: how many, of how many.
@@ -179,6 +187,7 @@ impl Projection {
     pub fn applied(&mut self, batch: Batch, response: &ApplyResponse) -> Vec<String> {
         for mailbox in &batch.request.remove {
             self.known.remove(mailbox);
+            self.extra.remove(mailbox);
         }
         if !batch.request.remove.is_empty() || response.refused.is_empty() {
             // What stood in the way may be gone.

@@ -13,8 +13,8 @@ use super::wire::{Complete, State, System};
 use super::{BackendError, MailBackend};
 use crate::domain::backoff;
 
-/// Changes that come within this time go out together.
-const COALESCE: Duration = Duration::from_millis(15);
+/// Changes that come within this time go out together; those that come during a request go with the next one.
+const COALESCE: Duration = Duration::from_millis(1);
 /// Time between two looks at a quiet server.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -184,12 +184,13 @@ impl Syncer {
             self.expect_revision(response.revision);
             self.tell(news);
         }
-        let (settled, accounts) = {
-            let p = self.projection();
-            (p.settled() && p.unwanted().is_empty(), p.accounts())
-        };
         let incomplete = matches!(&*self.health.borrow(), Health::Reachable(state) if !state.complete);
+        let settled = {
+            let p = self.projection();
+            p.settled() && p.unwanted().is_empty()
+        };
         if settled && incomplete {
+            let accounts = self.projection().accounts();
             let state = backend.complete(Complete { accounts }).await?;
             info!(accounts, "the account table is complete; Postfix may start");
             self.see(state);
