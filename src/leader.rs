@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::domain::lease::{Observed, Step, Terms, decide};
+pub use crate::domain::lease::Term;
+use crate::domain::lease::{self, Observed, Step, Terms, decide};
 use crate::kube_io::{Class, Created, Error, Io};
 
 /// Whether this replica leads.
@@ -18,10 +19,16 @@ use crate::kube_io::{Class, Created, Error, Io};
 pub enum Leadership {
     /// Not yet.
     Standby,
-    /// Now.
-    Leading,
+    /// Now, in this term.
+    Leading(Term),
     /// It led and may not act any more.
     Lost,
+}
+
+/// When a new leader began: after the one before it.
+fn later(now: Timestamp, previous: Option<&MicroTime>) -> MicroTime {
+    let term = lease::term(now.as_microsecond(), previous.map(|t| t.0.as_microsecond()));
+    MicroTime(Timestamp::from_microsecond(term).unwrap_or(now))
 }
 
 /// A candidate for the Lease.
@@ -44,19 +51,19 @@ impl Elector {
     pub async fn run(mut self, state: watch::Sender<Leadership>, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {
-            let leading = *state.borrow() == Leadership::Leading;
+            let leading = matches!(*state.borrow(), Leadership::Leading(_));
             // Before the request: its answer may be late, and the others count from when they saw the write.
             let asked = Instant::now();
             match tokio::time::timeout(self.terms.renew_deadline, self.step()).await {
-                Ok(Ok(true)) => {
+                Ok(Ok(Some(term))) => {
                     self.renewed = Some(asked);
                     if !leading {
-                        info!(me = self.me, "leading");
-                        state.send_replace(Leadership::Leading);
+                        info!(me = self.me, term, "leading");
+                        state.send_replace(Leadership::Leading(term));
                     }
                 }
-                Ok(Ok(false)) if leading => return self.lose(&state, "another replica holds the Lease"),
-                Ok(Ok(false)) => {}
+                Ok(Ok(None)) if leading => return self.lose(&state, "another replica holds the Lease"),
+                Ok(Ok(None)) => {}
                 Ok(Err(error)) => warn!(%error, "Lease"),
                 Err(_) => warn!("Lease: no answer in time"),
             }
@@ -75,8 +82,8 @@ impl Elector {
         state.send_replace(Leadership::Lost);
     }
 
-    /// One look; whether we hold the Lease now.
-    async fn step(&mut self) -> Result<bool, Error> {
+    /// One look; our term if we hold the Lease now.
+    async fn step(&mut self) -> Result<Option<Term>, Error> {
         let found = self.io.get::<Lease>(&self.name).await?;
         if let Some(lease) = &found {
             let same = self
@@ -92,12 +99,12 @@ impl Elector {
             unchanged_for: at.elapsed(),
         });
         match decide(&self.me, observed.as_ref(), &self.terms) {
-            Step::Wait => Ok(false),
+            Step::Wait => Ok(None),
             Step::Acquire | Step::Renew => self.write(found).await,
         }
     }
 
-    async fn write(&mut self, found: Option<Lease>) -> Result<bool, Error> {
+    async fn write(&mut self, found: Option<Lease>) -> Result<Option<Term>, Error> {
         let now = Timestamp::now();
         let Some(mut lease) = found else {
             let metadata = ObjectMeta {
@@ -105,39 +112,40 @@ impl Elector {
                 namespace: Some(self.io.namespace().into()),
                 ..ObjectMeta::default()
             };
-            let lease = Lease { metadata, spec: Some(self.spec(now, 0)) };
+            let lease = Lease { metadata, spec: Some(self.spec(now, MicroTime(now), 0)) };
             return match self.io.create(&lease).await? {
-                Created::New(lease) => Ok(self.remember(lease)),
-                Created::Exists => Ok(false),
+                Created::New(lease) => Ok(Some(self.remember(lease))),
+                Created::Exists => Ok(None),
             };
         };
         let old = lease.spec.clone().unwrap_or_default();
         let mine = old.holder_identity.as_deref() == Some(&self.me);
         let transitions = old.lease_transitions.unwrap_or(0) + i32::from(!mine);
-        let mut spec = self.spec(now, transitions);
-        if mine {
-            spec.acquire_time = old.acquire_time;
-        }
-        lease.spec = Some(spec);
+        let acquired = match old.acquire_time {
+            Some(acquired) if mine => acquired,
+            previous => later(now, previous.as_ref()),
+        };
+        lease.spec = Some(self.spec(now, acquired, transitions));
         match self.io.replace(&lease).await {
-            Ok(lease) => Ok(self.remember(lease)),
+            Ok(lease) => Ok(Some(self.remember(lease))),
             Err(error) if error.class() == Class::Conflict => {
                 debug!("another replica was faster");
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn remember(&mut self, lease: Lease) -> bool {
+    fn remember(&mut self, lease: Lease) -> Term {
+        let term = lease.spec.as_ref().and_then(|s| s.acquire_time.as_ref()).map_or(0, |t| t.0.as_microsecond());
         self.seen = Some((lease, Instant::now()));
-        true
+        term
     }
 
-    fn spec(&self, now: Timestamp, transitions: i32) -> LeaseSpec {
+    fn spec(&self, now: Timestamp, acquired: MicroTime, transitions: i32) -> LeaseSpec {
         LeaseSpec {
             holder_identity: Some(self.me.clone()),
-            acquire_time: Some(MicroTime(now)),
+            acquire_time: Some(acquired),
             renew_time: Some(MicroTime(now)),
             lease_duration_seconds: i32::try_from(self.terms.duration.as_secs()).ok(),
             lease_transitions: Some(transitions),
@@ -147,7 +155,7 @@ impl Elector {
 
     /// Gives the Lease back, so that another replica need not wait for it to end.
     async fn release(mut self, state: &watch::Sender<Leadership>) {
-        let led = state.send_replace(Leadership::Lost) == Leadership::Leading;
+        let led = matches!(state.send_replace(Leadership::Lost), Leadership::Leading(_));
         let Some((mut lease, _)) = self.seen.take().filter(|_| led) else { return };
         if let Some(spec) = lease.spec.as_mut() {
             spec.holder_identity = Some(String::new());

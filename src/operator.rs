@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::controllers::{self, Settings, stop_when};
+
 use crate::kube_io::Io;
-use crate::leader::{Elector, Leadership};
+use crate::leader::{Elector, Leadership, Term};
 use crate::telemetry::Metrics;
 use crate::{signals, tls};
 
@@ -69,40 +70,41 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
     let electing = tokio::spawn(elector.run(leadership, async move {
         let _ = drain_done.await;
     }));
-    let lost = wait_for(following.clone(), Leadership::Lost);
+    let over = lost(following.clone());
     let stop = stop_when({
         let terminated = terminated.clone();
         async move {
-            tokio::select! { () = terminated => {}, () = lost => {} }
+            tokio::select! { () = terminated => {}, () = over => {} }
         }
     });
     tokio::select! {
         () = stop.clone() => {}
-        () = wait_for(following.clone(), Leadership::Leading) => {
+        term = leading(following.clone()) => {
             metrics.leads(true);
             // Who lost the Lease stops in the middle: the next leader may be at work.
             tokio::select! {
-                () = lead(&args, client, &metrics, terminated.clone()) => {}
-                () = wait_for(following.clone(), Leadership::Lost) => {}
+                () = lead(&args, term, client, &metrics, terminated.clone()) => {}
+                () = lost(following.clone()) => {}
             }
             metrics.leads(false);
         }
     }
-    let lost = *following.borrow() == Leadership::Lost;
+    let ended = *following.borrow() == Leadership::Lost;
     drop(drained);
     let _ = tokio::time::timeout(Duration::from_secs(6), electing).await;
     serving.abort();
-    if lost { Err("leadership lost".into()) } else { Ok(()) }
+    if ended { Err("leadership lost".into()) } else { Ok(()) }
 }
 
 /// Works on every namespace until `stop`, then for a bounded time on what is under way.
-async fn lead(args: &RunArgs, client: Client, metrics: &Metrics, stop: controllers::Stop) {
+async fn lead(args: &RunArgs, term: Term, client: Client, metrics: &Metrics, stop: controllers::Stop) {
     let settings = Settings {
         mail_image: args.mail_image.clone(),
         agent_image: args.image.clone(),
         pull_secrets: args.pull_secrets.clone(),
         operator_namespace: args.own_namespace.clone(),
         concurrency: args.concurrency,
+        term,
     };
     let mut namespaces = JoinSet::new();
     for namespace in args.namespaces.clone() {
@@ -117,8 +119,21 @@ async fn lead(args: &RunArgs, client: Client, metrics: &Metrics, stop: controlle
     }
 }
 
-async fn wait_for(mut following: watch::Receiver<Leadership>, wanted: Leadership) {
-    if following.wait_for(|l| *l == wanted).await.is_err() {
+/// Until this replica leads; its term.
+async fn leading(mut following: watch::Receiver<Leadership>) -> Term {
+    loop {
+        if let Leadership::Leading(term) = *following.borrow_and_update() {
+            return term;
+        }
+        if following.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Until this replica may lead no more.
+async fn lost(mut following: watch::Receiver<Leadership>) {
+    if following.wait_for(|l| *l == Leadership::Lost).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

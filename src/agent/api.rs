@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State as Extract};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tracing::{info, warn};
 
 use super::table::TableError;
 use super::{Shared, Table};
-use crate::backend::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State};
+use crate::backend::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER};
+use crate::domain::lease::Term;
 
 const MAX_BODY: usize = 8 << 20;
 
@@ -46,10 +47,16 @@ async fn with_table<T: Send + 'static>(
 fn failure(error: &TableError) -> Failure {
     let code = match error {
         TableError::VolumeFull => ErrorCode::VolumeFull,
+        TableError::Superseded { .. } => ErrorCode::Superseded,
         TableError::Other(_) => ErrorCode::Database,
     };
     warn!(%error, "account table");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
+}
+
+/// The term of the leader that asks; none is older than all.
+fn term(headers: &HeaderMap) -> Term {
+    headers.get(TERM_HEADER).and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Failure> {
@@ -72,10 +79,13 @@ async fn digests(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<Digests>,
 
 async fn accounts(
     Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
     Json(request): Json<ApplyRequest>,
 ) -> Result<Json<ApplyResponse>, Failure> {
+    let term = term(&headers);
     let (written, removed) = (request.upsert.len(), request.remove.len());
-    let applied = with_table(shared.clone(), move |table| table.apply(&request)).await?;
+    let applied =
+        with_table(shared.clone(), move |table| table.admit(term).and_then(|()| table.apply(&request))).await?;
     info!(
         revision = applied.revision,
         written,
@@ -91,8 +101,11 @@ async fn accounts(
 
 async fn complete(
     Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
     Json(request): Json<Complete>,
 ) -> Result<Json<State>, Failure> {
-    with_table(shared.clone(), move |table| table.set_complete(request.accounts)).await?;
+    let term = term(&headers);
+    with_table(shared.clone(), move |table| table.admit(term).and_then(|()| table.set_complete(request.accounts)))
+        .await?;
     state(Extract(shared)).await
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::backend::{Access, Account, ApplyRequest, Digests, Refused, System, check_hash};
+use crate::domain::lease::Term;
 
 /// Key of the store that keeps mail for postmaster and abuse; no Mailbox can have that name.
 const POSTMASTER: &str = "_postmaster";
@@ -38,6 +39,14 @@ pub enum TableError {
     /// No room for the change; the old table stands.
     #[error("the volume is full: the account table cannot be changed; make room or enlarge the volume")]
     VolumeFull,
+    /// The writer leads no more.
+    #[error("a leader of term {seen} has written here, this one is of term {term}; it must stop")]
+    Superseded {
+        /// Of the writer.
+        term: Term,
+        /// The latest.
+        seen: Term,
+    },
     /// Anything else.
     #[error("account table: {0}")]
     Other(String),
@@ -102,6 +111,18 @@ impl Table {
             return Err(TableError::Other(format!("{known} accounts in the table, {accounts} were sent")));
         }
         self.db.execute("INSERT INTO meta VALUES ('complete', '1')", [])?;
+        Ok(())
+    }
+
+    /// Lets a leader of this term write; one that was replaced may not any more. Nothing is written while the term stays.
+    pub fn admit(&mut self, term: Term) -> Result<(), TableError> {
+        let seen = self.meta("term")?.and_then(|v| v.parse::<Term>().ok()).unwrap_or(0);
+        if term < seen {
+            return Err(TableError::Superseded { term, seen });
+        }
+        if term > seen {
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('term', ?1)", [term.to_string()])?;
+        }
         Ok(())
     }
 

@@ -18,8 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State};
+use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER};
 use super::{BackendError, MailBackend};
+use crate::domain::lease::Term;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
@@ -31,14 +32,15 @@ pub struct AgentClient {
     name: ServerName<'static>,
     connector: TlsConnector,
     connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+    term: Term,
 }
 
 impl AgentClient {
-    /// `name` is the name in the agent's certificate.
-    pub fn new(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> Result<Self, BackendError> {
+    /// `name` is the name in the agent's certificate, `term` that of the leader on whose behalf it writes.
+    pub fn new(address: SocketAddr, name: &str, config: Arc<ClientConfig>, term: Term) -> Result<Self, BackendError> {
         let name = ServerName::try_from(name.to_string())
             .map_err(|e| BackendError::Unavailable(format!("name of the agent: {e}")))?;
-        Ok(Self { address, name, connector: TlsConnector::from(config), connection: Mutex::new(None) })
+        Ok(Self { address, name, connector: TlsConnector::from(config), connection: Mutex::new(None), term })
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, BackendError> {
@@ -81,6 +83,7 @@ impl AgentClient {
                 .uri(path)
                 .header("Host", "agent")
                 .header("Content-Type", "application/json")
+                .header(TERM_HEADER, self.term)
                 .body(Full::new(Bytes::from(body)))
                 .map_err(|e| unavailable(&e))?;
             let answer = sender.send_request(request).await.map_err(|e| unavailable(&e))?;

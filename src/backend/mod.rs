@@ -14,7 +14,9 @@ use futures::future::BoxFuture;
 pub use account::{Access, Account, HASH_SCHEME, InvalidHash, check_hash};
 pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
-pub use wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, Refused, State, System};
+pub use wire::{
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, Refused, State, System, TERM_HEADER,
+};
 
 /// Why a backend did not do it. Never holds what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 
+/// Header of each request: the term of the leader that sends it. A write of an older term than one seen is refused, so that a
+/// leader that was stopped in the middle, and was replaced, cannot undo what the new one did.
+pub const TERM_HEADER: &str = "mail-operator-term";
+
 /// What is the same for the whole system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct System {
@@ -88,8 +92,8 @@ pub enum ErrorCode {
     VolumeFull,
     /// The database cannot be read or written.
     Database,
-    /// The request cannot be understood.
-    BadRequest,
+    /// A later leader has written.
+    Superseded,
 }
 
 /// Body of an answer that is not 2xx. It never holds what was sent.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::Syncer;
+use crate::domain::lease::Term;
 use crate::kube_io::Io;
 use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub operator_namespace: String,
     /// Mailboxes that are worked on at the same time.
     pub concurrency: u16,
+    /// Term of the leader that we are: a mail server refuses what an older one sends.
+    pub term: Term,
 }
 
 /// Says what to look at.

@@ -1,6 +1,7 @@
 //! Reconciling: one folder a kind, the same files in each: facts (what is so), decide (pure), effects (what is done).
 
 mod agency;
+mod changes;
 mod context;
 mod mail_system;
 mod mailbox;

@@ -1,6 +1,6 @@
 //! One namespace: its watches, what each change means for whom, its controllers.
 
-use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,54 +10,28 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::runtime::watcher::Config;
 use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::info;
 
+use super::changes::{self, KnownCredentials, Seen, synced};
 use super::context::{Ctx, Settings, Triggers, prune_credentials};
 use super::runner::{self, Shape};
 use super::{agency, mail_system, mailbox, quota_policy, revocation};
-use crate::api::{AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::{Health, Syncer};
 use crate::kube_io::Io;
 use crate::resources::{CREDENTIALS_LABEL, MANAGED_BY, SYSTEM_LABEL};
-use crate::store::{Change, Filled, Stores, Trigger, watched};
+use crate::store::{Filled, Handler, Stores, Trigger, Watched, watched};
 use crate::telemetry::Metrics;
 
-/// Annotation that has an object looked at again: `kubectl annotate … mail.gialai.gov.vn/reconcile-requested-at=now`.
-const REQUESTED: &str = "mail.gialai.gov.vn/reconcile-requested-at";
 /// Time between two looks at claims without a Mailbox and at counts.
 const SWEEP: Duration = Duration::from_secs(300);
 const COUNT: Duration = Duration::from_secs(5);
 
 /// Ends when the process is to stop.
 pub type Stop = Shared<BoxFuture<'static, ()>>;
-
-/// What of an object decides whether it is to be looked at: not its status.
-fn fingerprint<K: Resource<DynamicType = ()>>(object: &K) -> (i64, bool, Option<String>, Option<String>) {
-    let meta = object.meta();
-    let requested = meta.annotations.as_ref().and_then(|a| a.get(REQUESTED)).cloned();
-    (meta.generation.unwrap_or(0), meta.deletion_timestamp.is_some(), requested, meta.uid.clone())
-}
-
-/// Remembers what was seen, to tell a change of the spec from one of the status.
-struct Seen<K>(HashMap<String, (i64, bool, Option<String>, Option<String>)>, std::marker::PhantomData<fn(K)>);
-
-impl<K: Resource<DynamicType = ()>> Seen<K> {
-    fn new() -> Self {
-        Self(HashMap::new(), std::marker::PhantomData)
-    }
-
-    fn changed(&mut self, object: &K) -> bool {
-        let new = fingerprint(object);
-        let old = self.0.insert(object.name_any(), new.clone());
-        old.as_ref() != Some(&new)
-    }
-
-    fn forget(&mut self, object: &K) {
-        self.0.remove(&object.name_any());
-    }
-}
 
 struct Receivers {
     systems: mpsc::Receiver<kube::runtime::reflector::ObjectRef<MailSystem>>,
@@ -77,84 +51,85 @@ fn triggers(namespace: &str) -> (Triggers, Receivers) {
     )
 }
 
+/// The watches of a namespace, before they run.
+struct Watches {
+    systems: Watched<MailSystem>,
+    agencies: Watched<Agency>,
+    mailboxes: Watched<Mailbox>,
+    policies: Watched<QuotaPolicy>,
+    claims: Watched<AddressClaim>,
+    credentials: Watched<Secret>,
+    pods: Watched<Pod>,
+    sets: Watched<StatefulSet>,
+}
+
+/// The caches of a namespace, what fills them, and what tells that they are filled.
+fn caches(io: &Io) -> (Stores, Watches, [Filled; 8]) {
+    let labelled = |label: &str| Config::default().labels(label);
+    let managed = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
+    let (systems, watch_systems, f1) = watched(io.api::<MailSystem>(), Config::default(), |_| {});
+    let (agencies, watch_agencies, f2) = watched(io.api::<Agency>(), Config::default(), |_| {});
+    let (mailboxes, watch_mailboxes, f3) = watched(io.api::<Mailbox>(), Config::default(), |_| {});
+    let (policies, watch_policies, f4) = watched(io.api::<QuotaPolicy>(), Config::default(), |_| {});
+    let (claims, watch_claims, f5) = watched(io.api::<AddressClaim>(), Config::default(), |_| {});
+    let (credentials, watch_credentials, f6) =
+        watched(io.api::<Secret>(), labelled(CREDENTIALS_LABEL), prune_credentials);
+    let (pods, watch_pods, f7) = watched(io.api::<Pod>(), labelled(SYSTEM_LABEL), |_| {});
+    let (sets, watch_sets, f8) = watched(io.api::<StatefulSet>(), labelled(&managed), |_| {});
+    let stores = Stores { systems, agencies, mailboxes, policies, claims, credentials, pods, sets };
+    let watches = Watches {
+        systems: watch_systems,
+        agencies: watch_agencies,
+        mailboxes: watch_mailboxes,
+        policies: watch_policies,
+        claims: watch_claims,
+        credentials: watch_credentials,
+        pods: watch_pods,
+        sets: watch_sets,
+    };
+    (stores, watches, [f1, f2, f3, f4, f5, f6, f7, f8])
+}
+
+impl Watches {
+    /// Runs each watch with what its changes mean.
+    fn spawn(self, ctx: &Arc<Ctx>, tasks: &mut JoinSet<()>) {
+        follow(self.systems, ctx, tasks, Seen::new(), |c, seen, change| changes::on_system(c, seen, change).boxed());
+        follow(self.agencies, ctx, tasks, Seen::new(), |c, seen, change| changes::on_agency(c, seen, change).boxed());
+        follow(self.mailboxes, ctx, tasks, Seen::new(), |c, seen, change| changes::on_mailbox(c, seen, change).boxed());
+        follow(self.policies, ctx, tasks, Seen::new(), |c, seen, change| changes::on_policy(c, seen, change).boxed());
+        follow(self.claims, ctx, tasks, (), |c, (), change| changes::on_claim(c, change).boxed());
+        follow(self.credentials, ctx, tasks, KnownCredentials::new(), |c, known, change| {
+            changes::on_credentials(c, known, change).boxed()
+        });
+        follow(self.pods, ctx, tasks, (), |c, (), change| changes::on_child(c, change).boxed());
+        follow(self.sets, ctx, tasks, (), |c, (), change| changes::on_child(c, change).boxed());
+    }
+}
+
+fn follow<K, S: Send + 'static>(
+    watch: Watched<K>,
+    ctx: &Arc<Ctx>,
+    tasks: &mut JoinSet<()>,
+    state: S,
+    handler: Handler<K, Ctx, S>,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    tasks.spawn(watch.run(ctx.metrics.clone(), ctx.clone(), state, handler));
+}
+
 /// Runs one namespace until `stop`, then lets what is under way end.
 pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: Metrics, stop: Stop) {
     let io = Io::new(client, namespace, metrics.clone());
     let (triggers, receivers) = triggers(namespace);
-    let (news, mut news_out) = mpsc::channel(1024);
+    let (news, news_out) = mpsc::channel(1024);
     let syncer = Arc::new(Syncer::new(news));
-    let labelled = |label: &str| Config::default().labels(label);
-    let managed = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
-    let (systems, watch_systems, systems_filled) = watched(io.api::<MailSystem>(), Config::default(), |_| {});
-    let (agencies, watch_agencies, agencies_filled) = watched(io.api::<Agency>(), Config::default(), |_| {});
-    let (mailboxes, watch_mailboxes, mailboxes_filled) = watched(io.api::<Mailbox>(), Config::default(), |_| {});
-    let (policies, watch_policies, policies_filled) = watched(io.api::<QuotaPolicy>(), Config::default(), |_| {});
-    let (claims, watch_claims, claims_filled) = watched(io.api::<AddressClaim>(), Config::default(), |_| {});
-    let (credentials, watch_credentials, credentials_filled) =
-        watched(io.api::<Secret>(), labelled(CREDENTIALS_LABEL), prune_credentials);
-    let (pods, watch_pods, pods_filled) = watched(io.api::<Pod>(), labelled(SYSTEM_LABEL), |_| {});
-    let (sets, watch_sets, sets_filled) = watched(io.api::<StatefulSet>(), labelled(&managed), |_| {});
-    let stores = Stores { systems, agencies, mailboxes, policies, claims, credentials, pods, sets };
-    let filled = [
-        systems_filled,
-        agencies_filled,
-        mailboxes_filled,
-        policies_filled,
-        claims_filled,
-        credentials_filled,
-        pods_filled,
-        sets_filled,
-    ];
-    let concurrency = settings.concurrency;
-    let ctx = Arc::new(Ctx::new(io, settings, stores, triggers, syncer.clone(), metrics.clone()));
+    let (stores, watches, filled) = caches(&io);
+    let ctx = Arc::new(Ctx::new(io, settings, stores, triggers, syncer.clone(), metrics));
 
     let mut background = JoinSet::new();
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        let mut seen = Seen::new();
-        background.spawn(watch_systems.run(metrics, async move |change| on_system(&ctx, &mut seen, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        let mut seen = Seen::new();
-        background.spawn(watch_agencies.run(metrics, async move |change| on_agency(&ctx, &mut seen, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        let mut seen = Seen::new();
-        background.spawn(watch_mailboxes.run(metrics, async move |change| on_mailbox(&ctx, &mut seen, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        let mut seen = Seen::new();
-        background.spawn(watch_policies.run(metrics, async move |change| on_policy(&ctx, &mut seen, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        background.spawn(watch_claims.run(metrics, async move |change| on_claim(&ctx, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        let mut known = KnownCredentials::new();
-        background
-            .spawn(watch_credentials.run(metrics, async move |change| on_credentials(&ctx, &mut known, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        background.spawn(watch_pods.run(metrics, async move |change| on_child(&ctx, change).await));
-    }
-    {
-        let (ctx, metrics) = (ctx.clone(), metrics.clone());
-        background.spawn(watch_sets.run(metrics, async move |change| on_child(&ctx, change).await));
-    }
-    {
-        let ctx = ctx.clone();
-        background.spawn(async move {
-            while let Some(mailbox) = news_out.recv().await {
-                ctx.triggers.mailboxes.fire(&mailbox).await;
-            }
-        });
-    }
+    watches.spawn(&ctx, &mut background);
+    background.spawn(pass_on(news_out, ctx.clone()));
     background.spawn(async move { syncer.run().await });
     background.spawn(follow_health(ctx.clone()));
     background.spawn(sweep(ctx.clone()));
@@ -165,44 +140,31 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     }
     // Controllers start with filled caches: kube's own wait for them can miss its wake-up.
     background.spawn(start(ctx.clone()));
-
-    let shape = |name, concurrency, debounce| Shape { name, concurrency, debounce: Duration::from_millis(debounce) };
-    let (stores, c) = (&ctx.stores, &ctx);
-    tokio::join!(
-        runner::run(
-            shape("mailsystem", 2, 50),
-            c.clone(),
-            stores.systems.clone(),
-            receivers.systems,
-            stop.clone(),
-            mail_system::reconcile
-        ),
-        runner::run(
-            shape("agency", 4, 20),
-            c.clone(),
-            stores.agencies.clone(),
-            receivers.agencies,
-            stop.clone(),
-            agency::reconcile
-        ),
-        runner::run(
-            shape("mailbox", concurrency, 0),
-            c.clone(),
-            stores.mailboxes.clone(),
-            receivers.mailboxes,
-            stop.clone(),
-            mailbox::reconcile
-        ),
-        runner::run(
-            shape("quotapolicy", 2, 1000),
-            c.clone(),
-            stores.policies.clone(),
-            receivers.policies,
-            stop,
-            quota_policy::reconcile
-        ),
-    );
+    controllers(&ctx, receivers, stop).await;
     background.shutdown().await;
+}
+
+/// The four controllers, until `stop`.
+async fn controllers(ctx: &Arc<Ctx>, receivers: Receivers, stop: Stop) {
+    let shape = |name, concurrency, debounce| Shape { name, concurrency, debounce: Duration::from_millis(debounce) };
+    let (stores, mailboxes) = (&ctx.stores, shape("mailbox", ctx.settings.concurrency, 0));
+    let systems = shape("mailsystem", 2, 50);
+    let agencies = shape("agency", 4, 20);
+    let policies = shape("quotapolicy", 2, 1000);
+    let (c, s) = (|| ctx.clone(), || stop.clone());
+    tokio::join!(
+        runner::run(systems, c(), stores.systems.clone(), receivers.systems, s(), mail_system::reconcile),
+        runner::run(agencies, c(), stores.agencies.clone(), receivers.agencies, s(), agency::reconcile),
+        runner::run(mailboxes, c(), stores.mailboxes.clone(), receivers.mailboxes, s(), mailbox::reconcile),
+        runner::run(policies, c(), stores.policies.clone(), receivers.policies, s(), quota_policy::reconcile),
+    );
+}
+
+/// Mailboxes whose account came to stand differently are looked at again.
+async fn pass_on(mut news: mpsc::Receiver<String>, ctx: Arc<Ctx>) {
+    while let Some(mailbox) = news.recv().await {
+        ctx.triggers.mailboxes.fire(&mailbox).await;
+    }
 }
 
 async fn all_filled(filled: [Filled; 8]) {
@@ -236,178 +198,6 @@ async fn start(ctx: Arc<Ctx>) {
     }
     for mailbox in mailboxes {
         ctx.triggers.mailboxes.fire(&mailbox.name_any()).await;
-    }
-}
-
-fn synced(ctx: &Ctx) -> bool {
-    *ctx.synced.borrow()
-}
-
-async fn all_mailboxes(ctx: &Ctx) {
-    if synced(ctx) {
-        for mailbox in ctx.stores.mailboxes.state() {
-            ctx.triggers.mailboxes.fire(&mailbox.name_any()).await;
-        }
-    }
-}
-
-async fn on_system(ctx: &Ctx, seen: &mut Seen<MailSystem>, change: Change<MailSystem>) {
-    let (object, changed) = match change {
-        Change::Applied(object) => {
-            let changed = seen.changed(&object);
-            (object, changed)
-        }
-        Change::Deleted(object) => {
-            seen.forget(&object);
-            (object, true)
-        }
-        Change::Listed => return,
-    };
-    if !changed || !synced(ctx) {
-        return;
-    }
-    for system in ctx.stores.systems.state() {
-        ctx.triggers.systems.fire(&system.name_any()).await;
-    }
-    info!(system = object.name_any(), "MailSystem changed");
-    for agency in ctx.stores.agencies.state() {
-        ctx.triggers.agencies.fire(&agency.name_any()).await;
-    }
-    for policy in ctx.stores.policies.state() {
-        ctx.triggers.policies.fire(&policy.name_any()).await;
-    }
-    all_mailboxes(ctx).await;
-}
-
-async fn on_agency(ctx: &Ctx, seen: &mut Seen<Agency>, change: Change<Agency>) {
-    let object = match change {
-        Change::Applied(object) if seen.changed(&object) => object,
-        Change::Deleted(object) => {
-            seen.forget(&object);
-            object
-        }
-        Change::Listed => return all_mailboxes(ctx).await,
-        Change::Applied(_) => return,
-    };
-    if !synced(ctx) {
-        return;
-    }
-    // It and everything below it: suffixes come from above.
-    let all = ctx.stores.agencies.state();
-    let mut below = vec![object.name_any()];
-    let mut next = 0;
-    while next < below.len() && below.len() <= all.len() {
-        let parent = below[next].clone();
-        below.extend(
-            all.iter().filter(|a| a.spec.parent_ref.as_ref().is_some_and(|p| p.name == parent)).map(|a| a.name_any()),
-        );
-        next += 1;
-    }
-    for agency in below {
-        ctx.triggers.agencies.fire(&agency).await;
-        let mailboxes = ctx.index().mailboxes_of(&agency);
-        for mailbox in mailboxes {
-            ctx.triggers.mailboxes.fire(&mailbox).await;
-        }
-    }
-}
-
-async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Change<Mailbox>) {
-    match change {
-        Change::Applied(object) => {
-            let name = object.name_any();
-            ctx.index().mailbox(&name, &object.spec.agency_ref.name);
-            if seen.changed(&object) && synced(ctx) {
-                ctx.triggers.mailboxes.fire(&name).await;
-            }
-            if object.spec.holder == Holder::Agency && synced(ctx) {
-                ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
-            }
-        }
-        Change::Deleted(object) => {
-            let name = object.name_any();
-            seen.forget(&object);
-            ctx.index().forget(&name);
-            if synced(ctx) {
-                revocation::ask(ctx, &name);
-                ctx.decided(&name);
-                if object.spec.holder == Holder::Agency {
-                    // It is the Agency that decides whether it has a mailbox.
-                    ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
-                }
-            }
-        }
-        Change::Listed if synced(ctx) => ctx.sweep_orphans(),
-        Change::Listed => {}
-    }
-}
-
-async fn on_policy(ctx: &Ctx, seen: &mut Seen<QuotaPolicy>, change: Change<QuotaPolicy>) {
-    match change {
-        Change::Applied(object) => {
-            if seen.changed(&object) && synced(ctx) {
-                ctx.triggers.policies.fire(&object.name_any()).await;
-                all_mailboxes(ctx).await;
-            }
-        }
-        Change::Deleted(object) => {
-            seen.forget(&object);
-            all_mailboxes(ctx).await;
-        }
-        Change::Listed => all_mailboxes(ctx).await,
-    }
-}
-
-async fn on_claim(ctx: &Ctx, change: Change<AddressClaim>) {
-    match change {
-        Change::Applied(object) => ctx.index().claim(&object.name_any(), &object),
-        Change::Deleted(object) => {
-            let local = object.name_any();
-            let waiting = {
-                let mut index = ctx.index();
-                index.unclaim(&local);
-                index.waiting_for(&local)
-            };
-            // Its holder first: an address that is in use is claimed again before somebody else gets it.
-            if synced(ctx) {
-                ctx.triggers.mailboxes.fire(&object.spec.owner_ref.name).await;
-                for mailbox in waiting {
-                    ctx.triggers.mailboxes.fire(&mailbox).await;
-                }
-            }
-        }
-        // A list swaps the cache and tells of no deletion.
-        Change::Listed => {
-            let claims = ctx.stores.claims.state();
-            ctx.index().rebuild_claims(claims.iter().map(|c| (c.name_any(), c.as_ref())));
-            all_mailboxes(ctx).await;
-        }
-    }
-}
-
-/// What of a credentials Secret decides about its account: hash, and whether the initial password stands.
-type KnownCredentials = HashMap<String, Option<(String, bool)>>;
-
-async fn on_credentials(ctx: &Ctx, known: &mut KnownCredentials, change: Change<Secret>) {
-    let (Change::Applied(secret) | Change::Deleted(secret)) = change else { return };
-    let name = secret.name_any();
-    let Some(mailbox) = name.strip_suffix("-credentials") else { return };
-    let now = ctx.credentials(mailbox).map(|c| (c.hash, c.initial));
-    let before = known.insert(mailbox.to_string(), now.clone());
-    // The Secret that a reconcile has just made is news only here.
-    let ours = before.is_none()
-        && ctx.syncer.projection().desired(mailbox).map(|a| &a.password_hash) == now.as_ref().map(|(hash, _)| hash);
-    let new = before.is_none() && ctx.syncer.projection().desired(mailbox).is_none();
-    if synced(ctx) && before.as_ref() != Some(&now) && !ours && !new {
-        ctx.triggers.mailboxes.fire(mailbox).await;
-    }
-}
-
-/// A pod or StatefulSet of a system.
-async fn on_child<K: Resource<DynamicType = ()>>(ctx: &Ctx, change: Change<K>) {
-    let (Change::Applied(object) | Change::Deleted(object)) = change else { return };
-    if let Some(system) = object.labels().get(SYSTEM_LABEL) {
-        ctx.triggers.systems.fire(system).await;
     }
 }
 

@@ -55,6 +55,15 @@ pub fn decide(me: &str, lease: Option<&Observed<'_>>, terms: &Terms) -> Step {
     }
 }
 
+/// A time of leadership, in microseconds since 1970: the Lease's `acquireTime`. Later leaders have greater ones.
+pub type Term = i64;
+
+/// The term of a new leader: later than every term before it, whatever the clocks say. Who is
+/// asked to write refuses a term that is older than one it has seen (fencing).
+pub fn term(now: Term, previous: Option<Term>) -> Term {
+    previous.map_or(now, |previous| now.max(previous.saturating_add(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +77,13 @@ mod tests {
         let terms = Terms::default();
         assert_eq!(decide("a", Some(&seen("b", 11)), &terms), Step::Wait);
         assert_eq!(decide("a", Some(&seen("b", 12)), &terms), Step::Acquire);
+    }
+
+    #[test]
+    fn a_term_is_later_than_the_one_before_it_though_the_clock_went_back() {
+        assert_eq!(term(1_000, None), 1_000);
+        assert_eq!(term(1_000, Some(400)), 1_000);
+        assert_eq!(term(1_000, Some(5_000)), 5_001);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
 pub use agencies::{AgencyProblem, ResolvedAgency, profile, resolve};
 pub use index::Index;
 pub use trigger::Trigger;
-pub use watch::{Change, Filled, Watched, watched};
+pub use watch::{Change, Filled, Handler, Watched, watched};
 
 /// Caches of one namespace.
 #[derive(Clone)]

@@ -1,8 +1,10 @@
 //! One watch of a kind: pruned before it is kept, deletes not lost, restarted with backoff.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{StreamExt, pin_mut};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store};
@@ -32,6 +34,9 @@ pub enum Change<K> {
     Listed,
 }
 
+/// What is called at each change: with what handlers share, and what this one remembers.
+pub type Handler<K, C, S> = for<'a> fn(&'a C, &'a mut S, Change<K>) -> BoxFuture<'a, ()>;
+
 /// A cache and what fills it.
 pub struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     writer: reflector::store::Writer<K>,
@@ -60,9 +65,10 @@ impl<K> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    /// Works for ever; `handle` is told of everything after it stands in the cache. A list that does not come to its end
+    /// Works for ever; `handle` is told of everything after it stands in the cache, with what all handlers share and what this
+    /// one remembers. A list that does not come to its end
     /// and a watch that says nothing, not even a bookmark, are started anew: the way to the API server may be dead.
-    pub async fn run(mut self, metrics: Metrics, mut handle: impl AsyncFnMut(Change<K>)) {
+    pub async fn run<C, S>(mut self, metrics: Metrics, shared: Arc<C>, mut state: S, handle: Handler<K, C, S>) {
         let config = self.config.clone().timeout(WATCH);
         loop {
             let stream = watcher(self.api.clone(), config.clone()).default_backoff();
@@ -79,12 +85,14 @@ where
                 };
                 self.writer.apply_watcher_event(&event);
                 match event {
-                    Event::Apply(object) | Event::InitApply(object) => handle(Change::Applied(object)).await,
-                    Event::Delete(object) => handle(Change::Deleted(object)).await,
+                    Event::Apply(object) | Event::InitApply(object) => {
+                        handle(&shared, &mut state, Change::Applied(object)).await;
+                    }
+                    Event::Delete(object) => handle(&shared, &mut state, Change::Deleted(object)).await,
                     Event::InitDone => {
                         limit = IDLE;
                         self.filled.send_replace(true);
-                        handle(Change::Listed).await;
+                        handle(&shared, &mut state, Change::Listed).await;
                     }
                     Event::Init => limit = LIST,
                 }

@@ -168,6 +168,7 @@ fn client(
     let pair = tls::issue(&material.authority, Role::Client, "mail-operator", ctx.now().as_second(), CLIENT_DAYS)
         .map_err(|e| other(&e))?;
     let config = tls::client_config(&pair, &material.authority.certificate).map_err(|e| other(&e))?;
-    let client = AgentClient::new(address, &agent_name(plan), Arc::new(config)).map_err(|e| other(&e))?;
+    let client =
+        AgentClient::new(address, &agent_name(plan), Arc::new(config), ctx.settings.term).map_err(|e| other(&e))?;
     Ok(Arc::new(client))
 }

@@ -36,6 +36,7 @@ impl Operator {
             pull_secrets: vec![],
             operator_namespace: namespace.into(),
             concurrency: 16,
+            term: 1,
         };
         let stop_future = stop_when(async move {
             let _ = stopped.await;
