@@ -1,7 +1,7 @@
 //! Mail clients that speak the protocols line by line, so that a test sees what a person's client would be told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -56,6 +56,25 @@ impl ServerCertVerifier for TrustAll {
 }
 
 static IN_THE_POD: AtomicBool = AtomicBool::new(false);
+static SOURCES: AtomicU32 = AtomicU32::new(0);
+
+/// From now on each connection comes from another address of 10.99.0.0/16, which must stand on the loopback device: Dovecot
+/// slows down who failed to log in, by address.
+#[allow(dead_code, reason = "benchmarks use it")]
+pub fn use_many_sources() {
+    SOURCES.store(1, Ordering::Relaxed);
+}
+
+async fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let address = tokio::net::lookup_host((host, port)).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
+    if SOURCES.load(Ordering::Relaxed) == 0 {
+        return TcpStream::connect(address).await;
+    }
+    let n = SOURCES.fetch_add(1, Ordering::Relaxed);
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.bind((std::net::Ipv4Addr::from(0x0a63_0000 | (n & 0xffff)), 0).into())?;
+    socket.connect(address).await
+}
 
 /// Tier 1 has no Services: clients go to the pod's own ports.
 pub fn use_ports_of_the_pod() {
@@ -88,7 +107,7 @@ pub struct Lines {
 impl Lines {
     /// A plain connection.
     pub async fn plain(host: &str, port: u16) -> std::io::Result<Self> {
-        let stream = tokio::time::timeout(LIMIT, TcpStream::connect((host, port_now(port)))).await??;
+        let stream = tokio::time::timeout(LIMIT, connect(host, port_now(port))).await??;
         Ok(Self { stream: BufReader::new(Box::new(stream)) })
     }
 
