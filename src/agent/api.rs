@@ -94,9 +94,8 @@ async fn accounts(
         kicks = applied.kick.len(),
         "accounts applied"
     );
-    let kicked = applied.kick.len() as u64;
     shared.kicks.push(applied.kick);
-    Ok(Json(ApplyResponse { revision: applied.revision, refused: applied.refused, kicked }))
+    Ok(Json(ApplyResponse { revision: applied.revision, refused: applied.refused }))
 }
 
 async fn complete(

@@ -61,7 +61,9 @@ pub enum AgencyForm {
 pub struct AgencySpec {
     /// The MailSystem that serves it.
     pub system_ref: NameRef,
-    /// Where it stands.
+    /// Where it stands: `Province` (a department or body of the province, R4.1.a), `District` (the People's Committee of a
+    /// district, town or city, R4.1.b), `Commune` (that of a commune, ward or township, R4.1.c), `Unit` (a unit of a department or
+    /// of a district, R4.1.d).
     pub level: AgencyLevel,
     /// Official name in Vietnamese, with its type word: `Sở Thông tin và Truyền thông`.
     #[schemars(length(min = 1, max = 200))]
@@ -75,7 +77,8 @@ pub struct AgencySpec {
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]+$')")
         .message("R4.1: initials are lower-case letters a-z and digits without diacritics, for example sngv"))]
     pub initials: Option<String>,
-    /// Initials or full name, where the rule of D-23 is to be overridden.
+    /// How a unit's address is formed, where the rule of D-23 is to be overridden: `Initials` (`ccbvmt.stnmt`) or `FullName`
+    /// without Phòng or Ban (`tuphap.iagrai`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<AgencyForm>,
     /// The whole local part of the agency's address, decided by hand (D-21).

@@ -67,11 +67,13 @@ impl LockReason {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lock {
-    /// Every reason that holds (D-13).
+    /// Every reason that holds; the account is unlocked when none is left (D-13). `Inactive`: no login, send or receive for three
+    /// months (6.2.a). `Compromised`: the password is known to others (6.2.b). `LostPassword` (6.2.b). `SpamOrMalware`: a source
+    /// of spam or malware (6.2.b). `ProhibitedUse` (6.2.c). `DefaultPassword`: the default password was not changed (6.2.d).
     #[schemars(length(min = 1, max = 6))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub reasons: Vec<LockReason>,
-    /// The document it rests on (R5.2).
+    /// The document that the lock rests on (R5.2).
     pub basis: Basis,
 }
 
@@ -106,37 +108,41 @@ pub struct Lock {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MailboxSpec {
-    /// The Agency it belongs to (R1: exactly one).
+    /// The Agency it belongs to (R1: exactly one); its suffix is in the address. An Agency that does not exist yet is waited for.
     pub agency_ref: NameRef,
-    /// Person, or the agency itself.
+    /// `Person` (when absent): somebody of the agency. `Agency`: the agency itself; the operator makes that Mailbox, nobody needs
+    /// to write it.
     #[serde(default, skip_serializing_if = "is_person")]
     #[schemars(default)]
     pub holder: Holder,
-    /// Full name in Vietnamese: `Hoàng Thị Như Quỳnh`.
+    /// Full name in Vietnamese with its diacritics: `Hoàng Thị Như Quỳnh`. The address is derived from it (Điều 4 khoản 2); an
+    /// issued address stays when the name changes (D-02).
     #[schemars(length(min = 1, max = 200))]
     pub full_name: String,
-    /// The parts of the name, where the text does not tell them.
+    /// The parts of the name, where the text does not tell them: a family name of two words, a given name that stands first
+    /// (D-08).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub structured_name: Option<StructuredName>,
     /// Position or title, for the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200))]
     pub title: Option<String>,
-    /// The local part, pinned (D-21): never derived again.
+    /// The local part, pinned (D-21): issued if it is free, valid and not reserved, else a conflict; never derived again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')")
         .message("D-21: a local part is lower-case a-z, 0-9, dots and hyphens between them, for example quynhhtn.stttt"))]
     pub local_part: Option<String>,
-    /// Further local parts that arrive in this mailbox.
+    /// Further local parts, without the domain, whose mail arrives in this mailbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub aliases: Vec<String>,
-    /// The QuotaPolicy of this mailbox alone.
+    /// The QuotaPolicy of this mailbox alone; it wins over the agency's and over those that select it (R7.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_policy_ref: Option<NameRef>,
-    /// A lock decided by a person (R6.2).
+    /// A lock decided by a person (R6.2): no access by any protocol within 5 s, mail is still received (R6.1). Remove it to
+    /// unlock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
     /// The document it rests on (R5.2).
@@ -210,10 +216,11 @@ pub struct MailboxStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 320)))]
     pub aliases: Vec<String>,
-    /// The state of the account.
+    /// The state of the account: `Pending` (no account yet), `MustChangePassword` (only a change of the password is allowed, mail
+    /// is received, R9.1), `Active`, `Locked` (no access by any protocol, mail is received, R6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MailboxState>,
-    /// When the account was first there.
+    /// When the address was issued; the same when a deleted Mailbox comes back (D-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Time>,
     /// Every lock in force.

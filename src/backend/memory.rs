@@ -85,7 +85,7 @@ impl MailBackend for Memory {
             inner.system = Some(request.system.clone());
             inner.accounts.retain(|mailbox, _| !request.remove.contains(mailbox));
             inner.accounts.extend(request.upsert.iter().map(|a| (a.mailbox.clone(), a.clone())));
-            ApplyResponse { revision: inner.revision, refused: vec![], kicked: 0 }
+            ApplyResponse { revision: inner.revision, refused: vec![] }
         })
     }
 

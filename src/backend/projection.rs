@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn ok() -> ApplyResponse {
-        ApplyResponse { revision: 2, refused: vec![], kicked: 0 }
+        ApplyResponse { revision: 2, refused: vec![] }
     }
 
     #[test]

@@ -44,8 +44,6 @@ pub struct ApplyResponse {
     pub revision: u64,
     /// What was refused; all else is written.
     pub refused: Vec<Refused>,
-    /// Users whose sessions are being ended because their account was locked, revoked or changed.
-    pub kicked: u64,
 }
 
 /// `POST /v1/complete`: every account has been sent; Postfix may start (before, an unknown address is not final).

@@ -105,11 +105,6 @@ impl Io {
         &self.namespace
     }
 
-    /// The client, for watches.
-    pub fn client(&self) -> Client {
-        self.client.clone()
-    }
-
     /// A typed view of the namespace.
     pub fn api<K>(&self) -> Api<K>
     where

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tracing::info;
@@ -47,6 +48,7 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
 #[derive(Default)]
 struct Outcome {
     local: Option<String>,
+    claimed_at: Option<Time>,
     aliases: Vec<String>,
     decided: Option<Decided>,
     synced: Option<Result<(), Problem>>,
@@ -55,7 +57,8 @@ struct Outcome {
 
 async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let facts = facts::gather(mailbox, ctx);
-    let outcome = perform(mailbox, &facts, ctx).await?;
+    let mut outcome = perform(mailbox, &facts, ctx).await?;
+    outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
     if kept_for_later(mailbox, &outcome, ctx) {
         return Ok(Next::After(LOOK_AGAIN));
     }
@@ -214,7 +217,8 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
             status.locks = decided.locks.clone();
         }
         if synced && status.issued_at.is_none() {
-            status.issued_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+            // A Mailbox that was made again was issued when its claim was.
+            status.issued_at = Some(outcome.claimed_at.clone().unwrap_or(Time(now)));
         }
     }
     let conditions = &mut status.conditions;
