@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
+use crate::domain::naming::{AgencyAddress, AgencyNaming, Form, Level, NamedAgency};
 
 /// Where a body stands (R4.1.a–d).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
@@ -102,6 +103,32 @@ pub struct AgencySpec {
     pub has_mailbox: bool,
     /// The document it rests on (R5.2).
     pub basis: Basis,
+}
+
+impl NamedAgency for Agency {
+    fn parent(&self) -> Option<&str> {
+        self.spec.parent_ref.as_ref().map(|parent| parent.name.as_str())
+    }
+
+    fn naming<'a>(&'a self, parent: Option<&'a AgencyAddress>) -> AgencyNaming<'a> {
+        AgencyNaming {
+            level: match self.spec.level {
+                AgencyLevel::Province => Level::Province,
+                AgencyLevel::District => Level::District,
+                AgencyLevel::Commune => Level::Commune,
+                AgencyLevel::Unit => Level::Unit,
+            },
+            name: &self.spec.name,
+            initials: self.spec.initials.as_deref(),
+            form: self.spec.form.map(|form| match form {
+                AgencyForm::Initials => Form::Initials,
+                AgencyForm::FullName => Form::FullName,
+            }),
+            local_part: self.spec.local_part.as_deref(),
+            suffix: self.spec.suffix.as_deref(),
+            parent,
+        }
+    }
 }
 
 fn yes() -> bool {

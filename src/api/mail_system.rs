@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::NameRef;
 use super::conditions::conditions_schema;
+use crate::domain::naming::Profile;
 
 /// The volume of the mail store. It is kept when the MailSystem is deleted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -120,6 +121,15 @@ pub enum NamingProfile {
     GiaLai2022,
     /// Province and communes, since 1 July 2025.
     TwoTier2025,
+}
+
+impl From<NamingProfile> for Profile {
+    fn from(profile: NamingProfile) -> Self {
+        match profile {
+            NamingProfile::GiaLai2022 => Self::GiaLai2022,
+            NamingProfile::TwoTier2025 => Self::TwoTier2025,
+        }
+    }
 }
 
 /// What the initial password is good for (R9.1).

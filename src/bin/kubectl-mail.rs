@@ -1,20 +1,22 @@
-//! `kubectl mail`: the plugin. Exit codes: 0 as wished, 1 findings, 2 wrong use, 3 a file cannot be read.
+//! `kubectl mail`: the plugin. Exit codes: 0 as wished, 1 findings or conflicts, 2 wrong use, 3 a file cannot be read.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use mail_operator::cli::{Finding, validate};
+use clap::{CommandFactory, Parser, Subcommand};
+use mail_operator::cli::output::{self, Format, Lang};
+use mail_operator::cli::validate::{Options, Report};
+use mail_operator::cli::{Finding, Severity, pin, tree, validate};
 use mail_operator::domain::naming::{self, NameError};
 use serde_json::json;
 
 /// The rules of the mail system, offline: for pull requests and for people who ask why.
 #[derive(Parser)]
-#[command(name = "kubectl mail", version, about, max_term_width = 100)]
+#[command(name = "kubectl mail", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
-    /// How to print: text for people, or one JSON document.
+    /// How to print.
     #[arg(short, long, global = true, value_enum, default_value = "text")]
-    output: Output,
+    output: Format,
     /// Language of the text; from the locale when not given.
     #[arg(long, global = true, value_enum)]
     lang: Option<Lang>,
@@ -22,31 +24,63 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Clone, Copy, ValueEnum, PartialEq)]
-enum Output {
-    Text,
-    Json,
-}
+const EXIT_CODES: &str =
+    "Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file cannot be read.";
 
-#[derive(Clone, Copy, ValueEnum, PartialEq)]
-enum Lang {
-    Vi,
-    En,
-}
+const VALIDATE: &str = "\
+Examples:
+  # A folder, before a commit
+  kubectl mail validate manifests/gialai
+
+  # In CI: errors end with exit code 1, warnings do not
+  kubectl mail validate . -o github
+  kubectl mail validate . -o sarif > mail.sarif
+
+  # Agencies live in another repository: no warning for those
+  kubectl mail validate mailboxes --allow-missing 'Agency/*' --allow-missing QuotaPolicy/people
+
+  # In Vietnamese, errors alone
+  kubectl mail validate . --lang vi -o json | jq '.findings[] | select(.severity == \"error\") | .messageVi'";
+
+const PIN: &str = "\
+Examples:
+  # Write spec.localPart wherever it is missing; comments and order stay as they are
+  kubectl mail pin manifests/gialai
+
+  # In CI: exit code 1 while something is not pinned, nothing is written
+  kubectl mail pin manifests/gialai --check
+
+What two of the tree would get alike is left unpinned and named: decide, and write spec.localPart in one of the two.";
+
+const NAME: &str = "\
+Examples:
+  kubectl mail name \"Hoàng Thị Như Quỳnh\" --suffix stttt
+  kubectl mail name \"Trần Đình Nguyên\" --suffix dakpo -o json";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reads files or folders of YAML strictly: unknown fields, wrong types, names that give no address.
+    /// Says everything that is wrong with files or folders of YAML, with file, line and column, without a cluster.
     ///
-    /// Example: kubectl mail validate manifests/gialai
+    /// Fields and types, the rules of the kinds, names and addresses (Điều 4), dates, objects that stand twice, references.
+    /// Objects of other groups are skipped.
+    #[command(after_help = VALIDATE)]
     Validate {
-        /// Files or folders.
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        tree: TreeArgs,
+    },
+    /// Writes the address that the operator would issue into each Mailbox and Agency that has none (D-21).
+    ///
+    /// A cluster that is rebuilt from pinned files has the same addresses, whatever the order. Files with errors are refused.
+    #[command(after_help = PIN)]
+    Pin {
+        #[command(flatten)]
+        tree: TreeArgs,
+        /// Only say what is not pinned; exit code 1 if there is something.
+        #[arg(long)]
+        check: bool,
     },
     /// Explains how a name becomes an address (Điều 4), without asking whether somebody has it.
-    ///
-    /// Example: kubectl mail name "Hoàng Thị Như Quỳnh" --suffix stttt
+    #[command(after_help = NAME)]
     Name {
         /// Full name in Vietnamese.
         full_name: String,
@@ -56,53 +90,97 @@ enum Command {
     },
 }
 
+#[derive(clap::Args)]
+struct TreeArgs {
+    /// Files or folders.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// An object that the cluster has and the files need not have; repeatable, * for all of a kind.
+    #[arg(long, value_name = "KIND/NAME", value_parser = kind_and_name)]
+    allow_missing: Vec<String>,
+}
+
+fn kind_and_name(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() => Ok(text.into()),
+        _ => Err("write KIND/NAME, for example Agency/stttt or Agency/*".into()),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let default = if locale.is_some_and(|l| l.starts_with("vi")) { Lang::Vi } else { Lang::En };
     let lang = cli.lang.unwrap_or(default);
     match cli.command {
-        Command::Validate { paths } => validate_all(&paths, cli.output, lang),
-        Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
+        Command::Validate { tree } => validate_all(&tree, cli.output, lang),
+        Command::Pin { tree, check } => pin_all(&tree, check, cli.output, lang),
+        Command::Name { full_name, suffix } => match cli.output {
+            Format::Text | Format::Json => name(&full_name, &suffix, cli.output, lang),
+            _ => {
+                let error = Cli::command().error(clap::error::ErrorKind::InvalidValue, "name prints text or json only");
+                let _ = error.print();
+                ExitCode::from(2)
+            }
+        },
     }
 }
 
-fn validate_all(paths: &[PathBuf], output: Output, lang: Lang) -> ExitCode {
-    let (mut findings, mut objects) = (Vec::new(), 0);
-    for path in paths {
-        match validate(path) {
-            Ok((found, read)) => {
-                findings.extend(found);
-                objects += read;
-            }
-            Err(error) => {
-                eprintln!("kubectl mail: {error}");
-                return ExitCode::from(3);
-            }
-        }
-    }
-    if output == Output::Json {
-        println!("{}", json!({"apiVersion": "mail.gialai.gov.vn/v1alpha1", "kind": "Findings", "findings": findings}));
-    } else {
-        for Finding { file, line, rule, message, message_vi, .. } in &findings {
-            let text = if lang == Lang::Vi { message_vi } else { message };
-            let rule = if rule.is_empty() { String::new() } else { format!(" ({rule})") };
-            println!("{file}:{line}: {text}{rule}");
-        }
-        match lang {
-            Lang::Vi => println!("{objects} đối tượng, {} lỗi", findings.len()),
-            Lang::En => println!("{objects} objects, {} findings", findings.len()),
-        }
-    }
-    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+/// A root that is not there.
+fn unreadable(error: &tree::Unreadable) -> ExitCode {
+    eprintln!("kubectl mail: {error}");
+    ExitCode::from(3)
 }
 
-fn name(full_name: &str, suffix: &str, output: Output, lang: Lang) -> ExitCode {
+fn exit(findings: &[Finding]) -> ExitCode {
+    if findings.iter().any(|f| f.severity == Severity::Error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn counts(findings: &[Finding]) -> (usize, usize) {
+    let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+    (errors, findings.len() - errors)
+}
+
+fn validate_all(args: &TreeArgs, output: Format, lang: Lang) -> ExitCode {
+    let options = Options { allow_missing: args.allow_missing.clone() };
+    let Report { findings, objects, files } = match validate::validate(&args.paths, &options) {
+        Ok(report) => report,
+        Err(error) => return unreadable(&error),
+    };
+    let (errors, warnings) = counts(&findings);
+    let summary = match lang {
+        Lang::En => format!("{files} files, {objects} objects: {errors} errors, {warnings} warnings"),
+        Lang::Vi => format!("{files} tệp, {objects} đối tượng: {errors} lỗi, {warnings} cảnh báo"),
+    };
+    print!("{}", output::findings(&findings, output, lang, &summary));
+    exit(&findings)
+}
+
+fn pin_all(args: &TreeArgs, check: bool, output: Format, lang: Lang) -> ExitCode {
+    let options = Options { allow_missing: args.allow_missing.clone() };
+    let pin::Outcome { findings, pinned, refused } = match pin::pin(&args.paths, &options, check) {
+        Ok(outcome) => outcome,
+        Err(error) => return unreadable(&error),
+    };
+    if output == Format::Text {
+        pinned.iter().for_each(|(object, local_part)| println!("{object}: {local_part}"));
+    }
+    let summary = match (lang, refused) {
+        (Lang::En, true) => "nothing was written: mend the errors first".into(),
+        (Lang::Vi, true) => "chưa ghi gì: vui lòng sửa các lỗi trước".into(),
+        (Lang::En, false) => format!("{} pinned, {} left", pinned.len(), counts(&findings).0),
+        (Lang::Vi, false) => format!("đã ghim {}, còn lại {}", pinned.len(), counts(&findings).0),
+    };
+    print!("{}", output::findings(&findings, output, lang, &summary));
+    exit(&findings)
+}
+
+fn name(full_name: &str, suffix: &str, output: Format, lang: Lang) -> ExitCode {
     let derived = naming::person_name(full_name, None)
         .and_then(|name| naming::person_local_part(&name, suffix).map(|derived| (name, derived)));
     match derived {
         Ok((name, derived)) => {
-            if output == Output::Json {
+            if output == Format::Json {
                 let item = json!({"address": derived.local_part.address("gialai.gov.vn"), "storedName": name.stored(),
                     "derivation": derived.steps, "warnings": derived.warnings, "errors": []});
                 println!("{item}");
@@ -112,7 +190,7 @@ fn name(full_name: &str, suffix: &str, output: Output, lang: Lang) -> ExitCode {
                     println!("  {:<8} {:<28} {}", step.rule, step.step, step.value);
                 }
                 for warning in &derived.warnings {
-                    println!("  ! {} ({})", warning.message, warning.rule);
+                    println!("  ! {} ({})", lang.pick(&warning.message, &warning.message_vi), warning.rule);
                 }
             }
             ExitCode::SUCCESS
@@ -121,8 +199,8 @@ fn name(full_name: &str, suffix: &str, output: Output, lang: Lang) -> ExitCode {
     }
 }
 
-fn refused(error: &NameError, output: Output, lang: Lang) -> ExitCode {
-    if output == Output::Json {
+fn refused(error: &NameError, output: Format, lang: Lang) -> ExitCode {
+    if output == Format::Json {
         println!("{}", json!({"address": null, "derivation": [], "warnings": [], "errors": [error]}));
     } else {
         let text = if lang == Lang::Vi { &error.message_vi } else { &error.message };

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use crate::api::{self, Reason};
 
+use super::Code;
+
 /// Name and YAML of each CustomResourceDefinition. Helm keeps them at uninstall: with them every issued address.
 pub fn crd_files() -> Result<Vec<(String, String)>, serde_yaml::Error> {
     api::crds()
@@ -27,6 +29,12 @@ pub fn codes_table() -> String {
     all.sort_by_key(|(reason, _)| reason.as_str());
     for (reason, meaning) in all {
         let _ = writeln!(text, "| `{}` | {} |", reason.as_str(), meaning.trim());
+    }
+    text += "\n# Codes of findings\n\nOf `kubectl mail validate` and `pin`, beside those that the rules of names bring.\n\n| Code | Meaning |\n|---|---|\n";
+    let mut all: Vec<_> = Code::ALL.to_vec();
+    all.sort_by_key(|(code, _)| code.as_str());
+    for (code, meaning) in all {
+        let _ = writeln!(text, "| `{}` | {} |", code.as_str(), meaning.trim());
     }
     text
 }

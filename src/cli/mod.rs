@@ -1,7 +1,13 @@
-//! What the command lines print.
+//! What the command lines do and print.
 
+pub mod agencies;
+mod finding;
 mod generate;
-mod validate;
+pub mod kinds;
+pub mod output;
+pub mod pin;
+pub mod tree;
+pub mod validate;
 
+pub use finding::{Code, Finding, Severity};
 pub use generate::{codes_table, crd_files};
-pub use validate::{Finding, Unreadable, validate};

@@ -239,6 +239,9 @@ fn warn_of_unused_initials(agency: &AgencyNaming, derivation: &mut Derivation) {
             message: format!(
                 "the address is formed from the name in full, so the initials '{initials}' are not used; remove them, or write spec.localPart"
             ),
+            message_vi: format!(
+                "Địa chỉ được tạo từ tên đầy đủ nên tên viết tắt “{initials}” không được dùng; vui lòng bỏ, hoặc ghi spec.localPart."
+            ),
         });
     }
 }

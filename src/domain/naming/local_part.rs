@@ -41,16 +41,16 @@ impl LocalPart {
         check_characters(text, path)?;
         check_dots_and_hyphens(text, path)?;
         if text.len() > MAX_OCTETS {
-            let length = text.len();
+            let (length, shorter) = (text.len(), shortened(text));
             return Err(NameError::new(
                 "LocalPartTooLong",
                 RULE,
                 path,
                 format!(
-                    "'{text}' has {length} characters, at most {MAX_OCTETS} are allowed; decide a shorter one in spec.localPart"
+                    "'{text}' has {length} characters, at most {MAX_OCTETS} are allowed; decide a shorter one in spec.localPart, for example {shorter}"
                 ),
                 format!(
-                    "“{text}” dài {length} ký tự, tối đa chỉ được {MAX_OCTETS} ký tự; vui lòng chọn tên ngắn hơn và ghi vào spec.localPart."
+                    "“{text}” dài {length} ký tự, tối đa chỉ được {MAX_OCTETS} ký tự; vui lòng chọn tên ngắn hơn và ghi vào spec.localPart, ví dụ {shorter}"
                 ),
             ));
         }
@@ -66,6 +66,14 @@ impl LocalPart {
     pub fn address(&self, domain: &str) -> String {
         format!("{}@{domain}", self.0)
     }
+}
+
+/// A suggestion: what stands behind the last dot stays, what stands before it is cut.
+fn shortened(text: &str) -> String {
+    let (name, suffix) = text.rsplit_once('.').filter(|(_, s)| s.len() < MAX_OCTETS / 2).unwrap_or((text, ""));
+    let room = MAX_OCTETS / 2 - suffix.len();
+    let name = name.get(..room).unwrap_or(name).trim_end_matches(['.', '-']);
+    if suffix.is_empty() { name.into() } else { format!("{name}.{suffix}") }
 }
 
 fn check_characters(text: &str, path: &str) -> Result<(), NameError> {

@@ -3,6 +3,7 @@
 //! | Article | Where |
 //! |---|---|
 //! | 4.1.a–d, D-01, D-23: addresses of bodies | [`agency`] |
+//! | 4.1.c, 4.1.d: up the chain of parents | [`resolve_agency`] |
 //! | 4.2.a: the address of a person | [`person_local_part`] |
 //! | 4.2.b, D-04: the address of a newcomer whose address is taken | [`candidates`] |
 //! | 4.2.c, D-06, D-07: two people of one name | [`with_disambiguator`], [`same_name()`] |
@@ -13,6 +14,7 @@
 //! Nothing here knows which addresses are taken: callers bring that.
 
 pub mod agency;
+pub mod chain;
 pub mod derive;
 pub mod fold;
 pub mod legacy;
@@ -32,6 +34,7 @@ mod normalise_tests;
 use serde::Serialize;
 
 pub use agency::{AgencyAddress, AgencyNaming, Form, Level, Profile, agency_address};
+pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
 pub use local_part::LocalPart;
 pub use person::{PersonName, StructuredName, person_name};
@@ -58,6 +61,7 @@ impl Step {
 
 /// Something that was accepted and that a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Warning {
     /// Stable PascalCase code.
     pub code: &'static str,
@@ -67,6 +71,8 @@ pub struct Warning {
     pub path: String,
     /// What was seen and what to do about it.
     pub message: String,
+    /// The same in Vietnamese.
+    pub message_vi: String,
 }
 
 /// How an address came about.

@@ -266,5 +266,6 @@ fn invisible_warning(dropped: &[char], path: &str) -> Option<Warning> {
         rule: "R3.4",
         path: path.into(),
         message: format!("invisible characters were dropped ({}); check that no letter is missing", codes.join(", ")),
+        message_vi: format!("Đã bỏ ký tự ẩn ({}); vui lòng kiểm tra xem có thiếu chữ nào không.", codes.join(", ")),
     })
 }

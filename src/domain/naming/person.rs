@@ -120,6 +120,9 @@ fn structured_name(
             message: format!(
                 "the structured name has other letters than '{stored}'; the address follows the structured name, the directory shows spec.fullName: make them agree"
             ),
+            message_vi: format!(
+                "Họ, tên đệm và tên ghi riêng khác với “{stored}”; địa chỉ theo spec.structuredName, danh bạ ghi spec.fullName: vui lòng sửa cho khớp."
+            ),
         });
     }
     Ok(PersonName { stored, family, middle, given, warnings })
@@ -166,6 +169,9 @@ fn given_name_first(stored: &str) -> Warning {
         path: FULL_NAME.into(),
         message: format!(
             "'{stored}' begins with a marker of given names, so the given name probably comes first, but the last word was taken for it; write spec.structuredName with family and given to be sure"
+        ),
+        message_vi: format!(
+            "“{stored}” bắt đầu bằng từ chỉ tên riêng nên có lẽ tên đứng trước, nhưng từ cuối đã được coi là tên; vui lòng ghi spec.structuredName gồm family và given."
         ),
     }
 }

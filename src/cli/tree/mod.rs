@@ -1,0 +1,111 @@
+//! A folder of YAML read into objects that know file, line and column: what `validate` and `pin` work on, offline.
+//!
+//! | File | From → to |
+//! |---|---|
+//! | `walk` | folders → files |
+//! | `text` | bytes → text |
+//! | `yaml`, `scalar` | text → values with places |
+//! | `object` | documents → objects of our group |
+
+mod node;
+mod object;
+mod scalar;
+mod text;
+mod walk;
+mod yaml;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use node::{At, Entry, Mapping, Node, Scalar, ScalarKind, Value};
+pub use object::Object;
+pub use scalar::{is_ambiguous, resolve};
+pub use text::BOM;
+
+use super::{Code, Finding};
+
+/// The largest file that is read, in bytes; the API server takes no object above 1.5 MiB.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A folder or file that was named and cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Unreadable {
+    path: String,
+    message: String,
+}
+
+impl Unreadable {
+    pub(crate) fn new(path: &Path, message: &str) -> Self {
+        Self { path: path.display().to_string(), message: message.into() }
+    }
+}
+
+/// What a tree holds.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// Objects of our group, in the order of files and lines.
+    pub objects: Vec<Object>,
+    /// What is wrong with files and documents themselves.
+    pub findings: Vec<Finding>,
+    /// Files that were read.
+    pub files: usize,
+}
+
+/// Reads files and folders. What is wrong inside them is a finding; only a root that is not there is an error.
+pub fn read(roots: &[PathBuf]) -> Result<Tree, Unreadable> {
+    let mut tree = Tree::default();
+    let files = walk::files(roots, &mut tree.findings)?;
+    tree.files = files.len();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = files.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = files.chunks(share).map(|files| scope.spawn(|| read_files(files))).collect();
+        for part in parts {
+            match part.join() {
+                Ok(part) => {
+                    tree.objects.extend(part.objects);
+                    tree.findings.extend(part.findings);
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    Ok(tree)
+}
+
+fn read_files(files: &[PathBuf]) -> Tree {
+    let mut part = Tree::default();
+    for path in files {
+        let name = walk::shown(path);
+        match bytes(path, &name) {
+            Ok(bytes) => part.take(&name, &bytes),
+            Err(finding) => part.findings.push(*finding),
+        }
+    }
+    part
+}
+
+fn bytes(path: &Path, name: &str) -> Result<Vec<u8>, Box<Finding>> {
+    let size = fs::metadata(path).map_err(|e| walk::unreadable(path, &e))?.len();
+    if size > MAX_BYTES {
+        let message =
+            format!("the file has {size} bytes, at most {MAX_BYTES} are read; split it, best one object a file");
+        let vi = format!("tệp có {size} byte, tối đa {MAX_BYTES}; vui lòng chia nhỏ, tốt nhất mỗi đối tượng một tệp.");
+        return Err(Box::new(Finding::error(name, Code::FileTooLarge, message, vi)));
+    }
+    fs::read(path).map_err(|e| Box::new(walk::unreadable(path, &e)))
+}
+
+impl Tree {
+    /// One file.
+    pub(crate) fn take(&mut self, name: &str, bytes: &[u8]) {
+        let text = match text::decode(name, bytes) {
+            Ok(text) => text,
+            Err(finding) => return self.findings.push(*finding),
+        };
+        for document in yaml::documents(name, text, &mut self.findings) {
+            object::objects(name, document, &mut self.objects, &mut self.findings);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Days as the API server takes them: `YYYY-MM-DD`, and only such as there are.
+
+use time::{Date, Month};
+
+/// What is wrong with a date, in English and Vietnamese.
+pub type Complaint = (String, String);
+
+/// Checks a day; a day in the Vietnamese order is recognised and the right form offered.
+pub fn check(text: &str) -> Result<(), Complaint> {
+    let parts: Vec<&str> = text.split(['-', '/', '.']).collect();
+    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let numbers: Vec<u32> = parts.iter().filter(|p| digits(p)).filter_map(|p| p.parse().ok()).collect();
+    let &[a, b, c] = numbers.as_slice() else { return Err(unreadable(text)) };
+    let (year, month, day) = if parts[0].len() == 4 { (a, b, c) } else { (c, b, a) };
+    if !(1000..=9999).contains(&year) {
+        return Err(unreadable(text));
+    }
+    if date(year, month, day).is_none() {
+        return Err(no_such_day(text, year, month));
+    }
+    let right = format!("{year:04}-{month:02}-{day:02}");
+    if text == right {
+        return Ok(());
+    }
+    Err((
+        format!("'{text}' is not written as YYYY-MM-DD; write {right}"),
+        format!("'{text}' chưa đúng dạng YYYY-MM-DD; vui lòng ghi {right}."),
+    ))
+}
+
+fn date(year: u32, month: u32, day: u32) -> Option<Date> {
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()
+}
+
+fn unreadable(text: &str) -> Complaint {
+    let message = format!("'{text}' is no date; write YYYY-MM-DD, for example 2026-01-05");
+    (message, format!("'{text}' không phải ngày; vui lòng ghi theo dạng YYYY-MM-DD, ví dụ 2026-01-05."))
+}
+
+fn no_such_day(text: &str, year: u32, month: u32) -> Complaint {
+    let last = (28..=31).rev().find(|day| date(year, month, *day).is_some());
+    let (why, why_vi) = match last {
+        Some(last) => {
+            (format!("month {month} of {year} has {last} days"), format!("tháng {month} năm {year} có {last} ngày"))
+        }
+        None => (format!("there is no month {month}"), format!("không có tháng {month}")),
+    };
+    let message = format!("the day '{text}' does not exist, {why}; look at the document again and write YYYY-MM-DD");
+    (message, format!("ngày '{text}' không tồn tại, {why_vi}; vui lòng xem lại văn bản và ghi theo dạng YYYY-MM-DD."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r5_2_days_that_exist_in_the_form_of_the_api_server() {
+        assert_eq!(check("2026-02-28"), Ok(()));
+        assert_eq!(check("2024-02-29"), Ok(()));
+    }
+
+    #[test]
+    fn r5_2_days_that_do_not_exist_or_are_written_otherwise() {
+        for (text, part) in [
+            ("2026-02-30", "month 2 of 2026 has 28 days"),
+            ("30/2/2026", "month 2 of 2026 has 28 days"),
+            ("2026-13-01", "there is no month 13"),
+            ("05/01/2026", "write 2026-01-05"),
+            ("2026-1-5", "write 2026-01-05"),
+            ("5.1.2026", "write 2026-01-05"),
+            ("hôm nay", "is no date"),
+            ("01/02/26", "is no date"),
+            ("2026-02", "is no date"),
+            ("2026-02-02T00:00:00Z", "is no date"),
+        ] {
+            let (message, vi) = check(text).expect_err(text);
+            assert!(message.contains(part) && !vi.is_empty(), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What the API server checks by the schema of a kind, with places, and stricter in one point: an unknown field is an error.
+
+use std::collections::HashSet;
+
+use serde_json::Value as Json;
+
+use crate::cli::tree::{At, Mapping, Node, Object, Scalar, ScalarKind, Value, is_ambiguous};
+use crate::cli::{Code, Finding};
+
+use super::date;
+
+/// Everything that the schema of its kind says against an object.
+pub fn check(schema: &Json, object: &Object, findings: &mut Vec<Finding>) {
+    let mut checker = Checker { file: &object.file, findings };
+    checker.value(Field { schema, path: String::new(), rule: "" }, &object.node, object.node.at);
+}
+
+struct Checker<'a> {
+    file: &'a str,
+    findings: &'a mut Vec<Finding>,
+}
+
+/// A field and what is said about it.
+struct Field<'s> {
+    schema: &'s Json,
+    path: String,
+    /// The rule in its description, or in that of the nearest field above that names one.
+    rule: &'s str,
+}
+
+impl<'s> Field<'s> {
+    fn child(&self, schema: &'s Json, path: String) -> Self {
+        let own = schema.get("description").and_then(Json::as_str).and_then(rule_in);
+        Self { schema, path, rule: own.unwrap_or(self.rule) }
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        self.schema.get(key).and_then(Json::as_f64)
+    }
+
+    fn is(&self, key: &str) -> bool {
+        self.schema.get(key).and_then(Json::as_bool) == Some(true)
+    }
+}
+
+/// `R5.2` in `The document it rests on (R5.2).`, `D-21` in `pinned (D-21): …`
+fn rule_in(description: &str) -> Option<&str> {
+    let inside = description.split('(').skip(1).filter_map(|part| part.split_once([')', ':', ',', ' ']));
+    inside.map(|(word, _)| word).find(|word| {
+        let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+        word.strip_prefix('R').is_some_and(digit) || word.strip_prefix("D-").is_some_and(digit)
+    })
+}
+
+impl Checker<'_> {
+    fn push(&mut self, code: Code, at: At, field: &Field, message: String, vi: String) {
+        self.findings
+            .push(Finding::error(self.file, code, message, vi).at(at).field(field.path.as_str()).by(field.rule));
+    }
+
+    fn value(&mut self, field: Field, node: &Node, key_at: At) {
+        if node.is_null() {
+            return self.null(&field, node, key_at);
+        }
+        let wanted = field.schema.get("type").and_then(Json::as_str);
+        match (&node.value, wanted) {
+            (_, None) => {}
+            (Value::Map(map), Some("object")) => self.object(&field, map, key_at),
+            (Value::Seq(items), Some("array")) => self.array(&field, items, node.at),
+            (Value::Scalar(scalar), Some("string")) if scalar.kind == ScalarKind::Text => {
+                self.text(&field, scalar, node.at);
+            }
+            (Value::Scalar(scalar), Some("string")) => self.unquoted(&field, scalar, node.at),
+            (Value::Scalar(scalar), Some("boolean")) if matches!(scalar.kind, ScalarKind::Bool(_)) => {}
+            (Value::Scalar(scalar), Some("integer" | "number")) => self.number(&field, scalar, node.at, wanted),
+            (found, Some(wanted)) => self.wrong_type(&field, found, wanted, node.at),
+        }
+    }
+
+    fn null(&mut self, field: &Field, node: &Node, key_at: At) {
+        if field.is("nullable") || field.schema.get("type").is_none() {
+            return;
+        }
+        let written = matches!(&node.value, Value::Scalar(scalar) if !scalar.text.is_empty());
+        let (at, path) = (if written { node.at } else { key_at }, &field.path);
+        self.push(
+            Code::MissingField,
+            at,
+            field,
+            format!("{path} is empty; write its value, or remove the line if it is not needed"),
+            format!("{path} đang để trống; vui lòng ghi giá trị, hoặc xóa dòng này nếu không cần."),
+        );
+    }
+
+    fn wrong_type(&mut self, field: &Field, found: &Value, wanted: &str, at: At) {
+        let (found, found_vi) = match found {
+            Value::Map(_) => ("fields", "các trường con"),
+            Value::Seq(_) => ("a list", "danh sách"),
+            Value::Scalar(scalar) => match scalar.kind {
+                ScalarKind::Bool(_) => ("true or false", "giá trị đúng/sai"),
+                ScalarKind::Number(_) => ("a number", "số"),
+                _ => ("text", "văn bản"),
+            },
+        };
+        let (wanted, wanted_vi) = match wanted {
+            "object" => ("fields below it, for example {name: …}", "các trường con, ví dụ {name: …}"),
+            "array" => ("a list, for example [a, b]", "danh sách, ví dụ [a, b]"),
+            "boolean" => ("true or false", "true hoặc false"),
+            "integer" => ("a whole number", "số nguyên"),
+            "number" => ("a number", "số"),
+            _ => ("text", "văn bản"),
+        };
+        let path = &field.path;
+        let message = format!("{path} has {found}; write {wanted}");
+        self.push(Code::WrongType, at, field, message, format!("{path} đang là {found_vi}; vui lòng ghi {wanted_vi}."));
+    }
+
+    /// Text without quotes that is read as something else.
+    fn unquoted(&mut self, field: &Field, scalar: &Scalar, at: At) {
+        let text = &scalar.text;
+        let (code, read, read_vi) = match &scalar.kind {
+            ScalarKind::Bool(value) => {
+                (Code::UnquotedWord, format!("the boolean {value}"), format!("giá trị đúng/sai {value}"))
+            }
+            _ => (Code::WrongType, "a number".into(), "số".into()),
+        };
+        let path = &field.path;
+        self.push(
+            code,
+            at,
+            field,
+            format!("{path}: {text} without quotes is read as {read}, not as text; quote it: \"{text}\""),
+            format!("{path}: {text} không có dấu ngoặc kép nên bị hiểu là {read_vi}, không phải văn bản; vui lòng ghi \"{text}\"."),
+        );
+    }
+
+    fn text(&mut self, field: &Field, scalar: &Scalar, at: At) {
+        let (text, path) = (scalar.text.as_str(), &field.path);
+        if scalar.plain && is_ambiguous(text) {
+            let message =
+                format!("{path}: some readers take {text} without quotes for a boolean; quote it: \"{text}\"");
+            let vi = format!(
+                "{path}: {text} không có dấu ngoặc kép có thể bị hiểu là giá trị đúng/sai; vui lòng ghi \"{text}\"."
+            );
+            let finding = Finding::error(self.file, Code::UnquotedWord, message, vi);
+            self.findings.push(finding.at(at).field(path.as_str()).as_warning());
+        }
+        if let Some(allowed) = field.schema.get("enum").and_then(Json::as_array) {
+            return self.one_of(field, text, allowed, at);
+        }
+        if field.schema.get("format").and_then(Json::as_str) == Some("date") {
+            if let Err((message, vi)) = date::check(text) {
+                self.push(Code::InvalidDate, at, field, format!("{path}: {message}"), format!("{path}: {vi}"));
+            }
+            return;
+        }
+        self.range(field, text.chars().count(), ["minLength", "maxLength"], ("characters", "ký tự"), at);
+    }
+
+    fn one_of(&mut self, field: &Field, text: &str, allowed: &[Json], at: At) {
+        let allowed: Vec<&str> = allowed.iter().filter_map(Json::as_str).collect();
+        if allowed.contains(&text) {
+            return;
+        }
+        let (path, all) = (&field.path, allowed.join(", "));
+        let (hint, hint_vi) = did_you_mean(text, allowed.into_iter());
+        self.push(
+            Code::NotAllowed,
+            at,
+            field,
+            format!("{path}: '{text}' is not allowed{hint}; write one of: {all}"),
+            format!("{path}: không dùng được '{text}'{hint_vi}; vui lòng ghi một trong: {all}."),
+        );
+    }
+
+    fn number(&mut self, field: &Field, scalar: &Scalar, at: At, wanted: Option<&str>) {
+        let ScalarKind::Number(number) = &scalar.kind else {
+            return self.wrong_type(field, &Value::Scalar(scalar.clone()), wanted.unwrap_or_default(), at);
+        };
+        if wanted == Some("integer") && !number.is_i64() {
+            return self.wrong_type(field, &Value::Scalar(scalar.clone()), "integer", at);
+        }
+        let value = number.as_f64().unwrap_or_default();
+        let (min, max) = (field.number("minimum"), field.number("maximum"));
+        if min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max) {
+            let (path, between) = (&field.path, bounds(min, max));
+            let message = format!("{path} is {value}; write a number {between}");
+            let vi = format!("{path} là {value}; vui lòng ghi số trong khoảng {}.", bounds_vi(min, max));
+            self.push(Code::OutOfRange, at, field, message, vi);
+        }
+    }
+
+    fn range(&mut self, field: &Field, count: usize, keys: [&str; 2], unit: (&str, &str), at: At) {
+        let (min, max) = (field.number(keys[0]), field.number(keys[1]));
+        let size = count as f64;
+        if min.is_some_and(|min| size < min) || max.is_some_and(|max| size > max) {
+            let (path, between, between_vi) = (&field.path, bounds(min, max), bounds_vi(min, max));
+            let message = format!("{path} has {count} {}; {between} are allowed", unit.0);
+            let vi = format!("{path} có {count} {}; cho phép {between_vi}.", unit.1);
+            self.push(Code::OutOfRange, at, field, message, vi);
+        }
+    }
+
+    fn array(&mut self, field: &Field, items: &[Node], at: At) {
+        self.range(field, items.len(), ["minItems", "maxItems"], ("items", "mục"), at);
+        if field.schema.get("x-kubernetes-list-type").and_then(Json::as_str) == Some("set") {
+            let mut before = HashSet::new();
+            for item in items {
+                let Some(text) = item.text() else { continue };
+                if !before.insert(text) {
+                    let path = &field.path;
+                    let message = format!("{path} has '{text}' twice; remove one");
+                    let vi = format!("{path} có '{text}' hai lần; vui lòng bỏ một.");
+                    self.push(Code::DuplicateValue, item.at, field, message, vi);
+                }
+            }
+        }
+        if let Some(schema) = field.schema.get("items") {
+            for (i, item) in items.iter().enumerate() {
+                self.value(field.child(schema, format!("{}[{i}]", field.path)), item, item.at);
+            }
+        }
+    }
+
+    fn object(&mut self, field: &Field, map: &Mapping, key_at: At) {
+        let path_of = |key: &str| if field.path.is_empty() { key.to_string() } else { format!("{}.{key}", field.path) };
+        let properties = field.schema.get("properties").and_then(Json::as_object);
+        let additional = field.schema.get("additionalProperties").filter(|a| a.is_object());
+        for entry in &map.entries {
+            match properties.and_then(|p| p.get(&entry.key)).or(additional) {
+                Some(schema) => self.value(field.child(schema, path_of(&entry.key)), &entry.value, entry.key_at),
+                None if field.is("x-kubernetes-preserve-unknown-fields") => {}
+                None => {
+                    let path = path_of(&entry.key);
+                    let known = properties.into_iter().flat_map(|p| p.keys().map(String::as_str));
+                    let (hint, hint_vi) = did_you_mean(&entry.key, known);
+                    let message =
+                        format!("{path}: there is no such field{hint}; mend or remove it (kubectl explain lists all)");
+                    let vi = format!("{path}: không có trường này{hint_vi}; vui lòng sửa hoặc xóa.");
+                    self.findings
+                        .push(Finding::error(self.file, Code::UnknownField, message, vi).at(entry.key_at).field(path));
+                }
+            }
+        }
+        let required = field.schema.get("required").and_then(Json::as_array);
+        for key in required.into_iter().flatten().filter_map(Json::as_str).filter(|key| map.get(key).is_none()) {
+            let missing = properties.and_then(|p| p.get(key)).map(|s| field.child(s, path_of(key)));
+            let what = missing.as_ref().and_then(|m| m.schema.get("description")).and_then(Json::as_str);
+            let what = what.map(|w| format!(" ({})", w.trim_end_matches('.'))).unwrap_or_default();
+            let missing = missing.unwrap_or_else(|| field.child(field.schema, path_of(key)));
+            let path = &missing.path;
+            let message = format!("{path} is missing; write it{what}");
+            self.push(Code::MissingField, key_at, &missing, message, format!("thiếu {path}; vui lòng bổ sung."));
+        }
+    }
+}
+
+fn bounds(min: Option<f64>, max: Option<f64>) -> String {
+    match (min, max) {
+        (Some(min), Some(max)) => format!("from {min} to {max}"),
+        (Some(min), None) => format!("from {min}"),
+        (_, max) => format!("up to {}", max.unwrap_or_default()),
+    }
+}
+
+fn bounds_vi(min: Option<f64>, max: Option<f64>) -> String {
+    match (min, max) {
+        (Some(min), Some(max)) => format!("từ {min} đến {max}"),
+        (Some(min), None) => format!("từ {min} trở lên"),
+        (_, max) => format!("tối đa {}", max.unwrap_or_default()),
+    }
+}
+
+/// The nearest known word, if one is near.
+pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> (String, String) {
+    let distance = |k: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase());
+    let near = known.map(|k| (distance(k), k)).min().filter(|(d, _)| *d <= (word.len() / 3).clamp(1, 3));
+    match near {
+        Some((_, name)) => (format!(" (did you mean {name}?)"), format!(" (có phải ý là {name}?)")),
+        None => (String::new(), String::new()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Vietnamese for the messages of the CEL rules, which the API server speaks in English only.
+
+/// English as it stands in the kinds, and what a clerk reads.
+const MESSAGES: &[(&str, &str)] = &[
+    ("R5.2: a basis names", "căn cứ phải ghi đủ số văn bản, ngày (YYYY-MM-DD) và cơ quan ban hành, không để trống."),
+    (
+        "D-21: a local part is",
+        "phần trước dấu @ chỉ gồm chữ thường a-z, chữ số 0-9, dấu chấm và dấu gạch nối ở giữa, ví dụ quynhhtn.stttt.",
+    ),
+    ("R4.1: initials are", "tên viết tắt chỉ gồm chữ thường a-z không dấu và chữ số, ví dụ sngv."),
+    ("R4.2.a: a suffix is", "phần sau dấu chấm chỉ gồm chữ thường a-z và chữ số, ví dụ stttt."),
+    (
+        "R4.1.c, R4.1.d: a Commune",
+        "cấp xã hoặc đơn vị trực thuộc phải có spec.parentRef: {name: <Agency của huyện hoặc sở>}.",
+    ),
+    (
+        "R4.1.a: an agency of the province",
+        "cơ quan cấp tỉnh không có cấp trên; vui lòng bỏ spec.parentRef hoặc ghi level: Unit.",
+    ),
+    ("R7.3: storage is", "storage là dung lượng không có phần lẻ, ví dụ 5Gi hoặc 500Mi."),
+    ("R7.3.b: maxAttachment is", "maxAttachment là dung lượng không có phần lẻ, ví dụ 25M."),
+    ("the name of a Mailbox", "tên đối tượng Mailbox tối đa 63 ký tự: vui lòng ghi mã cán bộ, ví dụ nv-000123."),
+    (
+        "names that begin with agency-",
+        "tên bắt đầu bằng agency- dành riêng cho hộp thư của cơ quan: vui lòng ghi mã cán bộ, ví dụ nv-000123.",
+    ),
+    ("the name of an Agency", "tên đối tượng Agency tối đa 56 ký tự, vì hộp thư của cơ quan có tên agency-<tên>."),
+    ("the name of a MailSystem", "tên đối tượng MailSystem tối đa 40 ký tự và không có dấu chấm."),
+    ("spec.dovecot.storage.size", "spec.dovecot.storage.size là dung lượng, ví dụ 200Gi."),
+    (
+        "spec.dovecot.storage cannot change",
+        "không đổi được spec.dovecot.storage ở đây: vui lòng mở rộng PVC data-<tên>-0.",
+    ),
+    ("spec.dovecot.replicas", "chỉ một Dovecot được ghi vào kho thư; vui lòng ghi replicas: 1."),
+    ("spec.defaultQuota.maxAttachment", "spec.defaultQuota.maxAttachment là dung lượng không có phần lẻ, ví dụ 20M."),
+    ("spec.defaultQuota.storage", "spec.defaultQuota.storage là dung lượng không có phần lẻ, ví dụ 2Gi."),
+    ("spec.maxAttachment is", "spec.maxAttachment là dung lượng không có phần lẻ, ví dụ 50M."),
+    ("spec.domain is", "spec.domain là tên miền viết chữ thường, ví dụ gialai.gov.vn."),
+    (
+        "spec.domain cannot change",
+        "không đổi được spec.domain vì mọi địa chỉ đã cấp đều mang tên miền này; vui lòng tạo MailSystem khác ở namespace khác.",
+    ),
+    ("spec.hostname is", "spec.hostname là tên máy chủ viết chữ thường, ví dụ mail.gialai.gov.vn."),
+    ("spec.relayHost is", "spec.relayHost là máy chủ và cổng, ví dụ [relay.gialai.gov.vn]:587."),
+    ("spec.tls:", "spec.tls: chỉ ghi secretRef hoặc certManager, không ghi cả hai."),
+];
+
+/// The Vietnamese for a message; a rule that nobody has translated yet keeps its English behind a Vietnamese word.
+pub fn of(message: &str) -> String {
+    let known = MESSAGES.iter().find(|(english, _)| message.starts_with(english));
+    known.map_or_else(|| format!("không đúng quy định: {message}"), |(_, vi)| (*vi).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value as Json;
+
+    fn messages(schema: &Json, found: &mut Vec<String>) {
+        match schema {
+            Json::Object(map) => {
+                let rules = map.get("x-kubernetes-validations").and_then(Json::as_array);
+                for rule in rules.into_iter().flatten() {
+                    found.extend(rule.get("message").and_then(Json::as_str).map(String::from));
+                }
+                map.values().for_each(|value| messages(value, found));
+            }
+            Json::Array(items) => items.iter().for_each(|item| messages(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_rule_of_a_kind_speaks_vietnamese() {
+        let mut found = Vec::new();
+        crate::cli::kinds::all().iter().for_each(|kind| messages(&kind.schema, &mut found));
+        assert!(found.len() > 20, "{found:?}");
+        let missing: Vec<_> = found.iter().filter(|m| of(m).contains(m.as_str())).collect();
+        assert!(missing.is_empty(), "add Vietnamese to MESSAGES for {missing:#?}");
+    }
+}

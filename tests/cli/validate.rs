@@ -1,0 +1,164 @@
+//! The rules, each with the place of its field.
+
+use super::*;
+
+fn with(from: &str, to: &str) -> Folder {
+    assert!(MAILBOX.contains(from));
+    Folder::new().with("m.yaml", MAILBOX.replace(from, to))
+}
+
+fn name(name: &str) -> Found {
+    with("Hoàng Thị Như Quỳnh", name).only()
+}
+
+#[test]
+fn r3_4_d_08_names_are_told_at_the_name_with_position_and_character() {
+    for (text, code, parts) in [
+        ("Нoàng An", "NotLatinLetter", ["U+041D", "position 1", "Cyrillic"].as_slice()),
+        ("Lê Αn", "NotLatinLetter", &["U+0391", "position 4", "Greek"]),
+        ("Lê An 2", "DigitInName", &["'2'", "position 7"]),
+        ("Lê An (Văn phòng)", "BracketInName", &["'('", "position 7"]),
+        ("\"TrÇn §×nh Nguyªn\"", "LegacyEncoding", &["TCVN3", "Trần Đình Nguyên"]),
+        ("Traàn Ñình Nguyeân", "LegacyEncoding", &["VNI", "Trần Đình Nguyên"]),
+        ("\"' - '\"", "EmptyName", &["no letters"]),
+        ("\"\"", "EmptyName", &["no letters"]),
+    ] {
+        let found = name(text);
+        found.is(code, "m.yaml:7:13", "spec.fullName");
+        assert!(parts.iter().all(|part| found.message.contains(part)), "{found:?}");
+    }
+}
+
+#[test]
+fn r3_4_invisible_characters_are_a_warning_and_no_failure() {
+    let folder = with("Như", "Nh\u{200b}ư");
+    let found = folder.only();
+    found.is("InvisibleCharacterDropped", "m.yaml:7:13", "spec.fullName");
+    assert_eq!((found.severity.as_str(), folder.validate(&[]).1), ("warning", 0));
+    assert!(found.vi.contains("U+200B"));
+}
+
+#[test]
+fn rfc_5321_a_name_that_is_too_long_gets_a_suggestion() {
+    let found = name(&format!("Lê {}", "an".repeat(40)));
+    found.is("LocalPartTooLong", "m.yaml:7:13", "spec.fullName");
+    assert!(found.message.contains("for example anananananananananananananan"), "{}", found.message);
+    assert!(found.message.contains(".stttt"));
+}
+
+#[test]
+fn d_08_structured_names_are_told_at_their_part() {
+    let found = with("  basis", "  structuredName: {family: Hoàng, given: Quỳnh1}\n  basis").only();
+    found.is("DigitInName", "m.yaml:8:44", "spec.structuredName.given");
+}
+
+#[test]
+fn d_21_pins_and_aliases_are_checked_by_the_rule_of_addresses_once() {
+    let found = with("  basis", "  localPart: Quynh_htn\n  basis").only();
+    found.is("LocalPartCharacter", "m.yaml:8:14", "spec.localPart");
+    let found = with("  basis", "  localPart: postmaster\n  basis").only();
+    found.is("ReservedLocalPart", "m.yaml:8:14", "spec.localPart");
+    let found = with("  basis", "  aliases: [quynh.stttt, quynh@x]\n  basis").only();
+    found.is("LocalPartCharacter", "m.yaml:8:28", "spec.aliases[1]");
+    let found = with("  basis", "  aliases: [quynh.stttt, quynh.stttt]\n  basis").only();
+    found.is("DuplicateValue", "m.yaml:8:28", "spec.aliases");
+}
+
+#[test]
+fn cel_rules_of_the_kinds_are_checked_offline() {
+    let found = with("number: 12/STTTT-VP", "number: ' '").only();
+    found.is("RuleBroken", "m.yaml:8:3", "spec.basis");
+    assert_eq!(found.rule, "R5.2");
+    assert!(found.vi.contains("căn cứ"));
+    let found = with("name: nv-1", "name: agency-x").only();
+    assert!(found.code == "RuleBroken" && found.message.contains("agency-"), "{found:?}");
+    let unit = AGENCY.replace("name: stttt", "name: u").replace("Province", "Unit");
+    let found = Folder::new().with("u.yaml", unit).only();
+    found.is("RuleBroken", "u.yaml:5:1", "spec");
+    assert_eq!(found.rule, "R4.1.c, R4.1.d");
+}
+
+#[test]
+fn schemas_of_the_kinds_are_checked_offline() {
+    let policy = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: QuotaPolicy\nmetadata: {name: p}\nspec:\n  systemRef: {name: gialai}\n  storage: 5Gi\n  maxAttachment: 25M\n  warnAtPercent: [80, 101]\n  priority: x\n";
+    let (findings, _) = Folder::new().with("p.yaml", policy).validate(&[]);
+    findings[0].is("OutOfRange", "p.yaml:8:23", "spec.warnAtPercent[1]");
+    findings[1].is("WrongType", "p.yaml:9:13", "spec.priority");
+    let policy = policy.replace("101", "95").replace("x\n", "1\n").replace("5Gi", "5.5Gi");
+    let found = Folder::new().with("p.yaml", policy).only();
+    found.is("RuleBroken", "p.yaml:6:12", "spec.storage");
+    let found =
+        with("  basis", "  lock: {reasons: [Inactiv], basis: {number: 1/x, date: 2026-01-01, issuer: x}}\n  basis")
+            .only();
+    found.is("NotAllowed", "m.yaml:8:20", "spec.lock.reasons[0]");
+    assert!(found.message.contains("did you mean Inactive?"));
+    let (findings, _) = with("  basis", "  basi").validate(&[]);
+    let missing = findings.iter().find(|f| f.code == "MissingField").unwrap();
+    missing.is("MissingField", "m.yaml:5:1", "spec.basis");
+    assert_eq!(missing.rule, "R5.2");
+    with("name: nv-1", "name: NV 1").only().is("InvalidObjectName", "m.yaml:4:9", "metadata.name");
+}
+
+#[test]
+fn an_object_that_stands_twice_names_both_files() {
+    let folder = Folder::new().with("a.yaml", MAILBOX).with("b/b.yaml", MAILBOX);
+    let found = folder.only();
+    found.is("DuplicateObject", "b/b.yaml:4:9", "metadata.name");
+    assert!(found.message.contains("a.yaml:4"), "{}", found.message);
+    let other = MAILBOX.replace("name: nv-1", "name: nv-1\n  namespace: other");
+    let here = MAILBOX.replace("name: nv-1", "name: nv-1\n  namespace: here");
+    assert_eq!(Folder::new().with("a.yaml", here).with("b.yaml", other).validate(&[]), (vec![], 0));
+}
+
+#[test]
+fn references_that_are_not_in_the_tree_are_warnings_that_can_be_silenced() {
+    let text =
+        MAILBOX.replace("{name: stttt}", "{name: sttt}").replace("  basis", "  quotaPolicyRef: {name: big}\n  basis");
+    let unit = AGENCY
+        .replace("name: stttt", "name: u")
+        .replace("level: Province", "level: Unit\n  parentRef: {name: no-such}");
+    let folder = Folder::new().with("m.yaml", text).with("u.yaml", unit);
+    let (findings, code) = folder.validate(&[]);
+    assert_eq!((findings.len(), code), (3, 0), "{findings:#?}");
+    assert!(findings.iter().all(|f| f.severity == "warning"));
+    findings[0].is("ReferenceNotFound", "m.yaml:6:21", "spec.agencyRef.name");
+    assert!(findings[0].message.contains("did you mean stttt?") && findings[0].rule == "R1", "{findings:#?}");
+    findings[1].is("ReferenceNotFound", "m.yaml:8:26", "spec.quotaPolicyRef.name");
+    findings[2].is("ReferenceNotFound", "u.yaml:8:21", "spec.parentRef.name");
+    let flags = ["--allow-missing", "Agency/*", "--allow-missing", "quotapolicy/big"];
+    assert_eq!(folder.validate(&flags), (vec![], 0));
+}
+
+#[test]
+fn r4_1_d_parents_in_a_circle_are_told() {
+    let unit = |name: &str, parent: &str| {
+        let text = AGENCY.replace("name: stttt", &format!("name: {name}"));
+        text.replace("level: Province", &format!("level: Unit\n  parentRef: {{name: {parent}}}"))
+    };
+    let (findings, _) = Folder::new().with("a.yaml", unit("a", "b")).with("b.yaml", unit("b", "a")).validate(&[]);
+    findings[0].is("ParentCycle", "a.yaml:8:21", "spec.parentRef.name");
+    findings[1].is("ParentCycle", "b.yaml:8:21", "spec.parentRef.name");
+}
+
+#[test]
+fn d_01_a_derived_address_that_is_reserved_is_told() {
+    let text = AGENCY.replace("name: stttt", "name: x").replace("level: Province", "level: Province\n  initials: sttt");
+    Folder::new().with("x.yaml", text).only().is("ReservedLocalPart", "x.yaml:9:9", "spec.name");
+}
+
+#[test]
+fn d_05_one_written_address_for_two_is_told() {
+    let pinned = MAILBOX.replace("  basis", "  localPart: an.stttt\n  basis");
+    let alias = MAILBOX.replace("nv-1", "nv-2").replace("  basis", "  aliases: [an.stttt]\n  basis");
+    let found = Folder::new().with("a.yaml", pinned).with("b.yaml", alias).only();
+    found.is("Conflict", "b.yaml:8:13", "spec.aliases[0]");
+    assert!(found.message.contains("Mailbox 'nv-1' (a.yaml:4)"), "{}", found.message);
+}
+
+#[test]
+fn the_manifests_of_the_province_have_no_findings() {
+    let folder = Folder::new();
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/gialai");
+    let run = folder.run(&["validate", manifests, "-o", "json"]);
+    assert_eq!((found(&run.stdout), run.status.code()), (vec![], Some(0)));
+}
