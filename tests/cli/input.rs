@@ -67,7 +67,7 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine_and_places_stay_right() {
 fn unknown_fields_offer_the_right_one() {
     for (from, to, place, path, hint) in [
         ("  agencyRef", "  agencyref", "m.yaml:6:3", "spec.agencyref", "agencyRef"),
-        ("issuer:", "isuer:", "m.yaml:8:53", "spec.basis.isuer", "issuer"),
+        ("issuer:", "isuer:", "m.yaml:8:52", "spec.basis.isuer", "issuer"),
         ("  name: nv-1", "  name: nv-1\n  label: {}", "m.yaml:5:3", "metadata.label", "labels"),
     ] {
         let (findings, code) = mailbox(from, to).validate(&[]);

@@ -42,14 +42,14 @@ fn r3_4_invisible_characters_are_a_warning_and_no_failure() {
 fn rfc_5321_a_name_that_is_too_long_gets_a_suggestion() {
     let found = name(&format!("Lê {}", "an".repeat(40)));
     found.is("LocalPartTooLong", "m.yaml:7:13", "spec.fullName");
-    assert!(found.message.contains("for example anananananananananananananan"), "{}", found.message);
-    assert!(found.message.contains(".stttt"));
+    let shorter = format!("for example {}a.stttt", "an".repeat(13));
+    assert!(found.message.ends_with(&shorter), "{}", found.message);
 }
 
 #[test]
 fn d_08_structured_names_are_told_at_their_part() {
     let found = with("  basis", "  structuredName: {family: Hoàng, given: Quỳnh1}\n  basis").only();
-    found.is("DigitInName", "m.yaml:8:44", "spec.structuredName.given");
+    found.is("DigitInName", "m.yaml:8:42", "spec.structuredName.given");
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn d_21_pins_and_aliases_are_checked_by_the_rule_of_addresses_once() {
     let found = with("  basis", "  localPart: postmaster\n  basis").only();
     found.is("ReservedLocalPart", "m.yaml:8:14", "spec.localPart");
     let found = with("  basis", "  aliases: [quynh.stttt, quynh@x]\n  basis").only();
-    found.is("LocalPartCharacter", "m.yaml:8:28", "spec.aliases[1]");
+    found.is("LocalPartCharacter", "m.yaml:8:26", "spec.aliases[1]");
     let found = with("  basis", "  aliases: [quynh.stttt, quynh.stttt]\n  basis").only();
-    found.is("DuplicateValue", "m.yaml:8:28", "spec.aliases");
+    found.is("DuplicateValue", "m.yaml:8:26", "spec.aliases");
 }
 
 #[test]

@@ -52,10 +52,9 @@ fn no_place() -> Why {
 fn insertion(text: &str, pin: &Pin) -> Option<(usize, String)> {
     let spec = pin.object.node.get("spec")?.map()?;
     let name = spec.get(if pin.object.kind == "Agency" { "name" } else { "fullName" })?;
-    let end = name.value.end;
-    if !text.is_char_boundary(end) || name.key_at.byte > end {
-        return None;
-    }
+    // A block scalar ends where the next key begins.
+    let start = name.value.at.byte;
+    let end = start + text.get(start..name.value.end)?.trim_end().len();
     let json = text.get(name.key_at.byte..)?.starts_with('"');
     let key = if json { "\"localPart\"" } else { "localPart" };
     let value = quoted(pin.local_part.as_str(), json);
@@ -63,20 +62,13 @@ fn insertion(text: &str, pin: &Pin) -> Option<(usize, String)> {
         return Some((end, format!(", {key}: {value}")));
     }
     let indentation = indentation(text, name)?;
-    // A block scalar ends behind its last line break, every other one before it.
-    let line_end = match text.get(..end)?.ends_with('\n') {
-        true => end,
-        false => text[end..].find('\n').map_or(text.len(), |i| end + i + 1),
-    };
-    let line_break =
-        if text[..line_end].ends_with("\r\n") || (!text.contains('\n') && text.contains('\r')) { "\r\n" } else { "\n" };
     let line = format!("{indentation}{key}: {value}");
-    if text[..line_end].ends_with('\n') {
-        Some((line_end, format!("{line}{line_break}")))
-    } else {
-        let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        Some((line_end, format!("{line_break}{line}")))
-    }
+    let line_break = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    Some(match text[end..].find('\n') {
+        Some(i) if text[..end + i].ends_with('\r') => (end + i + 1, format!("{line}\r\n")),
+        Some(i) => (end + i + 1, format!("{line}\n")),
+        None => (text.len(), format!("{line_break}{line}")),
+    })
 }
 
 /// The blanks before the key, if nothing else stands there.

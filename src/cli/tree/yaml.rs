@@ -41,7 +41,7 @@ pub fn documents(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Doc
                 continue;
             }
             Ok((event, span)) => builder.take(event, &span),
-            Err(error) => Err(Box::new(not_yaml(file, &error))),
+            Err(error) => Err(Box::new(not_yaml(file, text, &error))),
         };
         if let Err(finding) = step {
             findings.push(*finding);
@@ -59,11 +59,11 @@ fn place(span: &Span) -> At {
     At { line: start.line(), column: start.col() + 1, byte: start.byte_offset().unwrap_or_default() }
 }
 
-fn not_yaml(file: &str, error: &ScanError) -> Finding {
+fn not_yaml(file: &str, text: &str, error: &ScanError) -> Finding {
     let marker = error.marker();
     let at = At { line: marker.line(), column: marker.col() + 1, byte: marker.byte_offset().unwrap_or_default() };
     if matches!(error.kind(), ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed) {
-        return tab(file, at);
+        return tab(file, text, at);
     }
     let what = error.info();
     let message = format!("this is not YAML: {what}");
@@ -71,11 +71,13 @@ fn not_yaml(file: &str, error: &ScanError) -> Finding {
     Finding::error(file, Code::NotYaml, message, vi).at(at)
 }
 
-/// A tab where blanks belong.
-pub fn tab(file: &str, at: At) -> Finding {
+/// A tab where blanks belong; the parser stops behind it.
+fn tab(file: &str, text: &str, at: At) -> Finding {
+    let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+    let column = line.chars().position(|c| c == '\t').map_or(at.column, |i| i + 1);
     let message = "a tab stands in the indentation; YAML allows blanks only: replace each tab by two blanks";
     let vi = "có ký tự tab ở đầu dòng; YAML chỉ cho phép dấu cách: vui lòng thay mỗi tab bằng hai dấu cách.";
-    Finding::error(file, Code::TabIndentation, message, vi).at(at)
+    Finding::error(file, Code::TabIndentation, message, vi).at(At { column, ..at })
 }
 
 /// A list or mapping that is not closed yet.

@@ -81,7 +81,7 @@ impl Checker<'_> {
         if field.is("nullable") || field.schema.get("type").is_none() {
             return;
         }
-        let written = matches!(&node.value, Value::Scalar(scalar) if !scalar.text.is_empty());
+        let written = node.end > node.at.byte;
         let (at, path) = (if written { node.at } else { key_at }, &field.path);
         self.push(
             Code::MissingField,
