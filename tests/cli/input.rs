@@ -17,7 +17,7 @@ fn tabs_in_the_indentation_are_named() {
 #[test]
 fn a_key_that_stands_twice_names_the_first() {
     let found = mailbox("  basis", "  fullName: Lê An\n  basis").only();
-    found.is("DuplicateKey", "m.yaml:8:3", "fullName");
+    found.is("DuplicateKey", "m.yaml:8:3", "spec.fullName");
     assert!(found.message.contains("line 7"));
 }
 

@@ -180,17 +180,21 @@ fn d_21_without_its_agency_an_address_cannot_be_known() {
 }
 
 #[test]
-fn d_21_a_spec_that_two_objects_share_is_refused_and_left() {
-    let shared = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: mail.gialai.gov.vn/v1alpha1, kind: Mailbox, metadata: {name: a}, spec: &s {agencyRef: {name: stttt}, fullName: Lê An, localPart: x.stttt, basis: &b {number: 1/x, date: 2026-01-01, issuer: x}}}\n- apiVersion: mail.gialai.gov.vn/v1alpha1\n  kind: Mailbox\n  metadata: {name: b}\n  spec:\n    <<: {agencyRef: {name: stttt}, fullName: Lê Ba}\n    basis: *b\n";
-    let folder = Folder::new().with("m.yaml", shared);
-    let before = folder.read("m.yaml");
-    let (findings, code) = pin(&folder, &[]);
-    let after = folder.read("m.yaml");
-    assert!(
-        (findings.is_empty() && code == 0 && after.contains("fullName: Lê Ba, localPart: bal.stttt"))
-            || (findings[0].code == "NotPinnable" && after == before),
-        "{findings:#?} {after}"
-    );
+fn d_21_where_a_line_cannot_be_put_safely_the_file_is_left() {
+    let head = MAILBOX.split_once("spec:").unwrap().0;
+    let basis = "basis: {number: 1/x, date: 2026-01-01, issuer: x}";
+    for spec in [
+        format!("spec:\n  <<: {{agencyRef: {{name: stttt}}, fullName: Lê Ba}}\n  {basis}\n"),
+        format!("spec:\n  ? fullName\n  : Lê Ba\n  agencyRef: {{name: stttt}}\n  {basis}\n"),
+    ] {
+        let text = format!("{head}{spec}");
+        let folder = Folder::new().with("m.yaml", &text);
+        let (findings, code) = pin(&folder, &[]);
+        assert_eq!((findings.len(), code), (1, 1), "{findings:#?}");
+        findings[0].is("NotPinnable", "m.yaml:5:1", "spec.localPart");
+        assert!(findings[0].message.contains("write spec.localPart: bal.stttt by hand"), "{findings:#?}");
+        assert_eq!(folder.read("m.yaml"), text);
+    }
 }
 
 #[test]

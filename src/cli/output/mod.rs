@@ -40,10 +40,26 @@ impl Lang {
     }
 }
 
+/// Characters of a message that are shown; JSON has all.
+const SHOWN: usize = 600;
+
 impl Finding {
-    fn text(&self, lang: Lang) -> &str {
-        lang.pick(&self.message, &self.message_vi)
+    /// The message as a terminal may show it: what stood in the file cannot steer it.
+    fn text(&self, lang: Lang) -> String {
+        printable(lang.pick(&self.message, &self.message_vi))
     }
+}
+
+fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in text.chars().enumerate() {
+        if i == SHOWN {
+            out.push('…');
+            break;
+        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
 }
 
 /// Findings in one form; the summary stands only in text for people.
@@ -69,8 +85,11 @@ fn text(findings: &[Finding], lang: Lang) -> String {
             (Lang::Vi, Severity::Warning) => "cảnh báo",
         };
         let rule = if f.rule.is_empty() { f.code.to_string() } else { format!("{}, {}", f.rule, f.code) };
-        let field =
-            if f.path.is_empty() || f.text(lang).contains(&f.path) { String::new() } else { format!("{}: ", f.path) };
+        let field = if f.path.is_empty() || f.text(lang).starts_with(&f.path) {
+            String::new()
+        } else {
+            format!("{}: ", printable(&f.path))
+        };
         let _ = writeln!(out, "{}:{}:{}: {severity}: {field}{} [{rule}]", f.file, f.line, f.column, f.text(lang));
     }
     out
@@ -88,7 +107,7 @@ fn annotation(f: &Finding, lang: Lang) -> String {
         f.line,
         f.column,
         property(&title),
-        message(f.text(lang))
+        message(&f.text(lang))
     )
 }
 
@@ -99,8 +118,17 @@ mod tests {
 
     #[test]
     fn github_annotations_are_escaped() {
-        let finding = Finding::error("a,b:c.yaml", Code::NotYaml, "100 %\nbad", "x").by("R5.2");
-        let line = "::error file=a%2Cb%3Ac.yaml,line=1,col=1,title=NotYaml (R5.2)::100 %25%0Abad\n";
+        let finding = Finding::error("a,b:c.yaml", Code::NotYaml, "100 % bad", "x").by("R5.2");
+        let line = "::error file=a%2Cb%3Ac.yaml,line=1,col=1,title=NotYaml (R5.2)::100 %25 bad\n";
         assert_eq!(annotation(&finding, Lang::En), line);
+    }
+
+    #[test]
+    fn what_stands_in_a_file_cannot_steer_a_terminal() {
+        let finding = Finding::error("a", Code::NotYaml, format!("\u{1b}[31m\n::set{}", "x".repeat(1000)), "x");
+        for out in [text(&[finding.clone()], Lang::En), annotation(&finding, Lang::En)] {
+            assert!(out.contains("\\u{1b}[31m\\n::set") && out.ends_with('\n') && out.lines().count() == 1, "{out}");
+            assert!(out.contains('…') && out.len() < 700, "{out}");
+        }
     }
 }

@@ -164,6 +164,7 @@ impl<'f> Builder<'f> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        let mut twice = None;
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::Seq { items, .. }) => items.push(node),
@@ -171,10 +172,7 @@ impl<'f> Builder<'f> {
                 None => *key = Some((key_text(self.file, &node)?, node.at)),
                 Some((name, _)) if name == "<<" && merge(map, seen, &node) => {}
                 Some((name, key_at)) => match seen.get(&name).copied() {
-                    Some((index, false)) => {
-                        let first = map.entries[index].key_at;
-                        self.findings.push(duplicate(self.file, &name, key_at, first));
-                    }
+                    Some((index, false)) => twice = Some((name, key_at, map.entries[index].key_at)),
                     Some((index, true)) => {
                         seen.insert(name.clone(), (index, false));
                         map.entries[index] = Entry { key: name, key_at, value: node };
@@ -186,7 +184,24 @@ impl<'f> Builder<'f> {
                 },
             },
         }
+        if let Some((name, at, first)) = twice {
+            let path = self.path() + &name;
+            self.findings.push(duplicate(self.file, &path, at, first));
+        }
         Ok(())
+    }
+
+    /// The path of what is open, with what goes between it and a key.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for open in &self.open {
+            match open {
+                Open::Seq { items, .. } => path = format!("{}[{}].", path.trim_end_matches('.'), items.len()),
+                Open::Map { key: Some((key, _)), .. } => path += &format!("{key}."),
+                Open::Map { .. } => {}
+            }
+        }
+        path
     }
 }
 
@@ -217,9 +232,9 @@ fn merge(map: &mut Mapping, seen: &mut Seen, from: &Node) -> bool {
     true
 }
 
-fn duplicate(file: &str, name: &str, at: At, first: At) -> Finding {
+fn duplicate(file: &str, path: &str, at: At, first: At) -> Finding {
     let line = first.line;
-    let message = format!("the key '{name}' stands already in line {line}; remove one of the two");
-    let vi = format!("trường '{name}' đã có ở dòng {line}; vui lòng bỏ một trong hai.");
-    Finding::error(file, Code::DuplicateKey, message, vi).at(at).field(name)
+    let message = format!("{path} stands already in line {line}; remove one of the two");
+    let vi = format!("{path} đã có ở dòng {line}; vui lòng bỏ một trong hai.");
+    Finding::error(file, Code::DuplicateKey, message, vi).at(at).field(path)
 }

@@ -223,6 +223,7 @@ impl Checker<'_> {
     }
 
     fn object(&mut self, field: &Field, map: &Mapping, key_at: At) {
+        self.range(field, map.entries.len(), ["minProperties", "maxProperties"], ("fields", "trường"), key_at);
         let path_of = |key: &str| if field.path.is_empty() { key.to_string() } else { format!("{}.{key}", field.path) };
         let properties = field.schema.get("properties").and_then(Json::as_object);
         let additional = field.schema.get("additionalProperties").filter(|a| a.is_object());
@@ -278,5 +279,64 @@ pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> (St
     match near {
         Some((_, name)) => (format!(" (did you mean {name}?)"), format!(" (có phải ý là {name}?)")),
         None => (String::new(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `check` looks at, and what says nothing about a value.
+    const KNOWN: &[&str] = &[
+        "type",
+        "properties",
+        "additionalProperties",
+        "items",
+        "required",
+        "enum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "minimum",
+        "maximum",
+        "minProperties",
+        "maxProperties",
+        "format",
+        "nullable",
+        "description",
+        "title",
+        "default",
+        "x-kubernetes-list-type",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-validations",
+        "x-kubernetes-preserve-unknown-fields",
+    ];
+
+    fn words<'s>(schema: &'s Json, found: &mut Vec<&'s str>) {
+        let Some(map) = schema.as_object() else { return };
+        found.extend(map.keys().map(String::as_str));
+        for child in map.get("properties").and_then(Json::as_object).into_iter().flat_map(|p| p.values()) {
+            words(child, found);
+        }
+        for key in ["items", "additionalProperties"] {
+            map.get(key).into_iter().for_each(|child| words(child, found));
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_schemas_is_checked() {
+        let mut found = Vec::new();
+        crate::cli::kinds::all().iter().for_each(|kind| words(&kind.schema, &mut found));
+        found.retain(|word| !KNOWN.contains(word));
+        assert!(found.is_empty(), "`check` does not look at {found:?}");
+    }
+
+    #[test]
+    fn the_rule_of_a_field_stands_in_its_description() {
+        assert_eq!(rule_in("The document it rests on (R5.2)."), Some("R5.2"));
+        assert_eq!(rule_in("The local part, pinned (D-21): never derived again."), Some("D-21"));
+        assert_eq!(rule_in("Largest (decoded) attachment (R7.3.b: the limit is more)."), Some("R7.3.b"));
+        assert_eq!(rule_in("Reason (Root) of it"), None);
     }
 }
