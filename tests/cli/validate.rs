@@ -79,6 +79,15 @@ fn cel_rules_of_the_kinds_are_checked_offline() {
 }
 
 #[test]
+fn a_rule_says_nothing_where_the_fields_it_rests_on_are_wrong() {
+    let found =
+        Folder::new().with("u.yaml", AGENCY.replace("name: stttt", "name: u").replace("Province", "Provinc")).only();
+    found.is("NotAllowed", "u.yaml:7:10", "spec.level");
+    let empty = with("{number: 12/STTTT-VP, ", "{").only();
+    empty.is("MissingField", "m.yaml:8:3", "spec.basis.number");
+}
+
+#[test]
 fn schemas_of_the_kinds_are_checked_offline() {
     let policy = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: QuotaPolicy\nmetadata: {name: p}\nspec:\n  systemRef: {name: gialai}\n  storage: 5Gi\n  maxAttachment: 25M\n  warnAtPercent: [80, 101]\n  priority: x\n";
     let (findings, _) = Folder::new().with("p.yaml", policy).validate(&[]);

@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_stands_in_a_file_cannot_steer_a_terminal() {
         let finding = Finding::error("a", Code::NotYaml, format!("\u{1b}[31m\n::set{}", "x".repeat(1000)), "x");
-        for out in [text(&[finding.clone()], Lang::En), annotation(&finding, Lang::En)] {
+        for out in [text(std::slice::from_ref(&finding), Lang::En), annotation(&finding, Lang::En)] {
             assert!(out.contains("\\u{1b}[31m\\n::set") && out.ends_with('\n') && out.lines().count() == 1, "{out}");
             assert!(out.contains('…') && out.len() < 700, "{out}");
         }
