@@ -156,6 +156,17 @@ fn d_01_a_derived_address_that_is_reserved_is_told() {
 }
 
 #[test]
+fn d_01_the_name_of_an_agency_is_told_once_and_not_at_its_units() {
+    let parent = AGENCY.replace("name: stttt", "name: p").replace("Sở Thông tin và Truyền thông\n", "Sở §\n");
+    let unit =
+        AGENCY.replace("name: stttt", "name: u").replace("level: Province", "level: Unit\n  parentRef: {name: p}");
+    let found = Folder::new().with("p.yaml", parent).with("u.yaml", unit).only();
+    found.is("SymbolInName", "p.yaml:8:9", "spec.name");
+    let mailbox = with("{name: stttt}", "{name: gone}");
+    assert_eq!(mailbox.only().code, "ReferenceNotFound", "nothing is said of an address that cannot be known");
+}
+
+#[test]
 fn d_05_one_written_address_for_two_is_told() {
     let pinned = MAILBOX.replace("  basis", "  localPart: an.stttt\n  basis");
     let alias = MAILBOX.replace("nv-1", "nv-2").replace("  basis", "  aliases: [an.stttt]\n  basis");

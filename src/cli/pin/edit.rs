@@ -127,3 +127,24 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::naming::LocalPart;
+
+    const TEXT: &str =
+        "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: Mailbox\nmetadata: {name: a}\nspec:\n  fullName: Lê An\n";
+
+    #[test]
+    fn a_text_that_changed_since_it_was_read_is_left() {
+        let mut tree = Tree::default();
+        tree.take("f", TEXT.as_bytes());
+        let pin = Pin { object: &tree.objects[0], local_part: LocalPart::parse("anl.x", "").expect("local part") };
+        let pins = [pin];
+        assert_eq!(pinned(TEXT, &pins), Ok(format!("{TEXT}  localPart: anl.x\n")));
+        let changed = TEXT.replace("kind", "# by somebody else: 1\nkind");
+        assert_eq!(pinned(&changed, &pins), Err(no_place()));
+        assert_eq!(pinned("", &pins), Err(no_place()));
+    }
+}

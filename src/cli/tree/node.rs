@@ -166,3 +166,25 @@ impl Mapping {
         self.entries.iter().find(|entry| entry.key == key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::yaml::documents;
+
+    #[test]
+    fn a_field_that_is_missing_stands_where_the_nearest_field_above_it_stands() {
+        let text = "kind: x\nspec:\n  list: [a, b]\n  name: {}\n";
+        let node = documents("f", text, &mut Vec::new()).remove(0).root;
+        for (path, place) in [
+            ("spec.list[1]", (3, 13)),
+            ("spec.list[7]", (3, 3)),
+            ("spec.list", (3, 9)),
+            ("spec.name.first", (4, 3)),
+            ("spec.gone.deep", (2, 1)),
+            ("gone", (1, 1)),
+        ] {
+            let at = node.place(path);
+            assert_eq!((at.line, at.column), place, "{path}");
+        }
+    }
+}
