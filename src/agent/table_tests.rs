@@ -1,0 +1,146 @@
+use super::*;
+
+const HASH: &str = "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+
+fn account(mailbox: &str, local: &str) -> Account {
+    Account {
+        mailbox: mailbox.into(),
+        address: format!("{local}@x.vn"),
+        aliases: vec![],
+        password_hash: HASH.into(),
+        access: Access::Open,
+        quota_bytes: 10,
+        max_message_bytes: 5,
+    }
+}
+
+fn request(upsert: Vec<Account>) -> ApplyRequest {
+    ApplyRequest { system: System { domain: "x.vn".into(), postmaster: None }, upsert, remove: vec![] }
+}
+
+fn table() -> (tempfile::TempDir, Table) {
+    let folder = tempfile::tempdir().expect("folder");
+    let table = Table::open(&folder.path().join("mail.sqlite")).expect("table");
+    (folder, table)
+}
+
+fn one(table: &Table, query: &str) -> Option<String> {
+    table.db.query_row(query, [], |r| r.get(0)).optional().expect(query)
+}
+
+#[test]
+fn readers_need_no_write_permission_so_there_is_no_wal() {
+    let (_folder, table) = table();
+    assert_eq!(one(&table, "PRAGMA journal_mode").as_deref(), Some("delete"));
+}
+
+#[test]
+fn postmaster_and_abuse_are_there_on_a_fresh_system_and_nobody_logs_in_as_them() {
+    let (_folder, mut table) = table();
+    table.apply(&request(vec![])).expect("applied");
+    assert_eq!(
+        one(&table, "SELECT address FROM accounts WHERE locked AND password IS NULL").as_deref(),
+        Some("postmaster@x.vn")
+    );
+    assert_eq!(
+        one(&table, "SELECT destination FROM aliases WHERE source = 'abuse@x.vn'").as_deref(),
+        Some("postmaster@x.vn")
+    );
+    assert!(table.digests().expect("digests").accounts.is_empty(), "the operator does not know of it");
+    let mut to_a_person = request(vec![]);
+    to_a_person.system.postmaster = Some("a@x.vn".into());
+    table.apply(&to_a_person).expect("applied");
+    for source in ["postmaster", "abuse"] {
+        let query = format!("SELECT destination FROM aliases WHERE source = '{source}@x.vn'");
+        assert_eq!(one(&table, &query).as_deref(), Some("a@x.vn"), "{source}");
+    }
+}
+
+#[test]
+fn what_was_written_is_told_by_its_digest_and_survives_a_restart() {
+    let (folder, mut table) = table();
+    let a = account("nv-1", "a");
+    table.apply(&request(vec![a.clone()])).expect("applied");
+    drop(table);
+    let table = Table::open(&folder.path().join("mail.sqlite")).expect("again");
+    assert_eq!(table.digests().expect("digests").accounts, [("nv-1".to_string(), a.digest())]);
+    assert_eq!(table.revision().expect("revision"), 1);
+}
+
+#[test]
+fn r6_1_a_lock_a_new_password_and_a_new_address_end_sessions_and_a_quota_does_not() {
+    let (_folder, mut table) = table();
+    table.apply(&request(vec![account("nv-1", "a")])).expect("applied");
+    let mut kicks = |changed: Account| table.apply(&request(vec![changed])).expect("applied").kick;
+    assert!(kicks(Account { quota_bytes: 99, ..account("nv-1", "a") }).is_empty());
+    assert_eq!(kicks(Account { access: Access::Locked, ..account("nv-1", "a") }), ["a@x.vn"]);
+    assert!(kicks(account("nv-1", "a")).is_empty(), "an unlock ends nothing");
+    let other = HASH.replace("MDEy", "MTEy");
+    assert_eq!(kicks(Account { password_hash: other, ..account("nv-1", "a") }), ["a@x.vn"]);
+    assert_eq!(kicks(account("nv-1", "b")), ["a@x.vn"]);
+}
+
+#[test]
+fn d_05_an_address_of_somebody_else_is_refused_and_changes_nothing() {
+    let (_folder, mut table) = table();
+    let holder = Account { aliases: vec!["alias@x.vn".into()], ..account("nv-1", "a") };
+    table.apply(&request(vec![holder.clone()])).expect("applied");
+    for local in ["a", "alias"] {
+        let applied = table.apply(&request(vec![account("nv-2", local)])).expect("applied");
+        assert_eq!(applied.refused.len(), 1, "{local}");
+    }
+    assert_eq!(table.digests().expect("digests").accounts, [("nv-1".to_string(), holder.digest())]);
+}
+
+#[test]
+fn an_address_moves_within_one_request_but_not_to_one_that_is_refused() {
+    let (_folder, mut table) = table();
+    table.apply(&request(vec![account("nv-1", "a"), account("nv-2", "b")])).expect("applied");
+    let swapped = table.apply(&request(vec![account("nv-1", "b"), account("nv-2", "a")])).expect("applied");
+    assert!(swapped.refused.is_empty(), "{:?}", swapped.refused);
+    // nv-1 cannot have c of nv-3, so it keeps b, so nv-2 cannot have b.
+    table.apply(&request(vec![account("nv-3", "c")])).expect("applied");
+    let chain = table.apply(&request(vec![account("nv-1", "c"), account("nv-2", "b")])).expect("applied");
+    assert_eq!(chain.refused.len(), 2);
+    assert_eq!(one(&table, "SELECT mailbox FROM accounts WHERE address = 'b@x.vn'").as_deref(), Some("nv-1"));
+}
+
+#[test]
+fn d_14_a_revoked_account_keeps_its_address_and_loses_its_aliases() {
+    let (_folder, mut table) = table();
+    let holder = Account { aliases: vec!["alias@x.vn".into()], ..account("nv-1", "a") };
+    table.apply(&request(vec![holder])).expect("applied");
+    table.apply(&request(vec![Account::revoked("nv-1", "a@x.vn")])).expect("applied");
+    assert_eq!(one(&table, "SELECT address FROM accounts WHERE revoked").as_deref(), Some("a@x.vn"));
+    assert_eq!(one(&table, "SELECT source FROM aliases WHERE mailbox = 'nv-1'"), None);
+    assert_eq!(table.apply(&request(vec![account("nv-2", "a")])).expect("applied").refused.len(), 1);
+}
+
+#[test]
+fn bad_rows_are_refused_one_by_one() {
+    let (_folder, mut table) = table();
+    let bad = [
+        Account { password_hash: "plain".into(), ..account("nv-1", "a") },
+        Account { address: "a@other.vn".into(), ..account("nv-2", "b") },
+        Account { address: "A b@x.vn".into(), ..account("nv-3", "c") },
+        account("../../etc", "d"),
+        account("", "e"),
+    ];
+    let mut all = bad.to_vec();
+    all.push(account("nv-9", "z"));
+    let applied = table.apply(&request(all)).expect("applied");
+    assert_eq!(applied.refused.len(), bad.len(), "{:?}", applied.refused);
+    assert!(applied.refused.iter().all(|r| !r.message.contains("plain")), "R3.1");
+    assert_eq!(table.digests().expect("digests").accounts.len(), 1);
+}
+
+#[test]
+fn the_table_is_complete_only_with_every_account_and_stays_so() {
+    let (_folder, mut table) = table();
+    table.apply(&request(vec![account("nv-1", "a")])).expect("applied");
+    assert!(table.set_complete(2).is_err());
+    assert!(!table.is_complete().expect("read"));
+    table.set_complete(1).expect("complete");
+    table.apply(&request(vec![account("nv-2", "b")])).expect("applied");
+    assert!(table.is_complete().expect("read"));
+}

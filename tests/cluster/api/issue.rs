@@ -1,0 +1,129 @@
+//! An address, an account and a password for each holder, and what that costs.
+
+use std::time::Duration;
+
+use kube::api::DeleteParams;
+
+use super::{AGENCY, SOON, SYSTEM, World};
+use crate::support::operator::{Agent, Operator};
+use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r4_2_a_a_commit_becomes_an_address_an_account_and_a_password() {
+    let Some((world, operator, agent)) = World::running("issue").await else { return };
+    world.person("nv-000123", "Hoàng Thị Như Quỳnh", "").await;
+    let mailbox = wait_ready(&world.mailboxes, "nv-000123", SOON).await;
+    assert_eq!(mailbox.status.and_then(|s| s.address).as_deref(), Some("quynhhtn.stttt@gialai.gov.vn"));
+    let claim = world.claims.get("quynhhtn.stttt").await.expect("claim");
+    assert_eq!(claim.spec.owner_ref.name, "nv-000123");
+    let password = initial_password(&world.client, &world.namespace, "nv-000123").await;
+    assert_eq!(mail_operator::domain::password::check(&password), [], "R9.2");
+    agent
+        .until(
+            "SELECT address FROM accounts WHERE mailbox = 'nv-000123' AND locked = 0",
+            &["quynhhtn.stttt@gialai.gov.vn"],
+        )
+        .await;
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issuing_a_mailbox_costs_three_writes_and_rest_costs_none() {
+    let Some((world, operator, _agent)) = World::running("writes").await else { return };
+    wait_ready(&world.agencies, "stttt", SOON).await;
+    eventually("rest", SOON, || async {
+        let before = operator.writes();
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        if operator.writes() == before { Ok(()) } else { Err("still writing".into()) }
+    })
+    .await;
+    let before = operator.writes();
+    for i in 0..20 {
+        world.person(&format!("nv-{i}"), &format!("Trần Văn {}", word(i)), "").await;
+    }
+    for i in 0..20 {
+        wait_ready(&world.mailboxes, &format!("nv-{i}"), SOON).await;
+    }
+    // The counts of the MailSystem are written once or twice, not per mailbox.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let cost = operator.writes() - before;
+    assert!((60..=63).contains(&cost), "{cost} writes for 20 mailboxes: {:#?}", operator.requests());
+    operator.stop().await;
+    world.end().await;
+}
+
+/// Different given names without collisions.
+fn word(i: usize) -> String {
+    let letters = [
+        "An", "Bình", "Chi", "Dũng", "Giang", "Hà", "Khoa", "Lan", "Minh", "Nam", "Oanh", "Phúc", "Quang", "Sơn",
+        "Tâm", "Uyên", "Vân", "Xuân", "Yến", "Đạt",
+    ];
+    letters[i].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agency_that_comes_later_is_waited_for() {
+    let Some(world) = World::new("later").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    let agent = Agent::start(&world.client, &world.namespace).await;
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    let why = wait_reason(&world.mailboxes, "nv-1", "AgencyNotFound", SOON).await;
+    assert!(why.contains("spec.agencyRef") && why.contains("stttt"), "{why}");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    assert_eq!(world.address("nv-1").await.as_deref(), Some("nguyentd.stttt@gialai.gov.vn"));
+    agent.until("SELECT address FROM accounts WHERE mailbox = 'nv-1'", &["nguyentd.stttt@gialai.gov.vn"]).await;
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_02_d_05_a_newcomer_yields_and_is_told_who_holds_the_address() {
+    let Some((world, operator, _agent)) = World::running("conflict").await else { return };
+    world.person("nv-1", "Trần Huỳnh Tấn Minh", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    world.person("nv-2", "Trương Hoàng Tiến Minh", "").await;
+    let why = wait_reason(&world.mailboxes, "nv-2", "Conflict", SOON).await;
+    assert!(why.contains("minhtht.stttt") && why.contains("Trần Huỳnh Tấn Minh") && why.contains("nv-1"), "{why}");
+    assert_eq!(world.address("nv-1").await.as_deref(), Some("minhtht.stttt@gialai.gov.vn"));
+    // A pin settles it.
+    world.person("nv-2", "Trương Hoàng Tiến Minh", ", localPart: tienminhth.stttt").await;
+    wait_ready(&world.mailboxes, "nv-2", SOON).await;
+    // An alias of somebody else's is refused and harms nothing.
+    world
+        .person(
+            "nv-2",
+            "Trương Hoàng Tiến Minh",
+            ", localPart: tienminhth.stttt, aliases: [minhtht.stttt, minh2.stttt]",
+        )
+        .await;
+    let why = wait_reason(&world.mailboxes, "nv-2", "AliasConflict", SOON).await;
+    assert!(why.contains("spec.aliases[0]"), "{why}");
+    assert_eq!(world.address("nv-2").await.as_deref(), Some("tienminhth.stttt@gialai.gov.vn"));
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_02_an_issued_address_is_claimed_again_when_its_claim_was_deleted() {
+    let Some((world, operator, _agent)) = World::running("reclaim").await else { return };
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    world.person("nv-1", "Trần Đình Nguyện", "").await;
+    eventually("the new name is said", SOON, || async {
+        let conditions = world.mailboxes.get("nv-1").await.expect("nv-1").status.unwrap_or_default().conditions;
+        let reason = conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.reason.clone());
+        if reason.as_deref() == Some("NameChanged") { Ok(()) } else { Err(format!("{reason:?}")) }
+    })
+    .await;
+    world.claims.delete("nguyentd.stttt", &DeleteParams::default()).await.expect("deleted");
+    eventually("claimed again", SOON, || async {
+        world.claims.get("nguyentd.stttt").await.map(drop).map_err(|e| e.to_string())
+    })
+    .await;
+    assert_eq!(world.address("nv-1").await.as_deref(), Some("nguyentd.stttt@gialai.gov.vn"));
+    operator.stop().await;
+    world.end().await;
+}

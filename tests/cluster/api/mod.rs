@@ -1,0 +1,76 @@
+//! Tier 1: kinds, operator and agent on a real API server.
+
+mod account;
+mod deletion;
+mod issue;
+mod refused;
+mod restart;
+
+use std::time::Duration;
+
+use kube::{Api, Client};
+use mail_operator::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
+
+use crate::support::operator::{Agent, Operator};
+use crate::support::{apply, drop_namespace, namespace, tier, wait_ready};
+
+const SOON: Duration = Duration::from_secs(20);
+
+const SYSTEM: &str = "metadata: {name: gialai}\nspec: {domain: gialai.gov.vn, hostname: mail.gialai.gov.vn, dovecot: {replicas: 1, storage: {size: 1Gi}}}";
+const AGENCY: &str = "metadata: {name: stttt}\nspec: {systemRef: {name: gialai}, level: Province, name: Sở Thông tin và Truyền thông, basis: {number: 01/QĐ, date: '2026-01-05', issuer: UBND tỉnh}}";
+
+fn person(name: &str, full_name: &str, more: &str) -> String {
+    format!(
+        "metadata: {{name: {name}}}\nspec: {{agencyRef: {{name: stttt}}, fullName: {full_name}, basis: {{number: 12/VP, date: '2026-02-02', issuer: STTTT}}{more}}}"
+    )
+}
+
+/// One namespace with what a test needs.
+struct World {
+    client: Client,
+    namespace: String,
+    systems: Api<MailSystem>,
+    agencies: Api<Agency>,
+    mailboxes: Api<Mailbox>,
+    policies: Api<QuotaPolicy>,
+    claims: Api<AddressClaim>,
+}
+
+impl World {
+    async fn new(name: &str) -> Option<Self> {
+        let client = tier(&[1]).await?;
+        let namespace = namespace(&client, name).await;
+        Some(Self {
+            systems: Api::namespaced(client.clone(), &namespace),
+            agencies: Api::namespaced(client.clone(), &namespace),
+            mailboxes: Api::namespaced(client.clone(), &namespace),
+            policies: Api::namespaced(client.clone(), &namespace),
+            claims: Api::namespaced(client.clone(), &namespace),
+            client,
+            namespace,
+        })
+    }
+
+    /// With a MailSystem, an Agency, an operator and an agent.
+    async fn running(name: &str) -> Option<(Self, Operator, Agent)> {
+        let world = Self::new(name).await?;
+        apply(&world.systems, SYSTEM).await.expect("system");
+        apply(&world.agencies, AGENCY).await.expect("agency");
+        let operator = Operator::start(world.client.clone(), &world.namespace);
+        let agent = Agent::start(&world.client, &world.namespace).await;
+        wait_ready(&world.mailboxes, "agency-stttt", SOON).await;
+        Some((world, operator, agent))
+    }
+
+    async fn person(&self, name: &str, full_name: &str, more: &str) {
+        apply(&self.mailboxes, &person(name, full_name, more)).await.expect(name);
+    }
+
+    async fn address(&self, name: &str) -> Option<String> {
+        self.mailboxes.get(name).await.expect(name).status.and_then(|s| s.address)
+    }
+
+    async fn end(self) {
+        drop_namespace(&self.client, &self.namespace).await;
+    }
+}
