@@ -11,8 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use crate::controllers::{self, Settings, stop_when};
-
+use crate::controllers::{self, Clock, Settings, stop_when};
 use crate::kube_io::Io;
 use crate::leader::{Elector, Leadership, Term};
 use crate::telemetry::Metrics;
@@ -105,6 +104,7 @@ async fn lead(args: &RunArgs, term: Term, client: Client, metrics: &Metrics, sto
         operator_namespace: args.own_namespace.clone(),
         concurrency: args.concurrency,
         term,
+        clock: Clock::system(),
     };
     let mut namespaces = JoinSet::new();
     for namespace in args.namespaces.clone() {

@@ -113,14 +113,22 @@ pub fn inspect(certificate: &str, key: &str) -> Result<Validity, TlsError> {
     })
 }
 
+/// The DNS names of a certificate; none when it cannot be read.
+pub fn dns_names(certificate: &str) -> Vec<String> {
+    let Ok(chain) = chain(certificate) else { return Vec::new() };
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(&chain[0]) else { return Vec::new() };
+    let Ok(Some(found)) = parsed.subject_alternative_name() else { return Vec::new() };
+    let name = |general: &GeneralName| match general {
+        GeneralName::DNSName(name) => Some((*name).to_string()),
+        _ => None,
+    };
+    found.value.general_names.iter().filter_map(name).collect()
+}
+
 /// Whether a certificate names every one of `names`.
 pub fn covers(certificate: &str, names: &[String]) -> bool {
-    let Ok(chain) = chain(certificate) else { return false };
-    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(&chain[0]) else { return false };
-    let Ok(Some(found)) = parsed.subject_alternative_name() else { return names.is_empty() };
-    let has =
-        |name: &String| found.value.general_names.iter().any(|g| matches!(g, GeneralName::DNSName(n) if n == name));
-    names.iter().all(has)
+    let found = dns_names(certificate);
+    names.iter().all(|name| found.contains(name))
 }
 
 fn roots(authority: &str) -> Result<RootCertStore, TlsError> {

@@ -121,13 +121,17 @@ reasons! {
     CrashLooping,
     /// A volume, ConfigMap or Secret of the pod cannot be mounted.
     MountFailed,
+    /// The API server refuses the mail pod (Pod Security, quota, a webhook); the message says why and what to do.
+    PodRefused,
     /// The pod is being started or replaced.
     PodStarting,
     /// The certificate cannot be read or does not fit its key.
     CertificateUnreadable,
     /// The Secret that spec.tls names does not exist (yet).
     CertificateNotFound,
-    /// The certificate ends soon or has ended.
+    /// The certificate does not name spec.hostname.
+    CertificateNameMismatch,
+    /// The certificate ends soon, has ended or is not good yet.
     CertificateExpiring,
     /// The certificate is made and renewed by the operator.
     SelfSigned,

@@ -26,6 +26,17 @@ pub struct Storage {
     pub storage_class_name: Option<String>,
 }
 
+/// The Pod Security Standard that the mail pod meets; its namespace must admit it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum PodSecurity {
+    /// Nothing runs as root, nothing has a capability; Postfix runs under a preloaded library (ADR 2).
+    #[default]
+    Restricted,
+    /// Postfix runs unaided, as root with SETUID and SETGID; all else as with Restricted. The namespace needs
+    /// `pod-security.kubernetes.io/enforce: baseline`.
+    Baseline,
+}
+
 /// Dovecot + Postfix + rspamd, deployed by the operator.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +53,11 @@ pub struct Dovecot {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 300))]
     pub image: Option<String>,
+    /// The Pod Security Standard that the pod meets: Restricted, or Baseline where the preload of Postfix is not wanted.
+    /// A change replaces the pod; the queue stays.
+    #[serde(default)]
+    #[schemars(default)]
+    pub pod_security: PodSecurity,
 }
 
 fn one() -> i32 {
@@ -192,6 +208,8 @@ impl Default for DefaultQuota {
     status = "MailSystemStatus",
     derive = "PartialEq",
     doc = "One mail domain, the server that the operator deploys for it and how the regulation is set. One per namespace.",
+    validation = Rule::new("!has(self.spec.tls) || !has(self.spec.tls.secretRef) || self.spec.tls.secretRef.name != self.metadata.name + '-tls'")
+        .message("spec.tls.secretRef: the Secret <name>-tls is the operator's own copy; give yours another name"),
     validation = Rule::new("self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')")
         .message("the name of a MailSystem has at most 40 characters and no dot, since Services are named after it"),
     printcolumn(name = "Domain", type_ = "string", json_path = ".spec.domain"),

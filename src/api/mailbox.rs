@@ -98,9 +98,9 @@ pub struct Lock {
     validation = Rule::new("!self.metadata.name.startsWith('agency-') || (has(self.spec.holder) && self.spec.holder == 'Agency')")
         .message("names that begin with agency- are kept for the agencies' own mailboxes: write the staff code, for example nv-000123"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
-    printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name"),
+    printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
-    printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage"),
+    printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Name", type_ = "string", json_path = ".spec.fullName", priority = 1),

@@ -17,7 +17,7 @@ pub use common::{Basis, GROUP, NameRef, VERSION};
 pub use conditions::{ConditionType, Outlook, Reason, condition, set_condition, summarise};
 pub use mail_system::{
     CertManager, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType, FirstAccess, IssuerRef,
-    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, Regulation, Storage, Tls,
+    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Storage, Tls,
 };
 pub use mailbox::{
     EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState, MailboxStatus,

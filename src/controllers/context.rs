@@ -16,6 +16,32 @@ use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
 
+/// Tells the time. Tests move it.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The clock of this machine.
+    pub fn system() -> Self {
+        Self::new(Timestamp::now)
+    }
+
+    /// Any other one.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}
+
 /// What is set for the whole process.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -31,6 +57,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Term of the leader that we are: a mail server refuses what an older one sends.
     pub term: Term,
+    /// The time by which everything is decided.
+    pub clock: Clock,
 }
 
 /// Says what to look at.
@@ -90,7 +118,7 @@ impl Ctx {
 
     /// The time. Decisions get it as an argument.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.settings.clock.now()
     }
 
     /// The MailSystem that is served here: the oldest of the namespace.

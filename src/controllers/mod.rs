@@ -10,5 +10,5 @@ mod quota_policy;
 mod revocation;
 mod runner;
 
-pub use context::Settings;
+pub use context::{Clock, Settings};
 pub use namespace::{Stop, run, stop_when};

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,8 @@ use crate::telemetry::Metrics;
 /// Field manager of everything that the operator applies.
 pub const MANAGER: &str = "mail-operator";
 const LIMIT: Duration = Duration::from_secs(10);
+/// Objects in the answer to one list; what is read here is looked at again and again, the rest comes then.
+const LARGEST_LIST: u32 = 100;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +134,19 @@ impl Io {
     /// Reads one object.
     pub async fn get<K: Object>(&self, name: &str) -> Result<Option<K>, Error> {
         self.call::<K, _>("get", name, self.api::<K>().get_opt(name)).await
+    }
+
+    /// Metadata of every object that `parameters` choose, at most `LARGEST_LIST`.
+    pub async fn list_metadata<K: Object>(&self, parameters: &ListParams) -> Result<Vec<ObjectMeta>, Error> {
+        let (api, parameters) = (self.api::<K>(), parameters.clone().limit(LARGEST_LIST));
+        let found = self.call::<K, _>("list", "", api.list_metadata(&parameters)).await?;
+        Ok(found.items.into_iter().map(|object| object.metadata).collect())
+    }
+
+    /// Every object that `parameters` choose, at most `LARGEST_LIST`.
+    pub async fn list<K: Object>(&self, parameters: &ListParams) -> Result<Vec<K>, Error> {
+        let (api, parameters) = (self.api::<K>(), parameters.clone().limit(LARGEST_LIST));
+        Ok(self.call::<K, _>("list", "", api.list(&parameters)).await?.items)
     }
 
     /// Server-side apply of what is ours.

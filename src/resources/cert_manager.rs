@@ -20,9 +20,9 @@ pub struct CertificateSpec {
 /// The server certificate of a system by an issuer of cert-manager.
 pub fn certificate(plan: &SystemPlan, issuer: &IssuerRef) -> Certificate {
     let spec = CertificateSpec {
-        secret_name: plan.tls_secret.clone(),
+        secret_name: plan.issued_tls(),
         dns_names: vec![plan.hostname.clone()],
         issuer_ref: issuer.clone(),
     };
-    Certificate { metadata: plan.owned(&plan.tls_secret), spec }
+    Certificate { metadata: plan.owned(plan.served_tls()), spec }
 }

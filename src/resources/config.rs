@@ -1,9 +1,10 @@
 //! The configuration of Dovecot, Postfix and rspamd as one immutable ConfigMap whose name carries its hash: a change
 //! rolls the pod, and the old one stays until nobody uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{DKIM_SELECTOR, SystemPlan};
@@ -18,13 +19,14 @@ pub(super) struct File {
     pub path: &'static str,
 }
 
-pub(super) const DOVECOT: [File; 3] = [
+pub(super) const DOVECOT: [File; 4] = [
     File { key: "dovecot.conf", path: "dovecot.conf" },
     File { key: "10-auth.conf", path: "conf.d/10-auth.conf" },
     File { key: "20-quota.conf", path: "conf.d/20-quota.conf" },
+    File { key: "30-sieve.conf", path: "conf.d/30-sieve.conf" },
 ];
 
-pub(super) const POSTFIX: [&str; 8] = [
+pub(super) const POSTFIX: [&str; 9] = [
     "main.cf",
     "master.cf",
     "op-domains.cf",
@@ -33,6 +35,7 @@ pub(super) const POSTFIX: [&str; 8] = [
     "op-senders.cf",
     "op-sasl.cf",
     "op-recipients.cf",
+    "op-forwarders.cf",
 ];
 
 /// Files of rspamd's `local.d`: key without the prefix `rspamd-`.
@@ -45,6 +48,7 @@ pub(super) fn rspamd_local() -> Vec<String> {
         "worker-normal.inc",
         "worker-fuzzy.inc",
         "worker-controller.inc",
+        "rspamd.lua",
     ];
     let off = RSPAMD_OFF.iter().map(|module| format!("{module}.conf"));
     fixed.into_iter().map(String::from).chain(off).collect()
@@ -69,6 +73,24 @@ pub fn config_map(plan: &SystemPlan) -> ConfigMap {
     }
 }
 
+/// Configurations kept beside the current one while the pod has not been replaced: a revision that is on its way may want one.
+const KEPT: usize = 5;
+
+/// Which of `found` (name, time of creation) may go: all that are not current when the pod was replaced (`rolled`), else those
+/// that are neither mounted nor among the newest.
+pub fn superseded(
+    mut found: Vec<(String, Option<Timestamp>)>,
+    current: &str,
+    mounted: &BTreeSet<&str>,
+    rolled: bool,
+) -> Vec<String> {
+    found.retain(|(name, _)| name != current);
+    found.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let kept = if rolled { 0 } else { KEPT };
+    let old = found.into_iter().skip(kept).map(|(name, _)| name);
+    old.filter(|name| rolled || !mounted.contains(name.as_str())).collect()
+}
+
 fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
     let limit = plan.message_limit.0.to_string();
     let fill = |text: &str| {
@@ -82,6 +104,7 @@ fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
         ("dovecot.conf", include_str!("mail/dovecot.conf")),
         ("10-auth.conf", include_str!("mail/10-auth.conf")),
         ("20-quota.conf", include_str!("mail/20-quota.conf")),
+        ("30-sieve.conf", include_str!("mail/30-sieve.conf")),
         ("main.cf", include_str!("mail/main.cf")),
         ("master.cf", include_str!("mail/master.cf")),
         ("op-domains.cf", include_str!("mail/op-domains.cf")),
@@ -90,6 +113,8 @@ fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
         ("op-senders.cf", include_str!("mail/op-senders.cf")),
         ("op-sasl.cf", include_str!("mail/op-sasl.cf")),
         ("op-recipients.cf", include_str!("mail/op-recipients.cf")),
+        ("op-forwarders.cf", include_str!("mail/op-forwarders.cf")),
+        ("rspamd-rspamd.lua", include_str!("mail/rspamd.lua")),
         ("rspamd-dkim_signing.conf", include_str!("mail/rspamd-dkim_signing.conf")),
         ("rspamd-worker-proxy.inc", include_str!("mail/rspamd-worker-proxy.inc")),
         ("rspamd-override-options.inc", include_str!("mail/rspamd-options.inc")),
@@ -129,6 +154,16 @@ mod tests {
         for name in mounted.chain(rspamd_local().into_iter().map(|f| format!("rspamd-{f}"))) {
             assert!(data.contains_key(&name), "{name}");
         }
+    }
+
+    #[test]
+    fn old_configurations_go_when_the_pod_was_replaced_and_are_bounded_until_then() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let found: Vec<_> = (0..10).map(|i| (format!("c{i}"), at(i))).collect();
+        let all = superseded(found.clone(), "c9", &BTreeSet::from(["c1"]), true);
+        assert_eq!(all.len(), 9, "{all:?}");
+        let some = superseded(found, "c9", &BTreeSet::from(["c1"]), false);
+        assert_eq!(some, ["c3", "c2", "c0"], "the mounted one and the newest five stay");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod cert_manager;
 mod config;
 mod dns;
 mod network;
+mod postfix;
 mod secrets;
 mod stateful_set;
 
@@ -11,14 +12,16 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::api::ExposureType;
+use crate::api::{ExposureType, PodSecurity};
 use crate::domain::quota::Bytes;
 
 pub use cert_manager::{Certificate, certificate};
-pub use config::config_map;
+pub use config::{config_map, superseded};
 pub use dns::records;
 pub use network::{PORTS, disruption_budget, network_policy, services};
-pub use secrets::{AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, server_tls};
+pub use secrets::{
+    AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, doveadm_mark, server_tls,
+};
 pub use stateful_set::stateful_set;
 
 /// Value of `app.kubernetes.io/managed-by` on everything that the operator makes.
@@ -62,8 +65,8 @@ pub struct SystemPlan {
     pub exposure: ExposureType,
     /// Annotations of the Services.
     pub exposure_annotations: BTreeMap<String, String>,
-    /// Secret with tls.crt and tls.key.
-    pub tls_secret: String,
+    /// The Pod Security Standard that the pod meets.
+    pub pod_security: PodSecurity,
     /// Largest message that Postfix takes.
     pub message_limit: Bytes,
     /// Host that takes outgoing mail.
@@ -118,6 +121,16 @@ impl SystemPlan {
         }
     }
 
+    /// Secret with the certificate that is served: made here, or a copy of one that was given and found good.
+    pub fn served_tls(&self) -> String {
+        self.child("tls")
+    }
+
+    /// Secret that cert-manager writes.
+    pub fn issued_tls(&self) -> String {
+        self.child("issued-tls")
+    }
+
     /// Names of Secrets and Services.
     pub fn child(&self, suffix: &str) -> String {
         format!("{}-{suffix}", self.name)
@@ -138,7 +151,7 @@ pub(crate) fn example() -> SystemPlan {
         storage_class: None,
         exposure: ExposureType::ClusterIP,
         exposure_annotations: BTreeMap::new(),
-        tls_secret: "gialai-tls".into(),
+        pod_security: PodSecurity::Restricted,
         message_limit: Bytes(1000),
         relay_host: None,
         pull_secrets: vec![],

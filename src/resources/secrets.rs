@@ -6,6 +6,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use super::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MANAGED_BY, SystemPlan};
 use crate::tls::Pair;
@@ -18,10 +19,10 @@ fn secret(metadata: ObjectMeta, kind: &str, data: Vec<(&str, &str)>) -> Secret {
     Secret { metadata, data: Some(data), type_: Some(kind.into()), ..Secret::default() }
 }
 
-/// The mail server's certificate, when the operator makes it.
+/// The certificate that the pod serves.
 pub fn server_tls(plan: &SystemPlan, pair: &Pair) -> Secret {
     let data = vec![("tls.crt", pair.certificate.as_str()), ("tls.key", pair.key.expose_secret())];
-    secret(plan.owned(&plan.tls_secret), "kubernetes.io/tls", data)
+    secret(plan.owned(plan.served_tls()), "kubernetes.io/tls", data)
 }
 
 /// The private authority between operator and agent; mounted nowhere.
@@ -45,6 +46,19 @@ pub fn doveadm(plan: &SystemPlan, key: &SecretString) -> Secret {
         "Opaque",
         vec![("api_key", key.expose_secret()), ("90-secrets.conf", &config)],
     )
+}
+
+/// A short mark of the key in a doveadm Secret: Dovecot reads it only at its start, so the pod carries the mark and is replaced
+/// when it changes. 40 bits of a hash tell nothing about a key of 256.
+pub fn doveadm_mark(secret: &Secret) -> String {
+    let mut hash = Sha256::new();
+    for (name, value) in secret.data.iter().flatten() {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(&value.0);
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(5).map(|b| format!("{b:02x}")).collect()
 }
 
 /// The DKIM key. It outlives the MailSystem: its public half stands in the DNS.

@@ -1,10 +1,11 @@
-//! The mail pod: agent (native sidecar, starts first), Dovecot, rspamd, Postfix. Pod Security `restricted` throughout.
+//! The mail pod: agent (native sidecar, starts first), Dovecot, rspamd, Postfix. Pod Security `restricted` throughout, but for a
+//! Postfix of its own kind (`postfix.rs`).
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
+    Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
     HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference, PersistentVolumeClaim,
     PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
     ResourceRequirements, SeccompProfile, SecretProjection, SecretVolumeSource, SecurityContext, SleepAction, Volume,
@@ -15,20 +16,20 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::network::PORTS;
+use super::postfix::{postfix, prepare_queue};
 use super::{AGENT_PORT, DKIM_SELECTOR, PROBE_PORT, SystemPlan, config};
 
-const VMAIL: i64 = 1000;
-const POSTFIX: i64 = 901;
+pub(super) const VMAIL: i64 = 1000;
 const RSPAMD: i64 = 902;
 
-/// Postfix's master wants uid 0 only in order to give it up; the preload lets it believe so. No /etc/postfix is mounted.
-const START_POSTFIX: &str = "cd /var/spool/postfix && mkdir -p active bounce corrupt defer deferred flush hold incoming \
-    maildrop pid private public saved trace && exec /usr/lib/postfix/sbin/master -i";
 /// rspamd takes 16 s over TERM; the end of PID 1 ends it at once, only counters are lost.
 const START_RSPAMD: &str = "trap 'exit 0' TERM; /usr/bin/rspamd -f -c /etc/rspamd/rspamd.conf & wait $!";
 
-/// The StatefulSet of a system, with the ConfigMap it uses.
-pub fn stateful_set(plan: &SystemPlan, config_map: &str) -> StatefulSet {
+/// Annotation of the pod: `doveadm_mark` of the Secret that Dovecot read at its start.
+const DOVEADM_ANNOTATION: &str = "mail.gialai.gov.vn/doveadm";
+
+/// The StatefulSet of a system, with the ConfigMap and the mark of the doveadm Secret that it uses.
+pub fn stateful_set(plan: &SystemPlan, config_map: &str, doveadm_mark: &str) -> StatefulSet {
     let claim = PersistentVolumeClaim {
         metadata: ObjectMeta { name: Some("data".into()), labels: Some(plan.selector()), ..ObjectMeta::default() },
         spec: Some(PersistentVolumeClaimSpec {
@@ -54,7 +55,11 @@ pub fn stateful_set(plan: &SystemPlan, config_map: &str) -> StatefulSet {
                 when_scaled: Some("Retain".into()),
             }),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(plan.labels()), ..ObjectMeta::default() }),
+                metadata: Some(ObjectMeta {
+                    labels: Some(plan.labels()),
+                    annotations: Some([(DOVEADM_ANNOTATION.to_string(), doveadm_mark.to_string())].into()),
+                    ..ObjectMeta::default()
+                }),
                 spec: Some(pod(plan, config_map)),
             },
             volume_claim_templates: Some(vec![claim]),
@@ -78,14 +83,14 @@ fn pod(plan: &SystemPlan, config_map: &str) -> PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(30),
-        init_containers: Some(vec![agent(plan)]),
+        init_containers: Some(prepare_queue(plan).into_iter().chain([agent(plan)]).collect()),
         containers: vec![dovecot(plan), rspamd(plan), postfix(plan)],
         volumes: Some(volumes(plan, config_map)),
         ..PodSpec::default()
     }
 }
 
-fn container(name: &str, image: &str, user: i64, group: i64, resources: [&str; 3]) -> Container {
+pub(super) fn container(name: &str, image: &str, user: i64, group: i64, resources: [&str; 3]) -> Container {
     let [cpu, memory, limit] = resources;
     Container {
         name: name.into(),
@@ -112,7 +117,7 @@ fn quantities(pairs: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
     pairs.iter().map(|(k, v)| ((*k).to_string(), Quantity((*v).to_string()))).collect()
 }
 
-fn probe(path: &str, period: i32, failures: i32) -> Probe {
+pub(super) fn probe(path: &str, period: i32, failures: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.into()),
@@ -126,12 +131,12 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
     }
 }
 
-fn pause(seconds: i64) -> Option<Lifecycle> {
+pub(super) fn pause(seconds: i64) -> Option<Lifecycle> {
     let sleep = LifecycleHandler { sleep: Some(SleepAction { seconds }), ..LifecycleHandler::default() };
     Some(Lifecycle { pre_stop: Some(sleep), ..Lifecycle::default() })
 }
 
-fn ports(names: &[&str]) -> Option<Vec<ContainerPort>> {
+pub(super) fn ports(names: &[&str]) -> Option<Vec<ContainerPort>> {
     let ports = PORTS.iter().filter(|(name, ..)| names.contains(name));
     Some(
         ports
@@ -144,15 +149,15 @@ fn ports(names: &[&str]) -> Option<Vec<ContainerPort>> {
     )
 }
 
-fn writable(name: &str, path: &str) -> VolumeMount {
+pub(super) fn writable(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.into(), mount_path: path.into(), ..VolumeMount::default() }
 }
 
-fn read_only(name: &str, path: &str) -> VolumeMount {
+pub(super) fn read_only(name: &str, path: &str) -> VolumeMount {
     VolumeMount { read_only: Some(true), ..writable(name, path) }
 }
 
-fn data(folder: &str, path: &str) -> VolumeMount {
+pub(super) fn data(folder: &str, path: &str) -> VolumeMount {
     VolumeMount { sub_path: Some(folder.into()), ..writable("data", path) }
 }
 
@@ -221,28 +226,6 @@ fn rspamd(plan: &SystemPlan) -> Container {
     }
 }
 
-fn postfix(plan: &SystemPlan) -> Container {
-    let env = [("MAIL_CONFIG", "/etc/mail/postfix"), ("LD_PRELOAD", "/usr/lib/postfix/asroot.so")];
-    Container {
-        command: Some(["/bin/sh", "-c", START_POSTFIX].map(String::from).into()),
-        env: Some(
-            env.map(|(name, value)| EnvVar { name: name.into(), value: Some(value.into()), ..EnvVar::default() })
-                .into(),
-        ),
-        ports: ports(&["smtp", "submission", "submissions"]),
-        lifecycle: pause(5),
-        readiness_probe: Some(probe("/ready/postfix", 5, 2)),
-        volume_mounts: Some(vec![
-            data("queue", "/var/spool/postfix"),
-            VolumeMount { read_only: Some(true), ..data("db", "/srv/db") },
-            read_only("postfix", "/etc/mail/postfix"),
-            read_only("tls", "/etc/mail/tls"),
-            writable("var-postfix", "/var/lib/postfix"),
-        ]),
-        ..container("postfix", &plan.mail_image, POSTFIX, VMAIL, ["50m", "64Mi", "512Mi"])
-    }
-}
-
 const MODE: Option<i32> = Some(0o440);
 
 fn item(key: &str, path: &str) -> KeyToPath {
@@ -276,7 +259,7 @@ fn volumes(plan: &SystemPlan, config_map: &str) -> Vec<Volume> {
         config("rspamd-override", vec![item("rspamd-override-options.inc", "options.inc")]),
         config("rspamd-stat", vec![item("rspamd-statistic.conf", "statistic.conf")]),
         secret("auth", plan.child("doveadm"), Some(vec![item("api_key", "api_key")])),
-        secret("tls", plan.tls_secret.clone(), Some(vec![item("tls.crt", "tls.crt"), item("tls.key", "tls.key")])),
+        secret("tls", plan.served_tls(), Some(vec![item("tls.crt", "tls.crt"), item("tls.key", "tls.key")])),
         secret("agent-tls", plan.child("agent-tls"), None),
         secret(
             "dkim",
@@ -312,7 +295,7 @@ mod tests {
     use super::*;
 
     fn template() -> PodSpec {
-        stateful_set(&example(), "c").spec.expect("spec").template.spec.expect("pod")
+        stateful_set(&example(), "c", "m").spec.expect("spec").template.spec.expect("pod")
     }
 
     #[test]
@@ -347,7 +330,7 @@ mod tests {
 
     #[test]
     fn d_14_the_volume_stays_when_the_system_is_deleted() {
-        let policy = stateful_set(&example(), "c")
+        let policy = stateful_set(&example(), "c", "m")
             .spec
             .and_then(|s| s.persistent_volume_claim_retention_policy)
             .expect("policy");

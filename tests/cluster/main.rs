@@ -5,5 +5,6 @@ mod api;
 mod chart;
 mod mail;
 mod node;
+mod sieve;
 mod support;
 mod world;

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::secrets::{Material, agent_name};
 use crate::backend::MailBackend;
@@ -23,7 +23,7 @@ use crate::tls::{self, Role};
 const CLIENT_DAYS: i64 = 30;
 
 /// Applies every child; nothing is sent that was sent before and still stands.
-pub(super) async fn children(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> {
+pub(super) async fn children(plan: &SystemPlan, doveadm_mark: &str, ctx: &Ctx) -> Result<(), Error> {
     let config = resources::config_map(plan);
     let name = config.name_any();
     apply(&config, ctx).await?;
@@ -32,7 +32,7 @@ pub(super) async fn children(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> 
     }
     apply(&resources::network_policy(plan), ctx).await?;
     apply(&resources::disruption_budget(plan), ctx).await?;
-    apply(&resources::stateful_set(plan, &name), ctx).await?;
+    apply(&resources::stateful_set(plan, &name, doveadm_mark), ctx).await?;
     replace_stuck_pod(plan, ctx).await?;
     drop_old_configs(plan, &name, ctx).await
 }
@@ -96,30 +96,45 @@ async fn replace_stuck_pod(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> {
     Ok(())
 }
 
-/// Configurations that no pod uses any more.
+/// Configurations that nobody needs any more: asked once for each configuration, and again when its pod is there.
 async fn drop_old_configs(plan: &SystemPlan, current: &str, ctx: &Ctx) -> Result<(), Error> {
     let set = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == plan.name);
-    let rolled = set
-        .as_ref()
-        .and_then(|s| s.status.as_ref())
-        .is_some_and(|s| s.ready_replicas == Some(1) && s.current_revision == s.update_revision);
-    let seen = set
-        .as_ref()
-        .is_some_and(|s| s.status.as_ref().is_some_and(|status| status.observed_generation == s.metadata.generation));
-    let key = format!("old-configs/{current}");
-    let done = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key);
-    if !rolled || !seen || done {
+    let status = set.as_ref().and_then(|s| s.status.clone()).unwrap_or_default();
+    let seen = set.as_ref().is_some_and(|s| status.observed_generation == s.metadata.generation);
+    let rolled = seen && status.ready_replicas == Some(1) && status.current_revision == status.update_revision;
+    let key = format!("old-configs/{current}/{rolled}");
+    if ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key) {
         return Ok(());
     }
-    let api = ctx.io.api::<ConfigMap>();
     let list = ListParams::default().labels(&format!("{SYSTEM_LABEL}={}", plan.name));
-    let found = tokio::time::timeout(std::time::Duration::from_secs(10), api.list_metadata(&list)).await;
-    let Ok(Ok(found)) = found else { return Ok(()) };
-    for old in found.items.iter().map(ResourceExt::name_any).filter(|n| n != current) {
+    let found = ctx.io.list_metadata::<ConfigMap>(&list).await?;
+    let found = found.into_iter().map(|m| (m.name.unwrap_or_default(), m.creation_timestamp.map(|t| t.0))).collect();
+    let pods = ctx.stores.pods.state();
+    let mounted = pods.iter().flat_map(|pod| pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()));
+    let mounted = mounted.filter_map(|v| v.config_map.as_ref().map(|c| c.name.as_str())).collect();
+    for old in resources::superseded(found, current, &mounted, rolled) {
         ctx.io.delete::<ConfigMap>(&old).await?;
     }
     ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (0, 0));
     Ok(())
+}
+
+/// Why the API server refuses the pod, as it told the StatefulSet's controller; asked only while there is no pod.
+pub(super) async fn refusal(plan: &SystemPlan, ctx: &Ctx) -> Option<String> {
+    let set = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == plan.name)?;
+    let pod = format!("{}-0", plan.name);
+    if ctx.stores.pods.state().iter().any(|p| p.name_any() == pod) {
+        return None;
+    }
+    let uid = set.uid().unwrap_or_default();
+    let list = ListParams::default().fields(&format!("involvedObject.uid={uid},reason=FailedCreate"));
+    match ctx.io.list::<Event>(&list).await {
+        Ok(events) => events.into_iter().max_by_key(|e| e.last_timestamp.as_ref().map(|t| t.0))?.message,
+        Err(error) => {
+            warn!(%error, "why there is no pod is not known");
+            None
+        }
+    }
 }
 
 /// Points the syncer at the agent of the pod that is there now.

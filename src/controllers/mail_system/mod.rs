@@ -1,5 +1,6 @@
 //! MailSystem → keys and certificates, configuration, pod, ways in; and what is to be seen of them.
 
+mod certificate;
 mod effects;
 mod observe;
 mod secrets;
@@ -59,8 +60,10 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     let material = secrets::keep(system, &plan, ctx, now.as_second()).await?;
     // The agent first: locks must arrive whatever becomes of the children.
     effects::follow_agent(&plan, &material, ctx).await?;
-    let children = if material.certificate.is_ok() { effects::children(&plan, ctx).await } else { Ok(()) };
+    let served = material.certificate.served.is_some();
+    let children = if served { effects::children(&plan, &material.doveadm_mark, ctx).await } else { Ok(()) };
     let mut seen = observe::gather(&plan, ctx);
+    seen.pod_refused = effects::refusal(&plan, ctx).await;
     seen.refused = children.as_ref().err().map(ToString::to_string);
     seen.postmaster_missing = postmaster_missing(system, ctx);
     let next = observe::next(&material, &seen, now.as_second());
@@ -135,9 +138,8 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
     Bytes::parse(&spec.default_quota.max_attachment, "spec.defaultQuota.maxAttachment")
         .map_err(|e| format!("R7.3.b: {e}"))?;
     let name = system.name_any();
-    let given = spec.tls.as_ref().and_then(|t| t.secret_ref.as_ref()).map(|r| r.name.clone());
     Ok(SystemPlan {
-        tls_secret: given.unwrap_or_else(|| format!("{name}-tls")),
+        pod_security: spec.dovecot.pod_security,
         name,
         namespace: ctx.io.namespace().into(),
         uid: system.uid().unwrap_or_default(),
@@ -156,6 +158,6 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
     })
 }
 
-/// How long a pass may wait for a change that no watch tells of.
-const SLOW: Duration = Duration::from_secs(600);
+/// How long a pass may wait for a change that no watch tells of: a Secret of spec.tls, or one of ours.
+const SLOW: Duration = Duration::from_secs(60);
 const FAST: Duration = Duration::from_secs(10);

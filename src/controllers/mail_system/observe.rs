@@ -10,9 +10,10 @@ use kube::ResourceExt;
 
 use super::secrets::Material;
 use super::{FAST, SLOW};
-use crate::api::{ConditionType, Endpoint, MailSystemStatus, Outlook, Reason, set_condition, summarise};
+use crate::api::{ConditionType, Endpoint, MailSystemStatus, Outlook, PodSecurity, Reason, set_condition, summarise};
 use crate::backend::{BackendError, Health};
 use crate::controllers::context::Ctx;
+use crate::domain::certificate::Validity;
 use crate::resources::{SystemPlan, records};
 
 /// A volume with less room than this part of it is as good as full.
@@ -30,6 +31,8 @@ pub(super) struct Seen {
     pub revocations: usize,
     /// Why a child could not be applied.
     pub refused: Option<String>,
+    /// Why there is no pod, in the API server's words.
+    pub pod_refused: Option<String>,
     /// Why mail for postmaster goes to nobody.
     pub postmaster_missing: Option<String>,
 }
@@ -47,16 +50,18 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         held,
         revocations: crate::controllers::revocation::held(ctx),
         refused: None,
+        pod_refused: None,
         postmaster_missing: None,
     }
 }
 
 /// When to look again: before a certificate is due, soon while something is not well.
 pub(super) fn next(material: &Material, seen: &Seen, now: i64) -> Duration {
-    if !seen.ready || material.certificate.is_err() || !matches!(seen.health, Health::Reachable(_)) {
+    if !seen.ready || material.certificate.problem.is_some() || !matches!(seen.health, Health::Reachable(_)) {
         return FAST;
     }
-    let due = material.certificate.as_ref().map_or(now, |v| v.renew_at()).min(material.agent.renew_at());
+    let ours = material.certificate.served.filter(|_| material.certificate.self_signed);
+    let due = ours.map_or(i64::MAX, Validity::renew_at).min(material.agent.renew_at());
     Duration::from_secs(u64::try_from((due - now).max(1)).unwrap_or(1)).min(SLOW)
 }
 
@@ -74,12 +79,11 @@ pub(super) fn write(
     status.pod = seen.pod.as_ref().map(|p| p.name_any());
     status.endpoints = endpoints(plan);
     status.dns_records = records(&plan.domain, &plan.hostname, material.dkim_public.as_deref());
-    if let Ok(validity) = &material.certificate {
-        status.certificate_not_after = Timestamp::from_second(validity.not_after).ok().map(Time);
-    }
+    let served = material.certificate.served;
+    status.certificate_not_after = served.and_then(|v| Timestamp::from_second(v.not_after).ok()).map(Time);
     let certificate = certificate(material, seen, now.as_second());
     let agent = agent(seen);
-    let available = available(seen);
+    let available = available(seen, plan);
     let conditions = &mut status.conditions;
     let all = [
         (ConditionType::CertificatesReady, certificate),
@@ -155,22 +159,18 @@ impl Finding {
 }
 
 fn certificate(material: &Material, seen: &Seen, now: i64) -> Finding {
-    let validity = match &material.certificate {
-        Err(problem) => return Finding::stalled(problem.reason, &problem.message),
-        Ok(validity) => validity,
-    };
+    if let Some(problem) = &material.certificate.problem {
+        return Finding::stalled(problem.reason, &problem.message);
+    }
     if let Health::Reachable(state) = &seen.health
         && let Some(error) = &state.certificate_error
     {
         return Finding::stalled(Reason::CertificateUnreadable, format!("the pod cannot use its certificate: {error}"));
     }
-    if material.self_signed {
+    if material.certificate.self_signed {
         return Finding::good(Reason::SelfSigned, "made and renewed by the operator; clients must be told to trust it");
     }
-    if validity.not_after <= now {
-        return Finding::stalled(Reason::CertificateExpiring, "the certificate of spec.tls has ended; renew it now");
-    }
-    if validity.not_after - now < WEEK {
+    if material.certificate.served.is_some_and(|served| served.not_after - now < WEEK) {
         return Finding::good(Reason::CertificateExpiring, "the certificate of spec.tls ends within a week; renew it");
     }
     Finding::good(Reason::Provided, "the certificate of spec.tls is in use")
@@ -196,15 +196,34 @@ fn agent(seen: &Seen) -> Finding {
     }
 }
 
-fn available(seen: &Seen) -> Finding {
+fn available(seen: &Seen, plan: &SystemPlan) -> Finding {
     if seen.ready {
         return Finding::good(Reason::Ready, "the mail pod is ready");
     }
     let Some(pod) = &seen.pod else {
+        if let Some(why) = &seen.pod_refused {
+            return Finding::stalled(Reason::PodRefused, refused_pod(why, plan));
+        }
         return Finding::waiting(Reason::PodStarting, "the mail pod does not exist yet");
     };
     pod_problem(pod)
         .unwrap_or_else(|| Finding::waiting(Reason::PodStarting, format!("pod {} is starting", pod.name_any())))
+}
+
+/// What to do about a pod that the API server refuses.
+fn refused_pod(why: &str, plan: &SystemPlan) -> String {
+    let SystemPlan { name, namespace, .. } = plan;
+    let remedy = match plan.pod_security {
+        PodSecurity::Baseline if why.contains("PodSecurity") => format!(
+            "spec.dovecot.podSecurity is Baseline: kubectl label --overwrite namespace {namespace} \
+             pod-security.kubernetes.io/enforce=baseline, or write Restricted"
+        ),
+        _ => "mend what it names (Pod Security, quota, LimitRange, webhook) in the namespace".to_string(),
+    };
+    format!(
+        "the mail pod is refused: {remedy}. Kubernetes tries again within 17 minutes; at once: kubectl -n {namespace} rollout \
+         restart statefulset {name}. It said: {why}"
+    )
 }
 
 /// What keeps a pod from starting, as the kubelet and the scheduler say it.
@@ -302,6 +321,35 @@ mod tests {
         assert_eq!(pod_problem(&pod(unscheduled)).expect("unscheduled").reason, Reason::Unschedulable);
     }
 
+    fn seen(health: Health) -> Seen {
+        Seen {
+            pod: None,
+            ready: false,
+            health,
+            mailboxes: 0,
+            held: None,
+            revocations: 0,
+            refused: None,
+            pod_refused: None,
+            postmaster_missing: None,
+        }
+    }
+
+    #[test]
+    fn a_pod_that_is_refused_is_said_with_what_to_do() {
+        let why = "create Pod gialai-0 failed: violates PodSecurity \"restricted:latest\"".to_string();
+        let refused = Seen { pod_refused: Some(why.clone()), ..seen(Health::Unknown) };
+        let baseline = SystemPlan { pod_security: PodSecurity::Baseline, ..crate::resources::example() };
+        let finding = available(&refused, &baseline);
+        assert_eq!((finding.reason, finding.waiting), (Reason::PodRefused, false));
+        for needle in ["enforce=baseline", "podSecurity", "thu-cong-vu", &why] {
+            assert!(finding.message.contains(needle), "{needle}: {}", finding.message);
+        }
+        let restricted = available(&refused, &crate::resources::example());
+        assert!(!restricted.message.contains("enforce=baseline"), "{}", restricted.message);
+        assert_eq!(available(&seen(Health::Unknown), &baseline).reason, Reason::PodStarting);
+    }
+
     #[test]
     fn a_full_volume_is_said_before_mail_is_refused() {
         let state = crate::backend::State {
@@ -313,16 +361,6 @@ mod tests {
             total_bytes: 1000,
             certificate_error: None,
         };
-        let seen = Seen {
-            pod: None,
-            ready: true,
-            health: Health::Reachable(state),
-            mailboxes: 0,
-            held: None,
-            revocations: 0,
-            refused: None,
-            postmaster_missing: None,
-        };
-        assert_eq!(agent(&seen).reason, Reason::VolumeFull);
+        assert_eq!(agent(&seen(Health::Reachable(state))).reason, Reason::VolumeFull);
     }
 }

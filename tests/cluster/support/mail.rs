@@ -161,6 +161,58 @@ impl Lines {
     }
 }
 
+/// The certificate that a port with TLS from the start serves, DER.
+pub async fn served_certificate(host: &str, port: u16) -> std::io::Result<Vec<u8>> {
+    let stream = tokio::time::timeout(LIMIT, TcpStream::connect((host, port_now(port)))).await??;
+    let name = ServerName::try_from("mail.gialai.gov.vn").expect("name");
+    let stream = tokio::time::timeout(LIMIT, connector().connect(name, stream)).await??;
+    let found = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    found.map(|leaf| leaf.to_vec()).ok_or_else(|| std::io::Error::other("no certificate"))
+}
+
+/// A ManageSieve dialogue.
+pub struct Sieve {
+    lines: Lines,
+}
+
+impl Sieve {
+    /// Port 4190 with STARTTLS.
+    pub async fn login(host: &str, user: &str, password: &str) -> std::io::Result<Self> {
+        let mut sieve = Self { lines: Lines::plain(host, 4190).await? };
+        sieve.answer().await?;
+        sieve.command("STARTTLS").await?;
+        let mut sieve = Self { lines: sieve.lines.upgrade().await? };
+        sieve.answer().await?;
+        let token = STANDARD.encode(format!("\0{user}\0{password}"));
+        sieve.command(&format!("AUTHENTICATE \"PLAIN\" \"{token}\"")).await?;
+        Ok(sieve)
+    }
+
+    async fn answer(&mut self) -> std::io::Result<String> {
+        let end = |l: &str| ["OK", "NO", "BYE"].iter().any(|word| l.starts_with(word));
+        let mut last = self.lines.until(end).await?.pop().unwrap_or_default();
+        if last.starts_with("OK") {
+            return Ok(last);
+        }
+        // Why, as a literal on the next lines.
+        if last.ends_with('}') {
+            last = self.lines.line().await?;
+        }
+        Err(std::io::Error::other(last))
+    }
+
+    async fn command(&mut self, command: &str) -> std::io::Result<String> {
+        self.lines.send(command).await?;
+        self.answer().await
+    }
+
+    /// Stores a script and makes it the one that runs; what the server says against it is the error.
+    pub async fn activate(&mut self, script: &str) -> std::io::Result<()> {
+        self.command(&format!("PUTSCRIPT \"main\" {{{}+}}\r\n{script}", script.len())).await?;
+        self.command("SETACTIVE \"main\"").await.map(drop)
+    }
+}
+
 /// An SMTP dialogue.
 pub struct Smtp {
     lines: Lines,
@@ -269,6 +321,20 @@ impl Imap {
     /// Waits for a line that the server sends by itself.
     pub async fn unsolicited(&mut self) -> std::io::Result<String> {
         self.lines.line().await
+    }
+
+    /// Headers of every mail of the INBOX.
+    pub async fn headers(&mut self) -> std::io::Result<Vec<String>> {
+        self.command("SELECT INBOX").await?;
+        let lines = self.command("FETCH 1:* BODY.PEEK[HEADER]").await?;
+        let mut mails: Vec<String> = Vec::new();
+        for line in lines {
+            match mails.last_mut() {
+                Some(mail) if !line.starts_with("* ") => mail.push_str(&format!("{line}\n")),
+                _ => mails.push(String::new()),
+            }
+        }
+        Ok(mails)
     }
 
     /// Subjects of the INBOX.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use mail_operator::controllers::{self, Settings, stop_when};
+use mail_operator::controllers::{self, Clock, Settings, stop_when};
 use mail_operator::telemetry::Metrics;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -28,6 +28,11 @@ fn image(variable: &str) -> String {
 impl Operator {
     /// Starts the controllers of one namespace.
     pub fn start(client: Client, namespace: &str) -> Self {
+        Self::start_at(client, namespace, Clock::system())
+    }
+
+    /// The same with another clock.
+    pub fn start_at(client: Client, namespace: &str, clock: Clock) -> Self {
         let metrics = Metrics::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let settings = Settings {
@@ -37,6 +42,7 @@ impl Operator {
             operator_namespace: namespace.into(),
             concurrency: 16,
             term: 1,
+            clock,
         };
         let stop_future = stop_when(async move {
             let _ = stopped.await;
