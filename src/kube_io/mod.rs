@@ -74,6 +74,11 @@ impl Error {
         matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if test(status)))
     }
 
+    /// The API server finds the object itself wrong.
+    pub fn is_invalid(&self) -> bool {
+        self.matches(kube::core::Status::is_invalid)
+    }
+
     /// The kind is not served here, or the Role does not let us write it.
     pub fn is_not_served(&self) -> bool {
         self.matches(|s| s.is_not_found() || s.is_forbidden())

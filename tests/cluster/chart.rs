@@ -99,6 +99,7 @@ async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
         ("Secret", "/secrets"),
         ("ConfigMap", "/configmaps"),
         ("Service", "/services"),
+        ("Event", "/events"),
         ("StatefulSet", "apps/statefulsets"),
         ("NetworkPolicy", "networking.k8s.io/networkpolicies"),
         ("PodDisruptionBudget", "policy/poddisruptionbudgets"),

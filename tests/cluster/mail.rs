@@ -11,6 +11,11 @@ use crate::world::{SOON, World, let_in, person};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_logs_in_sends_and_receives() {
     let Some(world) = World::get().await else { return };
+    sends_and_receives(&world).await;
+}
+
+/// Two people who write to each other.
+pub async fn sends_and_receives(world: &World) {
     let (quynh, secret) = world.person("nv-000123", "Hoàng Thị Như Quỳnh").await;
     assert_eq!(quynh, "quynhhtn.stttt@gialai.gov.vn");
     let (binh, other) = world.person("nv-000124", "Lê Văn Bình").await;
@@ -31,6 +36,11 @@ async fn a_person_logs_in_sends_and_receives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_from_outside_arrives_and_unknown_addresses_and_relay_are_refused() {
     let Some(world) = World::get().await else { return };
+    takes_and_refuses(&world).await;
+}
+
+/// Mail from outside, and what is refused.
+pub async fn takes_and_refuses(world: &World) {
     let (address, password) = world.person("nv-in", "Phạm Thị Dung").await;
     let mut smtp = Smtp::server(&world.mx).await.expect("25");
     let answer = smtp.send("a@example.org", &address, "from outside", "x").await.expect("sent");

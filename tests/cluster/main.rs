@@ -2,6 +2,8 @@
 //! cluster of your own.
 
 mod api;
+mod baseline;
+mod certificates;
 mod chart;
 mod mail;
 mod node;

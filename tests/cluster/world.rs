@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use mail_operator::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
+use mail_operator::controllers::Clock;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -17,6 +18,8 @@ use crate::support::{apply, eventually, initial_password, tier, wait_ready};
 
 pub const NAMESPACE: &str = "thu-cong-vu";
 pub const BROKEN: &str = "hong";
+/// Admits Pod Security baseline.
+pub const BASELINE: &str = "nen-tang";
 pub const SOON: Duration = Duration::from_secs(30);
 pub const START: Duration = Duration::from_secs(180);
 
@@ -25,6 +28,7 @@ static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
 pub struct World {
     pub client: Client,
+    pub namespace: &'static str,
     pub host: String,
     pub mx: String,
     pub mailboxes: Api<Mailbox>,
@@ -53,7 +57,7 @@ pub fn helm(more: &[&str]) -> String {
         format!("image.repository={repository}"),
         format!("image.tag={tag}"),
         format!("mailImage={mail}"),
-        format!("namespaces={{{NAMESPACE},{BROKEN}}}"),
+        format!("namespaces={{{NAMESPACE},{BROKEN},{BASELINE}}}"),
         "resources.requests.cpu=10m".into(),
     ];
     let chart = chart();
@@ -76,32 +80,32 @@ pub fn person(name: &str, full_name: &str, more: &str) -> String {
     )
 }
 
-fn tier_number() -> u8 {
+pub fn tier_number() -> u8 {
     std::env::var("TESTBED_TIER").ok().and_then(|t| t.parse().ok()).unwrap_or(3)
 }
 
 /// Tier 1: the operator in a thread of this process, since each test has a runtime of its own that ends with it.
-async fn run_operator_here() {
+pub fn run_operator_here(namespace: &'static str, clock: Clock) {
     mail::use_ports_of_the_pod();
-    std::thread::spawn(|| {
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.expect("runtime").block_on(async {
             let client = Client::try_default().await.expect("KUBECONFIG");
-            let _operator = Operator::start(client, NAMESPACE);
+            let _operator = Operator::start_at(client, namespace, clock);
             std::future::pending::<()>().await;
         });
     });
 }
 
 async fn install(client: &Client) {
-    for namespace in [NAMESPACE, BROKEN] {
+    for (namespace, standard) in [(NAMESPACE, "restricted"), (BROKEN, "restricted"), (BASELINE, "baseline")] {
         let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace,
-            "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+            "labels": {"pod-security.kubernetes.io/enforce": standard}}});
         let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
         api.patch(namespace, &PatchParams::apply("a-person"), &Patch::Apply(&manifest)).await.expect("namespace");
     }
     if tier_number() == 1 {
-        run_operator_here().await;
+        run_operator_here(NAMESPACE, Clock::system());
     } else {
         helm(&[]);
     }
@@ -111,14 +115,14 @@ async fn install(client: &Client) {
     wait_ready(&systems, "gialai", START).await;
 }
 
-async fn service_address(client: &Client, name: &str) -> String {
-    let services: Api<Service> = Api::namespaced(client.clone(), NAMESPACE);
+async fn service_address(client: &Client, namespace: &str, name: &str) -> String {
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let service = services.get(name).await.expect(name);
     service.spec.and_then(|s| s.cluster_ip).expect("an address")
 }
 
-async fn pod_address(client: &Client) -> String {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+async fn pod_address(client: &Client, namespace: &str) -> String {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     pods.get("gialai-0").await.expect("pod").status.and_then(|s| s.pod_ip).expect("an address")
 }
 
@@ -131,21 +135,36 @@ impl World {
     pub async fn on(tiers: &[u8]) -> Option<Self> {
         let client = tier(tiers).await?;
         INSTALLED.get_or_init(|| install(&client)).await;
+        Some(Self::of(client, NAMESPACE).await)
+    }
+
+    /// The system of a namespace that is Ready.
+    pub async fn of(client: Client, namespace: &'static str) -> Self {
         let (host, mx) = if tier_number() == 1 {
-            let pod = pod_address(&client).await;
+            let pod = pod_address(&client, namespace).await;
             (pod.clone(), pod)
         } else {
-            (service_address(&client, "gialai").await, service_address(&client, "gialai-mx").await)
+            let services = ["gialai", "gialai-mx"].map(|name| service_address(&client, namespace, name));
+            let [host, mx] = services;
+            (host.await, mx.await)
         };
-        Some(Self {
+        Self {
+            namespace,
             host,
             mx,
-            mailboxes: Api::namespaced(client.clone(), NAMESPACE),
-            systems: Api::namespaced(client.clone(), NAMESPACE),
-            policies: Api::namespaced(client.clone(), NAMESPACE),
-            pods: Api::namespaced(client.clone(), NAMESPACE),
+            mailboxes: Api::namespaced(client.clone(), namespace),
+            systems: Api::namespaced(client.clone(), namespace),
+            policies: Api::namespaced(client.clone(), namespace),
+            pods: Api::namespaced(client.clone(), namespace),
             client,
-        })
+        }
+    }
+
+    /// Has the MailSystem looked at now, as `kubectl annotate` does.
+    pub async fn look(&self) {
+        let at = format!("{:x}", rand::random::<u64>());
+        let patch = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": at}}});
+        self.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("annotated");
     }
 
     /// A mailbox that is ready, and its address and password.
@@ -153,7 +172,7 @@ impl World {
         apply(&self.mailboxes, &person(name, full_name, "")).await.expect(name);
         let mailbox = wait_ready(&self.mailboxes, name, SOON).await;
         let address = mailbox.status.and_then(|s| s.address).expect("address");
-        (address, initial_password(&self.client, NAMESPACE, name).await)
+        (address, initial_password(&self.client, self.namespace, name).await)
     }
 
     pub async fn lock(&self, name: &str, full_name: &str) {

@@ -45,21 +45,60 @@ pub(super) async fn keep(system: &MailSystem, plan: &SystemPlan, ctx: &Ctx, now:
             Err(error) => return Err(error),
         }
     } else {
-        let served = self_signed(plan, ctx, known, now).await?;
-        return Ok(Certificate { self_signed: true, served: Some(served), problem: None });
+        return own(plan, ctx, known, now).await;
     };
     match given {
         Ok(pair) => {
-            let served = validity(&pair).map_err(|e| made(&e))?;
-            if known.is_none_or(|known| !same(&known, &pair)) {
-                ctx.io.apply(&resources::server_tls(plan, &pair)).await?;
-            }
-            Ok(Certificate { self_signed: false, served: Some(served), problem: None })
+            let old = known.as_ref().and_then(|known| validity(known).ok());
+            let new = validity(&pair).map_err(|e| made(&e))?;
+            let problem =
+                if known.is_some_and(|known| same(&known, &pair)) { None } else { serve(plan, ctx, &pair).await? };
+            Ok(Certificate::with(false, old, new, problem))
         }
         Err(problem) => {
             let served = known.and_then(|known| validity(&known).ok());
             Ok(Certificate { self_signed: false, served, problem: Some(problem.with(served)) })
         }
+    }
+}
+
+/// Has the pod serve a pair; what a person must do if the Secret for it stands in the way.
+async fn serve(plan: &SystemPlan, ctx: &Ctx, pair: &Pair) -> Result<Option<Problem>, Error> {
+    match ctx.io.apply(&resources::server_tls(plan, pair)).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.is_invalid() => {
+            let message = format!(
+                "Secret '{}' was made by somebody else and cannot be written: {error}; delete it, it is made again",
+                plan.served_tls()
+            );
+            Ok(Some(Problem { reason: Reason::ApplyFailed, message }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The operator's own certificate.
+async fn own(plan: &SystemPlan, ctx: &Ctx, known: Option<Pair>, now: i64) -> Result<Certificate, Error> {
+    let service = format!("{}.{}.svc", plan.name, plan.namespace);
+    let names = [plan.hostname.clone(), service.clone(), format!("{service}.cluster.local")];
+    let old = known.as_ref().and_then(|known| validity(known).ok());
+    if let (Some(known), Some(old)) = (&known, old)
+        && !old.renewal_due(now)
+        && tls::covers(&known.certificate, &names)
+    {
+        return Ok(Certificate { self_signed: true, served: Some(old), problem: None });
+    }
+    let pair = tls::new_self_signed(&plan.hostname, &names, now, DAYS).map_err(|e| made(&e))?;
+    let new = validity(&pair).map_err(|e| made(&e))?;
+    let problem = serve(plan, ctx, &pair).await?;
+    Ok(Certificate::with(true, old, new, problem))
+}
+
+impl Certificate {
+    /// The new one is served, unless there is a problem with it.
+    fn with(self_signed: bool, old: Option<Validity>, new: Validity, problem: Option<Problem>) -> Self {
+        let served = if problem.is_some() { old } else { Some(new) };
+        Self { self_signed, served, problem: problem.map(|p| p.with(served)) }
     }
 }
 
@@ -116,21 +155,6 @@ fn judge(name: &str, secret: Option<&Secret>, hostname: &str, now: i64) -> Resul
         Some(Fault::Ended(at)) => (Reason::CertificateExpiring, format!("ended on {}; put a new one into it", day(at))),
     };
     Err(problem(reason, what))
-}
-
-async fn self_signed(plan: &SystemPlan, ctx: &Ctx, known: Option<Pair>, now: i64) -> Result<Validity, Error> {
-    let service = format!("{}.{}.svc", plan.name, plan.namespace);
-    let names = [plan.hostname.clone(), service.clone(), format!("{service}.cluster.local")];
-    if let Some(known) = known
-        && let Ok(validity) = validity(&known)
-        && !validity.renewal_due(now)
-        && tls::covers(&known.certificate, &names)
-    {
-        return Ok(validity);
-    }
-    let new = tls::new_self_signed(&plan.hostname, &names, now, DAYS).map_err(|e| made(&e))?;
-    ctx.io.apply(&resources::server_tls(plan, &new)).await?;
-    validity(&new).map_err(|e| made(&e))
 }
 
 #[cfg(test)]

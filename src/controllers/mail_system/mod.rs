@@ -88,7 +88,8 @@ fn starting(system: &MailSystem, seen: &observe::Seen, ctx: &Ctx) -> bool {
         .status
         .as_ref()
         .is_some_and(|s| s.observed_generation == system.metadata.generation && s.mailboxes.is_some());
-    let asked = !matches!(seen.health, Health::Unknown) || seen.pod.is_none();
+    let address = seen.pod.as_ref().and_then(|p| p.status.as_ref().and_then(|s| s.pod_ip.as_ref()));
+    let asked = !matches!(seen.health, Health::Unknown) || address.is_none();
     current && !(asked && ctx.syncer.projection().settled())
 }
 

@@ -5,6 +5,7 @@ mod deletion;
 mod issue;
 mod refused;
 mod restart;
+mod system;
 
 use std::time::Duration;
 
