@@ -102,3 +102,32 @@ fn generated_files_are_current() {
     }
     same("docs/reference/codes.md", &mail_operator::cli::codes_table());
 }
+
+/// What `kubectl get mbx` prints for a mailbox of an agency, by the name of the column; states as they are in peace.
+fn cell(column: &str, agency: &str) -> String {
+    match column {
+        "Address" => format!("{}@gialai.gov.vn", agency.replace('-', ".")),
+        "State" => "Active".into(),
+        "Reason" => "Issued".into(),
+        "Ready" => "True".into(),
+        "Age" => "365d".into(),
+        other => panic!("a new column {other}: does it belong into the table that everybody sees?"),
+    }
+}
+
+#[test]
+fn the_table_of_mailboxes_fits_100_columns_with_the_agencies_of_the_province() {
+    let crd = mail_operator::api::crds().into_iter().find(|c| c.spec.names.kind == "Mailbox").expect("Mailbox");
+    let columns = crd.spec.versions[0].additional_printer_columns.clone().unwrap_or_default();
+    let columns: Vec<_> = columns.into_iter().filter(|c| c.priority.unwrap_or(0) == 0).map(|c| c.name).collect();
+    let files = fs::read_dir(root().join("manifests/gialai/agencies")).expect("agencies").flatten();
+    let agencies: Vec<String> =
+        files.map(|f| f.file_name().to_string_lossy().trim_end_matches(".yaml").to_string()).collect();
+    assert!(agencies.len() >= 47, "{}", agencies.len());
+    let widest = |header: &str, of: &dyn Fn(&str) -> String| {
+        agencies.iter().map(|a| of(a).len()).max().unwrap_or(0).max(header.len()) + 3
+    };
+    let name = widest("NAME", &|agency| format!("agency-{agency}"));
+    let all: usize = columns.iter().map(|column| widest(column, &|agency| cell(column, agency))).sum();
+    assert!(name + all <= 100, "{} columns", name + all);
+}

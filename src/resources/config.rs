@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_trusted_for_his_address() {
+        let data = config_map(&example()).data.expect("data");
+        let main = &data["main.cf"];
+        assert!(main.lines().any(|l| l.trim() == "mynetworks ="), "{main}");
+        assert!(data.values().all(|text| !text.contains("permit_mynetworks")));
+    }
+
+    #[test]
     fn a_change_changes_the_name_and_nothing_else_does() {
         let name = |plan: &SystemPlan| config_map(plan).metadata.name;
         let plan = example();
