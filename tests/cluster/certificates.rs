@@ -45,7 +45,7 @@ pub async fn serves(world: &World, pem: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r3_1_a_replaced_certificate_is_served_and_a_bad_one_is_named_and_never_served() {
-    let Some(world) = World::get().await else { return };
+    let Some(world) = World::alone().await else { return };
     let (address, password) = world.person("nv-tls", "Phùng Văn Khóa").await;
     let (mut session, _) = world.login(&address, &password).await;
     session.command("SELECT INBOX").await.expect("selected");

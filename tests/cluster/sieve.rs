@@ -26,7 +26,7 @@ impl World {
         sieve.activate(script).await.expect("a script");
     }
 
-    async fn from_outside(&self, sender: &str, to: &Holder, subject: &str) {
+    async fn deliver(&self, sender: &str, to: &Holder, subject: &str) {
         let mut smtp = Smtp::server(&self.mx).await.expect("25");
         let answer = smtp.send(sender, &to.address, subject, "x").await.expect("sent");
         assert!(answer.starts_with("250"), "{answer}");
@@ -67,7 +67,7 @@ async fn a_script_forwards_inside_the_domain_in_its_holders_name() {
     let from = world.holder("nv-fw1", "Lò Thị Chuyển").await;
     let to = world.holder("nv-fw2", "Lò Văn Nhận").await;
     world.script(&from, &redirect(&to.address)).await;
-    world.from_outside(OUTSIDE, &from, "forwarded").await;
+    world.deliver(OUTSIDE, &from, "forwarded").await;
     let header = world.header(&to, "forwarded").await;
     assert!(header.contains(&format!("Return-Path: <{}>", from.address)), "bounces go to the holder: {header}");
     // Somebody outside may write our domain into From: forwarding must not make that ours by a signature.
@@ -91,10 +91,10 @@ async fn r2_nothing_is_forwarded_out_of_the_province_and_the_mail_stays_with_its
     let Some(world) = World::get().await else { return };
     let holder = world.holder("nv-fw3", "Mai Thị Ngoài").await;
     world.script(&holder, &redirect("someone@example.net")).await;
-    world.from_outside(OUTSIDE, &holder, "for outside").await;
+    world.deliver(OUTSIDE, &holder, "for outside").await;
     world.header(&holder, "for outside").await;
     // A bounce has no sender, as an answer of a script has none.
-    world.from_outside("", &holder, "a bounce").await;
+    world.deliver("", &holder, "a bounce").await;
     world.header(&holder, "a bounce").await;
     // Nor by a notice.
     let mut sieve = Sieve::login(&world.host, &holder.address, &holder.password).await.expect("ManageSieve");
@@ -110,7 +110,7 @@ async fn two_who_forward_to_each_other_lose_no_mail() {
     let two = world.holder("nv-loop2", "Cao Văn Quanh").await;
     world.script(&one, &redirect(&two.address)).await;
     world.script(&two, &redirect(&one.address)).await;
-    world.from_outside(OUTSIDE, &one, "round").await;
+    world.deliver(OUTSIDE, &one, "round").await;
     eventually("it comes to rest", SOON, || async {
         let found = [world.subjects(&one).await, world.subjects(&two).await].concat();
         if found == ["round"] { Ok(()) } else { Err(format!("{found:?}")) }

@@ -1,7 +1,9 @@
 //! One mail system that the tests share: installed by our chart (tier 2), or the operator in this process and the pods
 //! of the testbed (tier 1).
 
+use std::any::Any;
 use std::process::Command;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -10,7 +12,7 @@ use kube::{Api, Client};
 use mail_operator::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
 use mail_operator::controllers::Clock;
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 use crate::support::mail::{self, Imap};
 use crate::support::operator::Operator;
@@ -25,6 +27,11 @@ pub const START: Duration = Duration::from_secs(180);
 
 /// What the tests share: one release, one mail system.
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
+/// Most tests run beside each other; one that has Dovecot reload, which cuts whoever is just logging in, runs alone.
+static TURN: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+/// Held while a test uses the system that all share.
+type Turn = Box<dyn Any + Send + Sync>;
 
 pub struct World {
     pub client: Client,
@@ -35,6 +42,7 @@ pub struct World {
     pub systems: Api<MailSystem>,
     pub policies: Api<QuotaPolicy>,
     pub pods: Api<Pod>,
+    _turn: Turn,
 }
 
 pub fn run(program: &str, args: &[&str]) -> String {
@@ -135,10 +143,18 @@ impl World {
     pub async fn on(tiers: &[u8]) -> Option<Self> {
         let client = tier(tiers).await?;
         INSTALLED.get_or_init(|| install(&client)).await;
-        Some(Self::of(client, NAMESPACE).await)
+        let turn: Turn = Box::new(TURN.clone().read_owned().await);
+        Some(Self { _turn: turn, ..Self::of(client, NAMESPACE).await })
     }
 
-    /// The system of a namespace that is Ready.
+    /// The same, while no other test uses the system.
+    pub async fn alone() -> Option<Self> {
+        let client = Self::get().await?.client;
+        let turn: Turn = Box::new(TURN.clone().write_owned().await);
+        Some(Self { _turn: turn, ..Self::of(client, NAMESPACE).await })
+    }
+
+    /// The system of a namespace that is Ready, which no other test uses.
     pub async fn of(client: Client, namespace: &'static str) -> Self {
         let (host, mx) = if tier_number() == 1 {
             let pod = pod_address(&client, namespace).await;
@@ -157,6 +173,7 @@ impl World {
             policies: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             client,
+            _turn: Box::new(()),
         }
     }
 
