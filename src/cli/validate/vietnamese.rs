@@ -42,6 +42,10 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     ("spec.hostname is", "spec.hostname là tên máy chủ viết chữ thường, ví dụ mail.gialai.gov.vn."),
     ("spec.relayHost is", "spec.relayHost là máy chủ và cổng, ví dụ [relay.gialai.gov.vn]:587."),
+    (
+        "spec.tls.secretRef:",
+        "spec.tls.secretRef: Secret <tên>-tls là bản sao do hệ thống giữ; vui lòng đặt tên khác cho Secret chứng thư.",
+    ),
     ("spec.tls:", "spec.tls: chỉ ghi secretRef hoặc certManager, không ghi cả hai."),
 ];
 
