@@ -5,7 +5,7 @@
 //! ```text
 //! domain       nothing of ours            backend      domain
 //! api          domain                     resources    api, domain
-//! store        api, domain, backend       kube_io      api
+//! store        api, domain, backend       kube_io      api, domain
 //! agent        backend, domain, tls       cli          api, domain, kube_io
 //! tls          domain                     signals, telemetry, config: leaves
 //! controllers  everything above; nothing imports controllers

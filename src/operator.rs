@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use crate::controllers::{self, Clock, Settings, stop_when};
+use crate::controllers::{self, Clock, Readiness, Settings, stop_when};
 use crate::kube_io::Io;
 use crate::leader::{Elector, Leadership, Term};
 use crate::telemetry::Metrics;
@@ -60,8 +60,9 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
     // Retries are ours: per object, with backoff, and seen in its status.
     config.default_retry = false;
     let client = Client::try_from(config)?;
+    let readiness = Readiness::of(&args.namespaces);
     let (leadership, following) = watch::channel(Leadership::Standby);
-    let serving = tokio::spawn(serve(args.listen, metrics.clone(), following.clone()));
+    let serving = tokio::spawn(serve(args.listen, metrics.clone(), following.clone(), readiness.clone()));
     let terminated = stop_when(signals::terminated());
     let elector =
         Elector::new(Io::new(client.clone(), &args.own_namespace, metrics.clone()), &args.lease, &args.identity);
@@ -82,7 +83,7 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
             metrics.leads(true);
             // Who lost the Lease stops in the middle: the next leader may be at work.
             tokio::select! {
-                () = lead(&args, term, client, &metrics, terminated.clone()) => {}
+                () = lead(settings(&args, term, readiness), args.namespaces.clone(), client, &metrics, terminated.clone()) => {}
                 () = lost(following.clone()) => {}
             }
             metrics.leads(false);
@@ -95,9 +96,10 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
     if ended { Err("leadership lost".into()) } else { Ok(()) }
 }
 
-/// Works on every namespace until `stop`, then for a bounded time on what is under way.
-async fn lead(args: &RunArgs, term: Term, client: Client, metrics: &Metrics, stop: controllers::Stop) {
-    let settings = Settings {
+fn settings(args: &RunArgs, term: Term, readiness: Readiness) -> Settings {
+    Settings {
+        readiness,
+        identity: args.identity.clone(),
         mail_image: args.mail_image.clone(),
         agent_image: args.image.clone(),
         pull_secrets: args.pull_secrets.clone(),
@@ -105,9 +107,13 @@ async fn lead(args: &RunArgs, term: Term, client: Client, metrics: &Metrics, sto
         concurrency: args.concurrency,
         term,
         clock: Clock::system(),
-    };
+    }
+}
+
+/// Works on every namespace until `stop`, then for a bounded time on what is under way.
+async fn lead(settings: Settings, served: Vec<String>, client: Client, metrics: &Metrics, stop: controllers::Stop) {
     let mut namespaces = JoinSet::new();
-    for namespace in args.namespaces.clone() {
+    for namespace in served {
         let (client, settings, metrics, stop) = (client.clone(), settings.clone(), metrics.clone(), stop.clone());
         namespaces.spawn(async move { controllers::run(client, &namespace, settings, metrics, stop).await });
     }
@@ -138,13 +144,21 @@ async fn lost(mut following: watch::Receiver<Leadership>) {
     }
 }
 
-/// Probes and metrics. A standby is ready: it would take over.
-async fn serve(address: SocketAddr, metrics: Metrics, following: watch::Receiver<Leadership>) {
+/// Why this replica is not ready. A standby is: it would take over, and fills no cache before.
+fn not_ready(leadership: Leadership, readiness: &Readiness) -> Option<String> {
+    match leadership {
+        Leadership::Standby => None,
+        Leadership::Leading(_) => readiness.missing(),
+        Leadership::Lost => Some("leadership lost".into()),
+    }
+}
+
+/// Probes and metrics.
+async fn serve(address: SocketAddr, metrics: Metrics, following: watch::Receiver<Leadership>, readiness: Readiness) {
     let ready = move || async move {
-        if *following.borrow() == Leadership::Lost {
-            (StatusCode::SERVICE_UNAVAILABLE, "leadership lost\n")
-        } else {
-            (StatusCode::OK, "ok\n")
+        match not_ready(*following.borrow(), &readiness) {
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            None => (StatusCode::OK, "ok\n".into()),
         }
     };
     let routes = Router::new()
@@ -154,5 +168,20 @@ async fn serve(address: SocketAddr, metrics: Metrics, following: watch::Receiver
     let served = async { axum::serve(tokio::net::TcpListener::bind(address).await?, routes).await };
     if let Err(error) = served.await {
         error!(%address, %error, "probes and metrics cannot be served");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_is_ready_when_its_caches_are_filled_and_a_standby_always() {
+        let readiness = Readiness::of(&["thu-cong-vu".into()]);
+        assert_eq!(not_ready(Leadership::Standby, &readiness), None);
+        assert!(not_ready(Leadership::Leading(1), &readiness).is_some_and(|why| why.contains("thu-cong-vu")));
+        assert!(not_ready(Leadership::Lost, &readiness).is_some());
+        readiness.follow("thu-cong-vu", watch::Sender::new(true).subscribe());
+        assert_eq!(not_ready(Leadership::Leading(1), &readiness), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Logs and metrics. Labels are bounded: never the name of a mailbox.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -37,6 +38,11 @@ struct Controller {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Dropped {
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct System {
     namespace: String,
     system: String,
@@ -61,6 +67,9 @@ struct Inner {
     mailboxes: Family<System, Gauge>,
     agent_up: Family<System, Gauge>,
     panics: Family<Controller, Counter>,
+    status_errors: Family<Controller, Counter>,
+    events_dropped: Family<Dropped, Counter>,
+    systems: Mutex<BTreeSet<System>>,
 }
 
 impl Default for Metrics {
@@ -83,6 +92,11 @@ impl Default for Metrics {
         registry.register("agent_up", "1 while the agent of the mail pod answers", agent_up.clone());
         let panics = Family::default();
         registry.register("panics", "Panics that were caught", panics.clone());
+        let status_errors = Family::default();
+        let help = "Failures that could not even be written into the status of their object";
+        registry.register("status_errors", help, status_errors.clone());
+        let events_dropped = Family::default();
+        registry.register("events_dropped", "Events that were not written", events_dropped.clone());
         Self(Arc::new(Inner {
             registry,
             requests,
@@ -93,6 +107,9 @@ impl Default for Metrics {
             mailboxes,
             agent_up,
             panics,
+            status_errors,
+            events_dropped,
+            systems: Mutex::default(),
         }))
     }
 }
@@ -130,6 +147,29 @@ impl Metrics {
         let labels = System { namespace: namespace.into(), system: system.into() };
         self.0.mailboxes.get_or_create(&labels).set(mailboxes);
         self.0.agent_up.get_or_create(&labels).set(i64::from(agent_up));
+        self.0.systems.lock().unwrap_or_else(PoisonError::into_inner).insert(labels);
+    }
+
+    /// Only these systems of a namespace are there: the series of the others end.
+    pub fn keep_systems(&self, namespace: &str, there: &[String]) {
+        self.0.systems.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| {
+            let keep = known.namespace != namespace || there.contains(&known.system);
+            if !keep {
+                self.0.mailboxes.remove(known);
+                self.0.agent_up.remove(known);
+            }
+            keep
+        });
+    }
+
+    /// A failure that could not be written into a status.
+    pub fn status_failed(&self, controller: &'static str) {
+        self.0.status_errors.get_or_create(&Controller { controller }).inc();
+    }
+
+    /// An event that was not written: for lack of room in the `queue`, for its `rate`, or after an `error`.
+    pub fn event_dropped(&self, why: &'static str) {
+        self.0.events_dropped.get_or_create(&Dropped { why }).inc();
     }
 
     /// OpenMetrics text.
@@ -137,5 +177,22 @@ impl Metrics {
         let mut text = String::new();
         let _ = encode(&mut text, &self.0.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_of_a_system_end_with_it() {
+        let metrics = Metrics::default();
+        metrics.system("a", "one", 3, true);
+        metrics.system("b", "two", 4, true);
+        metrics.keep_systems("a", &["one".into()]);
+        assert!(metrics.text().contains("one"));
+        metrics.keep_systems("a", &[]);
+        let text = metrics.text();
+        assert!(!text.contains("one") && text.contains("two"), "{text}");
     }
 }

@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("signals", &[]),
     ("telemetry", &[]),
     ("resources", &["api", "domain", "tls"]),
-    ("kube_io", &["api", "telemetry"]),
+    ("kube_io", &["api", "domain", "telemetry"]),
     ("store", &["api", "domain", "backend", "telemetry"]),
     ("agent", &["backend", "domain", "tls", "signals"]),
     ("leader", &["domain", "kube_io"]),

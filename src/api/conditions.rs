@@ -4,6 +4,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use crate::domain::text::cut;
+
+/// Bytes of a message; people read no more, and an Event takes no more.
+const MESSAGE: usize = 1024;
+
 /// Types of conditions. `Ready` is the summary; `Reconciling` and `Stalled` are there only while true, as kstatus wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionType {
@@ -91,7 +96,8 @@ reasons! {
     DomainChanged,
     /// spec.postmasterRef names a Mailbox that does not exist or has no address.
     PostmasterNotFound,
-    /// The API server refuses a child of the MailSystem; the message says which and why.
+    /// The API server refuses a write that this object needs, or does not answer for long; the message says which, why and what
+    /// to do.
     ApplyFailed,
     /// More Mailboxes vanished at once than the brake allows; their revocation waits for a person.
     RevocationHeld,
@@ -171,17 +177,11 @@ pub fn condition(
     generation: i64,
     now: Timestamp,
 ) -> Condition {
-    let mut message: String = message.into();
-    if message.len() > 1024 {
-        let end = (0..=1020).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-    }
     Condition {
         type_: kind.as_str().to_string(),
         status: if status { "True" } else { "False" }.to_string(),
         reason: reason.as_str().to_string(),
-        message,
+        message: cut(&message.into(), MESSAGE),
         observed_generation: Some(generation),
         last_transition_time: Time(now),
     }

@@ -52,6 +52,18 @@ pub enum LockReason {
 }
 
 impl LockReason {
+    /// The text in `reasons[]`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "Inactive",
+            Self::Compromised => "Compromised",
+            Self::LostPassword => "LostPassword",
+            Self::SpamOrMalware => "SpamOrMalware",
+            Self::ProhibitedUse => "ProhibitedUse",
+            Self::DefaultPassword => "DefaultPassword",
+        }
+    }
+
     /// The point of the regulation.
     pub fn rule(self) -> &'static str {
         match self {

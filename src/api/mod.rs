@@ -10,6 +10,7 @@ mod conditions;
 mod mail_system;
 mod mailbox;
 mod quota_policy;
+mod status;
 
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep};
@@ -24,6 +25,7 @@ pub use mailbox::{
     StructuredName,
 };
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
+pub use status::ObjectStatus;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

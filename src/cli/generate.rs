@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::api::{self, Reason};
+use crate::domain::events::ONLY_EVENTS;
 
 use super::Code;
 
@@ -30,6 +31,10 @@ pub fn codes_table() -> String {
     for (reason, meaning) in all {
         let _ = writeln!(text, "| `{}` | {} |", reason.as_str(), meaning.trim());
     }
+    text += "\n# Reasons of events\n\nThose of condition Ready, and these.\n\n| Reason | Meaning |\n|---|---|\n";
+    for (reason, meaning) in ONLY_EVENTS {
+        let _ = writeln!(text, "| `{reason}` | {meaning} |");
+    }
     text += "\n# Codes of findings\n\nOf `kubectl mail validate` and `pin`, beside those that the rules of names bring.\n\n| Code | Meaning |\n|---|---|\n";
     let mut all: Vec<_> = Code::ALL.to_vec();
     all.sort_by_key(|(code, _)| code.as_str());
@@ -37,4 +42,16 @@ pub fn codes_table() -> String {
         let _ = writeln!(text, "| `{}` | {} |", code.as_str(), meaning.trim());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_means_one_thing() {
+        for (event, _) in ONLY_EVENTS {
+            assert!(Reason::ALL.iter().all(|(reason, _)| reason.as_str() != *event), "{event}");
+        }
+    }
 }

@@ -63,9 +63,10 @@ pub(super) async fn on_system(ctx: &Ctx, seen: &mut Seen<MailSystem>, change: Ch
         }
         Change::Deleted(object) => {
             seen.forget(&object);
+            keep_series(ctx);
             (object, true)
         }
-        Change::Listed => return,
+        Change::Listed => return keep_series(ctx),
     };
     if !changed || !synced(ctx) {
         return;
@@ -81,6 +82,12 @@ pub(super) async fn on_system(ctx: &Ctx, seen: &mut Seen<MailSystem>, change: Ch
         ctx.triggers.policies.fire(&policy.name_any()).await;
     }
     all_mailboxes(ctx).await;
+}
+
+/// Metrics of systems that are gone end.
+fn keep_series(ctx: &Ctx) {
+    let there: Vec<String> = ctx.stores.systems.state().iter().map(|s| s.name_any()).collect();
+    ctx.metrics.keep_systems(ctx.io.namespace(), &there);
 }
 
 pub(super) async fn on_agency(ctx: &Ctx, seen: &mut Seen<Agency>, change: Change<Agency>) {

@@ -8,10 +8,11 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::watch;
 
+use super::readiness::Readiness;
 use crate::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
-use crate::kube_io::Io;
+use crate::kube_io::{Io, Recorder};
 use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
@@ -45,6 +46,10 @@ impl std::fmt::Debug for Clock {
 /// What is set for the whole process.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Told which namespaces can be served.
+    pub readiness: Readiness,
+    /// Name of this replica, in its events.
+    pub identity: String,
     /// Image of Dovecot, Postfix and rspamd where a MailSystem names none.
     pub mail_image: String,
     /// The operator's own image, for the agent.
@@ -78,6 +83,7 @@ pub(crate) struct Ctx {
     pub triggers: Triggers,
     pub syncer: Arc<Syncer>,
     pub metrics: Metrics,
+    pub events: Recorder,
     index: Mutex<Index>,
     unsettled: Mutex<Option<BTreeSet<String>>>,
     /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
@@ -96,6 +102,11 @@ impl Ctx {
         syncer: Arc<Syncer>,
         metrics: Metrics,
     ) -> Self {
+        let synced = watch::Sender::new(false);
+        settings.readiness.follow(io.namespace(), synced.subscribe());
+        let (events, writer) = Recorder::new(io.clone(), &settings.identity);
+        // It ends with the recorder, after what was recorded is written.
+        tokio::spawn(writer);
         Self {
             io,
             settings,
@@ -103,11 +114,12 @@ impl Ctx {
             triggers,
             syncer,
             metrics,
+            events,
             index: Mutex::default(),
             unsettled: Mutex::new(None),
             applied: Mutex::default(),
             revocations: Mutex::default(),
-            synced: watch::Sender::new(false),
+            synced,
         }
     }
 

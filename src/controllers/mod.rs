@@ -3,12 +3,16 @@
 mod agency;
 mod changes;
 mod context;
+mod failure;
 mod mail_system;
 mod mailbox;
 mod namespace;
 mod quota_policy;
+mod readiness;
 mod revocation;
 mod runner;
+mod status;
 
 pub use context::{Clock, Settings};
 pub use namespace::{Stop, run, stop_when};
+pub use readiness::Readiness;

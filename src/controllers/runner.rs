@@ -1,7 +1,6 @@
 //! How every controller runs: bounded, each object for itself, a panic harms no other, backoff per object.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use kube::Resource;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::context::Ctx;
+use super::failure;
+use super::status::Kind;
 use crate::domain::backoff;
+use crate::domain::refusal::Failure;
 use crate::kube_io;
 
 /// A reconcile may not take longer.
@@ -41,11 +42,25 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// What kind of failure it is.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Kube(error) => match error.class() {
+                kube_io::Class::Conflict => Failure::Conflict,
+                kube_io::Class::Forbidden | kube_io::Class::Invalid => Failure::Refused,
+                kube_io::Class::Transient => Failure::Transient,
+            },
+            Self::Other(_) | Self::Timeout => Failure::Transient,
+            Self::Panic(_) => Failure::Bug,
+        }
+    }
+
     fn label(&self) -> &'static str {
         match self {
             Self::Kube(error) => match error.class() {
                 kube_io::Class::Conflict => "conflict",
                 kube_io::Class::Forbidden => "forbidden",
+                kube_io::Class::Invalid => "invalid",
                 kube_io::Class::Transient => "error",
             },
             Self::Other(_) => "error",
@@ -56,16 +71,13 @@ impl Error {
 
     fn delay(&self, attempt: u32) -> Duration {
         let chance = rand::random();
-        match self {
-            Self::Panic(_) => backoff::delay(1, CAP, CAP, chance),
-            Self::Kube(error) if error.class() == kube_io::Class::Forbidden => {
-                backoff::delay(attempt, Duration::from_secs(20), CAP, chance)
-            }
-            Self::Kube(error) if error.class() == kube_io::Class::Conflict => {
-                backoff::delay(attempt, Duration::from_millis(200), CAP, chance)
-            }
-            _ => backoff::delay(attempt, Duration::from_secs(1), CAP, chance),
-        }
+        let base = match self.failure() {
+            Failure::Bug => CAP,
+            Failure::Refused => Duration::from_secs(20),
+            Failure::Conflict => Duration::from_millis(200),
+            Failure::Transient => Duration::from_secs(1),
+        };
+        backoff::delay(attempt, base, CAP, chance)
     }
 }
 
@@ -81,11 +93,35 @@ pub(crate) enum Next {
 /// A pass over one object.
 pub(crate) type Pass<K> = fn(Arc<K>, Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>>;
 
-struct Run<K: Resource<DynamicType = ()>> {
+struct Run<K: Kind> {
     ctx: Arc<Ctx>,
+    store: Store<K>,
     name: &'static str,
     reconcile: Pass<K>,
     attempts: Mutex<HashMap<ObjectRef<K>, u32>>,
+}
+
+impl<K: Kind> Run<K>
+where
+    ObjectRef<K>: Hash + Eq,
+{
+    /// Counts an attempt that failed. What is gone is counted no more.
+    fn failed(&self, object: &ObjectRef<K>) -> u32 {
+        let there = self.store.get(object).is_some();
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !there {
+            attempts.remove(object);
+            return 1;
+        }
+        let attempt = attempts.entry(object.clone()).or_insert(0);
+        *attempt = attempt.saturating_add(1);
+        *attempt
+    }
+
+    /// Attempts that failed since the last one that did not.
+    fn attempt(&self, object: &ObjectRef<K>) -> u32 {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).get(object).copied().unwrap_or(1)
+    }
 }
 
 /// How a controller runs.
@@ -104,10 +140,10 @@ pub(crate) async fn run<K>(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
     reconcile: Pass<K>,
 ) where
-    K: Resource<DynamicType = ()> + Clone + Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: Kind,
     ObjectRef<K>: Hash + Eq,
 {
-    let run = Arc::new(Run { ctx, name: shape.name, reconcile, attempts: Mutex::default() });
+    let run = Arc::new(Run { ctx, store: store.clone(), name: shape.name, reconcile, attempts: Mutex::default() });
     let triggers = stream::unfold(triggers, |mut receiver| async move { receiver.recv().await.map(|r| (r, receiver)) });
     Controller::for_stream(stream::pending(), store)
         .with_config(controller::Config::default().concurrency(shape.concurrency).debounce(shape.debounce))
@@ -124,7 +160,8 @@ pub(crate) async fn run<K>(
 
 async fn guarded<K>(object: Arc<K>, run: Arc<Run<K>>) -> Result<Action, Error>
 where
-    K: Resource<DynamicType = ()> + Send + Sync + 'static,
+    K: Kind,
+    ObjectRef<K>: Hash + Eq,
 {
     let start = Instant::now();
     let work = AssertUnwindSafe((run.reconcile)(object.clone(), run.ctx.clone())).catch_unwind();
@@ -138,8 +175,16 @@ where
     };
     let label = result.as_ref().map_or_else(Error::label, |_| "ok");
     run.ctx.metrics.reconciled(run.name, label, start.elapsed().as_secs_f64());
-    let next = result?;
-    run.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&ObjectRef::from_obj(object.as_ref()));
+    let reference = ObjectRef::from_obj(object.as_ref());
+    let next = match result {
+        Ok(next) => next,
+        Err(error) => {
+            let attempt = run.failed(&reference);
+            failure::report(run.name, object.as_ref(), &error, attempt, &run.store, &run.ctx).await;
+            return Err(error);
+        }
+    };
+    run.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference);
     Ok(match next {
         Next::Change => Action::await_change(),
         Next::After(after) => Action::requeue(after.mul_f64(0.9 + 0.2 * rand::random::<f64>())),
@@ -154,19 +199,15 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 #[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 fn on_error<K>(object: Arc<K>, error: &Error, run: Arc<Run<K>>) -> Action
 where
-    K: Resource<DynamicType = ()> + Send + Sync + 'static,
+    K: Kind,
+    ObjectRef<K>: Hash + Eq,
 {
     let reference = ObjectRef::from_obj(object.as_ref());
-    let attempt = {
-        let mut attempts = run.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let attempt = attempts.entry(reference.clone()).or_insert(0);
-        *attempt = attempt.saturating_add(1);
-        *attempt
-    };
+    let attempt = run.attempt(&reference);
     let delay = error.delay(attempt);
     match error {
         Error::Panic(_) => error!(controller = run.name, object = %reference, %error, "reconcile"),
-        _ if matches!(error, Error::Kube(e) if e.class() == kube_io::Class::Conflict) => {
+        _ if error.failure() == Failure::Conflict => {
             debug!(object = %reference, %error, "reconcile")
         }
         _ => warn!(controller = run.name, object = %reference, attempt, again_in = ?delay, %error, "reconcile"),

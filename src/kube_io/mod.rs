@@ -1,5 +1,8 @@
 //! The only code that calls the API server: every call bounded in time, counted, and classified when it fails.
 
+mod error;
+mod events;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+pub use self::error::{Call, Class, Error};
+pub use self::events::Recorder;
 use crate::telemetry::Metrics;
 
 /// Field manager of everything that the operator applies.
@@ -18,72 +23,6 @@ pub const MANAGER: &str = "mail-operator";
 const LIMIT: Duration = Duration::from_secs(10);
 /// Objects in the answer to one list; what is read here is looked at again and again, the rest comes then.
 const LARGEST_LIST: u32 = 100;
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The API server or the way to it.
-    #[error("{verb} {kind} {name}: {source}")]
-    Api {
-        /// What was tried.
-        verb: &'static str,
-        /// On which kind.
-        kind: String,
-        /// On which object.
-        name: String,
-        /// Why it failed.
-        source: Box<kube::Error>,
-    },
-    /// No answer in time.
-    #[error("{verb} {kind} {name}: no answer from the API server within 10 s")]
-    Timeout {
-        /// What was tried.
-        verb: &'static str,
-        /// On which kind.
-        kind: String,
-        /// On which object.
-        name: String,
-    },
-}
-
-/// What to do about a failed call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Somebody else wrote at the same time: again at once.
-    Conflict,
-    /// The Role lacks a verb: again in minutes.
-    Forbidden,
-    /// Anything else: again with backoff.
-    Transient,
-}
-
-impl Error {
-    /// What to do about it.
-    pub fn class(&self) -> Class {
-        match self {
-            Self::Api { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) if status.is_conflict() => Class::Conflict,
-                kube::Error::Api(status) if status.is_forbidden() => Class::Forbidden,
-                _ => Class::Transient,
-            },
-            Self::Timeout { .. } => Class::Transient,
-        }
-    }
-
-    fn matches(&self, test: impl Fn(&kube::core::Status) -> bool) -> bool {
-        matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if test(status)))
-    }
-
-    /// The API server finds the object itself wrong.
-    pub fn is_invalid(&self) -> bool {
-        self.matches(kube::core::Status::is_invalid)
-    }
-
-    /// The kind is not served here, or the Role does not let us write it.
-    pub fn is_not_served(&self) -> bool {
-        self.matches(|s| s.is_not_found() || s.is_forbidden())
-    }
-}
 
 /// What became of a creation.
 #[derive(Debug)]
@@ -203,8 +142,10 @@ impl Io {
         self.metrics.api_request(verb, &kind, matches!(result, Ok(Ok(_))));
         match result {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(source)) => Err(Error::Api { verb, kind, name: name.into(), source: Box::new(source) }),
-            Err(_) => Err(Error::Timeout { verb, kind, name: name.into() }),
+            Ok(Err(source)) => {
+                Err(Error::Api { call: Call { verb, kind, name: name.into() }, source: Box::new(source) })
+            }
+            Err(_) => Err(Error::Timeout { call: Call { verb, kind, name: name.into() } }),
         }
     }
 }

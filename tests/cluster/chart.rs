@@ -86,6 +86,7 @@ async fn used(world: &World) -> BTreeSet<String> {
 async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
     let Some(world) = World::on(&[2, 3]).await else { return };
     world.person("nv-rbac", "Đinh Văn Quyền").await;
+    world.lock("nv-rbac", "Đinh Văn Quyền").await;
     let policy = "metadata: {name: rbac}\nspec: {systemRef: {name: gialai}, storage: 1Gi, maxAttachment: 1M}";
     apply(&world.policies, policy).await.expect("policy");
     wait_ready(&world.policies, "rbac", SOON).await;
@@ -106,6 +107,7 @@ async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
         ("MailSystem", "mail.gialai.gov.vn/mailsystems"),
         ("Agency", "mail.gialai.gov.vn/agencies"),
         ("QuotaPolicy", "mail.gialai.gov.vn/quotapolicies"),
+        ("Event.events.k8s.io", "events.k8s.io/events"),
     ];
     let mut expected = BTreeSet::new();
     for (kind, resource) in kinds {

@@ -5,6 +5,7 @@ mod api;
 mod baseline;
 mod certificates;
 mod chart;
+mod events;
 mod mail;
 mod node;
 mod sieve;

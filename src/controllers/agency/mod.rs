@@ -13,6 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::context::Ctx;
 use super::runner::{Error, Next};
+use super::status::say;
 use crate::api::{Agency, Holder, Mailbox, MailboxSpec, NameRef};
 use crate::resources::MANAGED_BY;
 use crate::store::{profile, resolve};
@@ -41,9 +42,7 @@ async fn pass(agency: &Agency, ctx: &Ctx) -> Result<Next, Error> {
         keep_mailbox(agency, own.as_deref(), ctx).await?;
     }
     let status = decide::status(agency, &decision, ctx.now());
-    if agency.status.as_ref() != Some(&status) {
-        ctx.io.apply_status(agency, &status).await?;
-    }
+    say(agency, &status, ctx).await?;
     Ok(if decision.waiting() { Next::After(LOOK_AGAIN) } else { Next::Change })
 }
 

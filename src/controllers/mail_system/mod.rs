@@ -15,6 +15,7 @@ use kube::ResourceExt;
 
 use super::context::Ctx;
 use super::runner::{Error, Next};
+use super::status;
 use crate::api::{MailSystem, MailSystemStatus, Outlook, Reason, summarise};
 use crate::backend::{Health, Syncer, System};
 use crate::domain::quota::Bytes;
@@ -73,12 +74,11 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     say(system, ctx, |status, generation, now| observe::write(status, &plan, &material, &seen, generation, now))
         .await?;
     let up = matches!(&*ctx.syncer.health().borrow(), Health::Reachable(_));
-    ctx.metrics.system(
-        &plan.namespace,
-        &plan.name,
-        i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX),
-        up,
-    );
+    let live = i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX);
+    // Series of what was deleted during this pass would stay for ever.
+    if ctx.system().is_some_and(|s| s.uid() == system.uid()) {
+        ctx.metrics.system(&plan.namespace, &plan.name, live, up);
+    }
     children.map(|()| Next::After(next))
 }
 
@@ -103,10 +103,7 @@ async fn say(
     let generation = system.metadata.generation.unwrap_or(0);
     status.observed_generation = Some(generation);
     change(&mut status, generation, ctx.now());
-    if system.status.as_ref() != Some(&status) {
-        ctx.io.apply_status(system, &status).await?;
-    }
-    Ok(())
+    Ok(status::say(system, &status, ctx).await?)
 }
 
 fn tell_syncer(system: &MailSystem, ctx: &Ctx, syncer: &Syncer) {

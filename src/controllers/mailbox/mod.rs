@@ -13,12 +13,12 @@ use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use tracing::info;
 
 use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
 use super::context::Ctx;
 use super::runner::{Error, Next};
+use super::status::say;
 use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
@@ -66,10 +66,7 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let status = status(mailbox, &outcome, now);
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
-    if mailbox.status.as_ref() != Some(&status) {
-        tell(mailbox, &status);
-        ctx.io.apply_status(mailbox, &status).await?;
-    }
+    say(mailbox, &status, ctx).await?;
     Ok(match outcome.problem.or_else(|| outcome.synced.and_then(Result::err)) {
         None => Next::Change,
         Some(problem) if problem.waiting => Next::After(LOOK_AGAIN),
@@ -265,11 +262,4 @@ fn blocks(problem: &Problem) -> bool {
         problem.reason,
         Reason::QuotaPolicyNotFound | Reason::AddressKept | Reason::NameChanged | Reason::InvalidQuota
     )
-}
-
-fn tell(mailbox: &Mailbox, status: &MailboxStatus) {
-    let before = mailbox.status.as_ref().and_then(|s| s.state);
-    if before != status.state {
-        info!(mailbox = mailbox.name_any(), address = status.address, state = ?status.state, "mailbox");
-    }
 }

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 
 use super::context::Ctx;
 use super::runner::{Error, Next};
+use super::status::say;
 use crate::api::{MailSystem, Outlook, QuotaPolicy, QuotaPolicyStatus, Reason, summarise};
 use crate::domain::quota::{Bytes, QuantityError};
 
@@ -18,9 +19,7 @@ pub(super) fn reconcile(policy: Arc<QuotaPolicy>, ctx: Arc<Ctx>) -> BoxFuture<'s
         let name = policy.name_any();
         let mailboxes = ctx.index().policy_counts().get(&name).copied().unwrap_or(0);
         let status = status(&policy, ctx.system().as_deref(), mailboxes, ctx.now());
-        if policy.status.as_ref() != Some(&status) {
-            ctx.io.apply_status(policy.as_ref(), &status).await?;
-        }
+        say(policy.as_ref(), &status, &ctx).await?;
         Ok(Next::Change)
     }
     .boxed()

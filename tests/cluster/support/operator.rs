@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use mail_operator::controllers::{self, Clock, Settings, stop_when};
+use mail_operator::controllers::{self, Clock, Readiness, Settings, stop_when};
 use mail_operator::telemetry::Metrics;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -36,6 +36,8 @@ impl Operator {
         let metrics = Metrics::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let settings = Settings {
+            readiness: Readiness::default(),
+            identity: "tests".into(),
             mail_image: image("MAIL_OPERATOR_MAIL_IMAGE"),
             agent_image: image("MAIL_OPERATOR_IMAGE"),
             pull_secrets: vec![],

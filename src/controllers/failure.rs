@@ -1,0 +1,91 @@
+//! What a pass that failed writes into the status of its object, so that nobody needs the operator's log to see why.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tracing::{debug, warn};
+
+use super::context::Ctx;
+use super::runner::Error;
+use super::status::{Kind, say};
+use crate::api::{ConditionType, ObjectStatus, Outlook, Reason, summarise};
+use crate::domain::refusal::{self, Failure};
+use crate::kube_io::Class;
+
+/// Tells of a failure in the object's status, if it is more than a blip.
+pub(super) async fn report<K: Kind>(
+    controller: &'static str,
+    tried: &K,
+    error: &Error,
+    attempt: u32,
+    store: &Store<K>,
+    ctx: &Ctx,
+) where
+    ObjectRef<K>: std::hash::Hash + Eq,
+{
+    if !refusal::tell(error.failure(), attempt) {
+        return;
+    }
+    if cannot_be_written(error) {
+        return ctx.metrics.status_failed(controller);
+    }
+    // As it is now: the pass may have written, and what is gone or was changed is not spoken of.
+    let Some(object) = store.get(&ObjectRef::from_obj(tried)) else { return };
+    if object.meta().uid != tried.meta().uid || object.meta().generation != tried.meta().generation {
+        return;
+    }
+    let Some(status) = failed(object.as_ref(), error, ctx.now()) else { return };
+    match say(object.as_ref(), &status, ctx).await {
+        Ok(()) => {}
+        Err(error) if error.class() == Class::Conflict => debug!(object = object.name_any(), %error, "status"),
+        Err(error) => {
+            warn!(controller, object = object.name_any(), %error, "a failure cannot be written into the status");
+            ctx.metrics.status_failed(controller);
+        }
+    }
+}
+
+/// It was the status itself that could not be written, for a reason that holds for a shorter one as well.
+fn cannot_be_written(error: &Error) -> bool {
+    matches!(error, Error::Kube(e) if e.call().verb == "patch/status" && e.class() != Class::Invalid)
+}
+
+/// The status that tells of a failure; `None` if it does already.
+fn failed<K: Kind>(object: &K, error: &Error, now: Timestamp) -> Option<K::Status> {
+    let mut status = object.status().cloned().unwrap_or_default();
+    let known = status.conditions().iter().find(|c| c.type_ == ConditionType::Ready.as_str());
+    // A controller that told of it by itself said more.
+    if known.is_some_and(|c| c.reason == Reason::ApplyFailed.as_str() && c.message.contains(&error.to_string())) {
+        return None;
+    }
+    let generation = object.meta().generation.unwrap_or(0);
+    let (outlook, message) = words(error);
+    status.observe(generation);
+    summarise(status.conditions_mut(), outlook, Reason::ApplyFailed, message, generation, now);
+    Some(status)
+}
+
+/// What to say of a failure, and whether it may end by itself.
+fn words(error: &Error) -> (Outlook, String) {
+    match (error, error.failure()) {
+        (Error::Kube(kube), Failure::Refused) => {
+            let remedy = refusal::remedy(&kube.said());
+            let message =
+                format!("the API server refuses this: {error}. To do: {remedy}; it is tried again every few minutes");
+            (Outlook::Stalled, message)
+        }
+        // The text of a panic may hold anything: it stays in the log.
+        (_, Failure::Bug) => {
+            let message =
+                "a bug of the operator was caught here; it is tried again. To do: report it with the operator's log";
+            (Outlook::Stalled, message.into())
+        }
+        _ => {
+            let message = format!(
+                "this fails again and again: {error}. It is tried again by itself and nothing is lost. To do, if it stays: look at \
+                 the API server (kubectl get --raw /readyz?verbose) and at the operator's log"
+            );
+            (Outlook::Waiting, message)
+        }
+    }
+}

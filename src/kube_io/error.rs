@@ -1,0 +1,152 @@
+//! Why a call to the API server failed, and what that means.
+
+use std::fmt;
+
+use crate::domain::text::cut;
+
+/// Bytes of what the API server said that are kept: some answers name every field of an object.
+const SAID: usize = 480;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server or the way to it.
+    #[error("{call}: {}", said(.source))]
+    Api {
+        /// What was tried.
+        call: Call,
+        /// Why it failed.
+        source: Box<kube::Error>,
+    },
+    /// No answer in time.
+    #[error("{call}: no answer from the API server within 10 s")]
+    Timeout {
+        /// What was tried.
+        call: Call,
+    },
+}
+
+/// What was tried on which object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The verb, as RBAC names it; `patch/status` is apart.
+    pub verb: &'static str,
+    /// The kind.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.verb, self.kind, self.name)
+    }
+}
+
+/// What to do about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Somebody else wrote at the same time: again at once.
+    Conflict,
+    /// The Role lacks a verb, or a quota, policy or webhook says no: again in minutes.
+    Forbidden,
+    /// The object is not taken as it is: again in minutes.
+    Invalid,
+    /// Anything else: again with backoff.
+    Transient,
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self.code() {
+            409 => Class::Conflict,
+            403 => Class::Forbidden,
+            400 | 405 | 406 | 413 | 415 | 422 => Class::Invalid,
+            _ => Class::Transient,
+        }
+    }
+
+    /// What was tried.
+    pub fn call(&self) -> &Call {
+        match self {
+            Self::Api { call, .. } | Self::Timeout { call } => call,
+        }
+    }
+
+    /// What the API server said, at most 480 bytes of it.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Api { source, .. } => said(source),
+            Self::Timeout { .. } => "no answer within 10 s".into(),
+        }
+    }
+
+    /// The API server finds the object itself wrong.
+    pub fn is_invalid(&self) -> bool {
+        self.code() == 422
+    }
+
+    /// The kind is not served here, or the Role does not let us write it.
+    pub fn is_not_served(&self) -> bool {
+        matches!(self.code(), 403 | 404)
+    }
+
+    pub(super) fn matches(&self, test: impl Fn(&kube::core::Status) -> bool) -> bool {
+        matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if test(status)))
+    }
+
+    /// The HTTP status; 0 where there was no answer.
+    fn code(&self) -> u16 {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status.code,
+                _ => 0,
+            },
+            Self::Timeout { .. } => 0,
+        }
+    }
+}
+
+/// The sentence of the API server alone, or why there was none.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => cut(&status.message, SAID),
+        kube::Error::Api(status) => format!("HTTP {}", status.code),
+        other => cut(&other.to_string(), SAID),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: u16, message: &str) -> Error {
+        let status = kube::core::Status { code, message: message.into(), ..kube::core::Status::default() };
+        let call = Call { verb: "create", kind: "Secret".into(), name: "nv-1-credentials".into() };
+        Error::Api { call, source: Box::new(kube::Error::Api(Box::new(status))) }
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_may_not() {
+        for (code, class) in [
+            (409, Class::Conflict),
+            (403, Class::Forbidden),
+            (422, Class::Invalid),
+            (400, Class::Invalid),
+            (429, Class::Transient),
+            (500, Class::Transient),
+            (503, Class::Transient),
+            (404, Class::Transient),
+        ] {
+            assert_eq!(error(code, "").class(), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_was_tried_and_what_the_server_said_once_and_bounded() {
+        let text = error(403, "exceeded quota: q").to_string();
+        assert_eq!(text, "create Secret nv-1-credentials: exceeded quota: q");
+        assert!(error(422, &"field ".repeat(1000)).to_string().len() < SAID + 60);
+    }
+}

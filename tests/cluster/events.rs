@@ -1,0 +1,271 @@
+//! Tier 1: what people are told without the operator's log: events of transitions, and refusals of the API server in the
+//! status of the object that needed the call.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Event as OldEvent;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use mail_operator::api::{Agency, MailSystem, Mailbox};
+use serde_json::{Value, json};
+
+use crate::support::operator::{Agent, Operator};
+use crate::support::{apply, drop_namespace, eventually, namespace, tier, wait_ready, wait_reason};
+use crate::world::{AGENCY, SYSTEM, person};
+
+const SOON: Duration = Duration::from_secs(20);
+/// A refused call is tried again after 20 s, spread by a fifth.
+const HEALED: Duration = Duration::from_secs(60);
+
+struct World {
+    client: Client,
+    namespace: String,
+    systems: Api<MailSystem>,
+    agencies: Api<Agency>,
+    mailboxes: Api<Mailbox>,
+    events: Api<Event>,
+    operator: Operator,
+    _agent: Agent,
+}
+
+impl World {
+    /// A system that is served, by an operator that may do what `as_operator` may.
+    async fn running(client: &Client, namespace: &str, as_operator: Client) -> Self {
+        let systems = Api::namespaced(client.clone(), namespace);
+        let agencies = Api::namespaced(client.clone(), namespace);
+        apply(&systems, SYSTEM).await.expect("system");
+        apply(&agencies, AGENCY).await.expect("agency");
+        let operator = Operator::start(as_operator, namespace);
+        let agent = Agent::start(client, namespace).await;
+        let mailboxes = Api::namespaced(client.clone(), namespace);
+        wait_ready(&mailboxes, "agency-stttt", SOON).await;
+        Self {
+            systems,
+            agencies,
+            mailboxes,
+            events: Api::namespaced(client.clone(), namespace),
+            client: client.clone(),
+            namespace: namespace.into(),
+            operator,
+            _agent: agent,
+        }
+    }
+
+    async fn new(name: &str) -> Option<Self> {
+        let client = tier(&[1]).await?;
+        let namespace = namespace(&client, name).await;
+        Some(Self::running(&client, &namespace, client.clone()).await)
+    }
+
+    async fn person(&self, name: &str, full_name: &str, more: &str) {
+        apply(&self.mailboxes, &person(name, full_name, more)).await.expect(name);
+    }
+
+    /// `type reason` of every event about an object of ours, in their order.
+    async fn told(&self, kind: &str, name: &str) -> Vec<String> {
+        let mut all = self.events.list(&ListParams::default()).await.expect("events").items;
+        all.retain(|e| {
+            let about = e.regarding.clone().unwrap_or_default();
+            about.kind.as_deref() == Some(kind) && about.name.as_deref() == Some(name)
+        });
+        all.sort_by_key(|e| e.event_time.as_ref().map(|t| t.0));
+        let text =
+            |e: &Event| format!("{} {}", e.type_.clone().unwrap_or_default(), e.reason.clone().unwrap_or_default());
+        all.iter().map(text).collect()
+    }
+
+    async fn until_told(&self, kind: &str, name: &str, expected: &[&str]) {
+        eventually(&format!("events of {name}"), SOON, || async {
+            let found = self.told(kind, name).await;
+            if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.operator.stop().await;
+        drop_namespace(&self.client, &self.namespace).await;
+    }
+}
+
+/// Applies any object by its JSON.
+async fn put<K>(api: &Api<K>, object: &Value)
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let name = object["metadata"]["name"].as_str().expect("name");
+    api.patch(name, &PatchParams::apply("a-person").force(), &Patch::Apply(object)).await.expect(name);
+}
+
+const LOCK: &str = ", lock: {reasons: [Compromised], basis: {number: 9/CV, date: '2026-03-01', issuer: STTTT}}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_1_a_lock_and_a_conflict_are_told_once_and_an_issue_is_not() {
+    let Some(world) = World::new("events").await else { return };
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    world.person("nv-2", "Trần Đình Nguyên", "").await;
+    wait_reason(&world.mailboxes, "nv-2", "Conflict", SOON).await;
+    world.until_told("Mailbox", "nv-2", &["Warning Conflict"]).await;
+    world.person("nv-1", "Trần Đình Nguyên", LOCK).await;
+    world.until_told("Mailbox", "nv-1", &["Normal Locked"]).await;
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    world.until_told("Mailbox", "nv-1", &["Normal Locked", "Normal Unlocked"]).await;
+    world.person("nv-2", "Trần Đình Nguyên", ", localPart: nguyentd2.stttt").await;
+    world.until_told("Mailbox", "nv-2", &["Warning Conflict", "Normal Issued"]).await;
+    // Looked at again, nothing is told again.
+    for name in ["nv-1", "nv-2"] {
+        let again = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": "now"}}});
+        world.mailboxes.patch(name, &PatchParams::default(), &Patch::Merge(&again)).await.expect(name);
+    }
+    world.person("nv-3", "Lê Văn Tám", "").await;
+    wait_ready(&world.mailboxes, "nv-3", SOON).await;
+    assert_eq!(world.told("Mailbox", "nv-1").await.len(), 2);
+    assert_eq!(world.told("Mailbox", "nv-2").await.len(), 2);
+    assert_eq!(world.told("Mailbox", "nv-3").await, Vec::<String>::new(), "the issue");
+    // What `kubectl describe` asks for.
+    let old: Api<OldEvent> = Api::namespaced(world.client.clone(), &world.namespace);
+    let uid = world.mailboxes.get("nv-1").await.expect("nv-1").metadata.uid.expect("uid");
+    let fields = format!("involvedObject.name=nv-1,involvedObject.kind=Mailbox,involvedObject.uid={uid}");
+    let described = old.list(&ListParams::default().fields(&fields)).await.expect("events").items;
+    let locked = described.iter().find(|e| e.reason.as_deref() == Some("Locked")).expect("Locked");
+    assert!(locked.message.as_deref().is_some_and(|m| m.contains("Compromised (6.2.b) by 9/CV")), "{locked:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agencies_and_systems_tell_of_what_a_person_must_do() {
+    let Some(world) = World::new("events-system").await else { return };
+    let circle = AGENCY.replace("stttt", "vong").replace("level: Province", "level: Unit, parentRef: {name: vong}");
+    apply(&world.agencies, &circle).await.expect("agency");
+    world.until_told("Agency", "vong", &["Warning ParentCycle"]).await;
+    let second = SYSTEM.replace("name: gialai", "name: kontum").replace("gialai.gov.vn", "kontum.gov.vn");
+    apply(&world.systems, &second).await.expect("system");
+    world.until_told("MailSystem", "kontum", &["Warning AnotherSystemInNamespace"]).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_of_the_namespace_is_said_by_the_mailbox_and_heals() {
+    let Some(world) = World::new("refused-quota").await else { return };
+    let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> =
+        Api::namespaced(world.client.clone(), &world.namespace);
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"},
+        "spec": {"hard": {"count/secrets": "1"}}});
+    put(&quotas, &quota).await;
+    eventually("the quota is in force", SOON, || async {
+        let quota = quotas.get("few").await.map_err(|e| e.to_string())?;
+        quota
+            .status
+            .and_then(|s| s.used)
+            .filter(|u| u.contains_key("count/secrets"))
+            .ok_or("not yet".into())
+            .map(|_| ())
+    })
+    .await;
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    let why = wait_reason(&world.mailboxes, "nv-1", "ApplyFailed", SOON).await;
+    for needle in ["create Secret nv-1-credentials", "exceeded quota: few", "ResourceQuota"] {
+        assert!(why.contains(needle), "{needle}: {why}");
+    }
+    world.until_told("Mailbox", "nv-1", &["Warning ApplyFailed"]).await;
+    quotas.delete("few", &Default::default()).await.expect("deleted");
+    let mailbox = wait_ready(&world.mailboxes, "nv-1", HEALED).await;
+    let left = mailbox.status.expect("status").conditions;
+    assert!(left.iter().all(|c| c.reason != "ApplyFailed"), "{left:?}");
+    world.until_told("Mailbox", "nv-1", &["Warning ApplyFailed", "Normal Issued"]).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_denies_is_said_by_mailbox_and_agency_and_heals() {
+    use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+    let Some(world) = World::new("refused-policy").await else { return };
+    let name = format!("no-new-{}", world.namespace);
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(world.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(world.client.clone());
+    // Claims of people, and mailboxes of agencies.
+    let denied = "!(object.kind == 'AddressClaim' || object.metadata.name.startsWith('agency-'))";
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name}, "spec": {"failurePolicy": "Fail",
+        "matchConstraints": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+            "resourceRules": [{"apiGroups": ["mail.gialai.gov.vn"], "apiVersions": ["*"], "operations": ["CREATE"],
+                "resources": ["addressclaims", "mailboxes"]}]},
+        "validations": [{"expression": denied, "message": "closed for the year's end"}]}});
+    put(&policies, &policy).await;
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}});
+    put(&bindings, &binding).await;
+    let probe: Mailbox = serde_json::from_value(json!({"apiVersion": "mail.gialai.gov.vn/v1alpha1", "kind": "Mailbox",
+        "metadata": {"name": "agency-probe"}, "spec": {"agencyRef": {"name": "stttt"}, "fullName": "Thử", "holder": "Agency",
+        "basis": {"number": "1", "date": "2026-01-01", "issuer": "x"}}}))
+    .expect("a mailbox");
+    eventually("the policy is in force", SOON, || async {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        world.mailboxes.create(&dry, &probe).await.map_or_else(|_| Ok(()), |_| Err("not yet".into()))
+    })
+    .await;
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    apply(&world.agencies, &AGENCY.replace("stttt", "sxd").replace("Sở Thông tin và Truyền thông", "Sở Xây dựng"))
+        .await
+        .expect("agency");
+    let why = wait_reason(&world.mailboxes, "nv-1", "ApplyFailed", SOON).await;
+    assert!(why.contains("create AddressClaim nguyentd.stttt") && why.contains("closed for the year's end"), "{why}");
+    let why = wait_reason(&world.agencies, "sxd", "ApplyFailed", SOON).await;
+    assert!(why.contains("patch Mailbox agency-sxd") && why.contains("change that policy"), "{why}");
+    bindings.delete(&name, &Default::default()).await.expect("deleted");
+    policies.delete(&name, &Default::default()).await.expect("deleted");
+    wait_ready(&world.mailboxes, "nv-1", HEALED).await;
+    wait_ready(&world.agencies, "sxd", HEALED).await;
+    world.end().await;
+}
+
+/// The rules of the chart's Role, without the creation of `lacking`.
+fn rules(lacking: &str) -> Value {
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+    let all = ["get", "list", "watch", "create", "patch", "update", "delete"];
+    let claims: Vec<&str> = all.into_iter().filter(|v| lacking != "addressclaims" || *v != "create").collect();
+    json!([
+        rule("mail.gialai.gov.vn", &["addressclaims"], &claims),
+        rule("mail.gialai.gov.vn", &["mailsystems", "agencies", "quotapolicies", "mailboxes"], &all),
+        rule("mail.gialai.gov.vn", &["mailsystems/status", "agencies/status", "mailboxes/status"], &["patch"]),
+        rule("", &["secrets", "configmaps", "services", "pods"], &all),
+        rule("apps", &["statefulsets"], &all),
+        rule("networking.k8s.io", &["networkpolicies"], &all),
+        rule("policy", &["poddisruptionbudgets"], &all),
+        rule("events.k8s.io", &["events"], &["create"]),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verb_that_the_role_lacks_is_said_and_heals() {
+    let Some(client) = tier(&[1]).await else { return };
+    let namespace = namespace(&client, "refused-role").await;
+    let roles: Api<k8s_openapi::api::rbac::v1::Role> = Api::namespaced(client.clone(), &namespace);
+    let bindings: Api<k8s_openapi::api::rbac::v1::RoleBinding> = Api::namespaced(client.clone(), &namespace);
+    let role = |lacking| {
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "mail-operator"}, "rules": rules(lacking)})
+    };
+    put(&roles, &role("nothing")).await;
+    let user = format!("system:serviceaccount:{namespace}:mail-operator");
+    put(
+        &bindings,
+        &json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "mail-operator"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "mail-operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "mail-operator", "namespace": namespace}]}),
+    )
+    .await;
+    let mut config = kube::Config::infer().await.expect("KUBECONFIG");
+    config.auth_info.impersonate = Some(user);
+    let world = World::running(&client, &namespace, Client::try_from(config).expect("client")).await;
+    put(&roles, &role("addressclaims")).await;
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    let why = wait_reason(&world.mailboxes, "nv-1", "ApplyFailed", SOON).await;
+    assert!(why.contains("create AddressClaim nguyentd.stttt") && why.contains("operator's Role"), "{why}");
+    put(&roles, &role("nothing")).await;
+    wait_ready(&world.mailboxes, "nv-1", HEALED).await;
+    world.end().await;
+}
