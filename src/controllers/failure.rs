@@ -89,3 +89,78 @@ fn words(error: &Error) -> (Outlook, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Mailbox, MailboxState, MailboxStatus, is_true};
+    use crate::kube_io::{self, Call};
+
+    fn error(verb: &'static str, code: u16, message: &str) -> Error {
+        let status = kube::core::Status { code, message: message.into(), ..kube::core::Status::default() };
+        let call = Call { verb, kind: "Secret".into(), name: "nv-1-credentials".into() };
+        Error::Kube(kube_io::Error::Api { call, source: Box::new(kube::Error::Api(Box::new(status))) })
+    }
+
+    fn mailbox() -> Mailbox {
+        let spec = serde_json::json!({"agencyRef": {"name": "stttt"}, "fullName": "Trần Đình Nguyên",
+            "basis": {"number": "1", "date": "2026-01-01", "issuer": "x"}});
+        let mut mailbox = Mailbox::new("nv-1", serde_json::from_value(spec).expect("spec"));
+        mailbox.metadata.generation = Some(7);
+        mailbox
+    }
+
+    fn told(mailbox: &Mailbox, error: &Error) -> MailboxStatus {
+        failed(mailbox, error, Timestamp::UNIX_EPOCH).expect("a status")
+    }
+
+    fn ready(status: &MailboxStatus) -> (&str, &str, &str) {
+        let ready = status.conditions.iter().find(|c| c.type_ == "Ready").expect("Ready");
+        (&ready.status, &ready.reason, &ready.message)
+    }
+
+    #[test]
+    fn a_refusal_stalls_and_says_call_answer_and_remedy() {
+        let status = told(&mailbox(), &error("create", 403, "secrets is forbidden: exceeded quota: few"));
+        let (ready, reason, message) = ready(&status);
+        assert_eq!((ready, reason), ("False", "ApplyFailed"));
+        for needle in ["create Secret nv-1-credentials", "exceeded quota: few", "raise that ResourceQuota"] {
+            assert!(message.contains(needle), "{needle}: {message}");
+        }
+        assert!(is_true(&status.conditions, ConditionType::Stalled));
+        assert_eq!((status.observed_generation, status.state), (Some(7), Some(MailboxState::Pending)));
+    }
+
+    #[test]
+    fn what_may_pass_is_waited_for_and_a_panic_keeps_its_text_in_the_log() {
+        let status = told(&mailbox(), &error("create", 503, "overloaded"));
+        assert!(is_true(&status.conditions, ConditionType::Reconciling));
+        assert!(ready(&status).2.contains("overloaded"));
+        let status = told(&mailbox(), &Error::Panic("hunter2".into()));
+        assert!(!ready(&status).2.contains("hunter2"), "{:?}", ready(&status));
+    }
+
+    #[test]
+    fn what_was_issued_stays_in_the_status_and_the_same_failure_is_written_once() {
+        let (mut mailbox, refused) = (mailbox(), error("update", 403, "no"));
+        mailbox.status = Some(MailboxStatus {
+            address: Some("nguyentd.stttt@gialai.gov.vn".into()),
+            state: Some(MailboxState::Locked),
+            ..MailboxStatus::default()
+        });
+        let status = told(&mailbox, &refused);
+        assert_eq!(status.address.as_deref(), Some("nguyentd.stttt@gialai.gov.vn"));
+        assert_eq!(status.state, Some(MailboxState::Locked));
+        mailbox.status = Some(status);
+        assert_eq!(failed(&mailbox, &refused, Timestamp::UNIX_EPOCH), None);
+        assert!(failed(&mailbox, &error("update", 403, "another no"), Timestamp::UNIX_EPOCH).is_some());
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_written_is_not_tried_twice_unless_it_was_its_content() {
+        assert!(cannot_be_written(&error("patch/status", 403, "no")));
+        assert!(cannot_be_written(&error("patch/status", 503, "no")));
+        assert!(!cannot_be_written(&error("patch/status", 422, "too long")));
+        assert!(!cannot_be_written(&error("create", 403, "no")));
+    }
+}

@@ -109,3 +109,46 @@ fn object(event: Event, about: ObjectReference, instance: &str, now: Timestamp) 
         ..v1::Event::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    fn event() -> Event {
+        Event::new(Severity::Warning, "Conflict", "Reconcile", "why")
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_events_is_bounded_counted_and_never_waited_for() {
+        let metrics = Metrics::default();
+        let uri = "http://192.0.2.1:1".parse().expect("an address that nobody has");
+        let client = kube::Client::try_from(kube::Config::new(uri)).expect("client");
+        let (recorder, _writer) = Recorder::new(Io::new(client, "a", metrics.clone()), "pod");
+        let about = || ObjectReference { name: Some("nv-1".into()), ..ObjectReference::default() };
+        for _ in 0..20_000 {
+            recorder.record(Subject::Other, about(), event(), Timestamp::UNIX_EPOCH);
+        }
+        let waiting = u64::try_from(QUEUE - recorder.queue.capacity()).expect("a number");
+        assert!((80..100).contains(&waiting), "{waiting} of 20,000");
+        let dropped = format!("events_dropped_total{{why=\"rate\"}} {}", 20_000 - waiting);
+        assert!(metrics.text().contains(&dropped), "{}", metrics.text());
+        recorder.record(Subject::System, about(), event(), Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            u64::try_from(QUEUE - recorder.queue.capacity()).expect("a number"),
+            waiting + 1,
+            "the MailSystem's"
+        );
+    }
+
+    #[test]
+    fn an_event_has_what_the_api_server_asks_for() {
+        let about =
+            ObjectReference { name: Some("nv-1".into()), namespace: Some("a".into()), ..ObjectReference::default() };
+        let event = object(event(), about, "", Timestamp::UNIX_EPOCH);
+        assert_eq!(event.metadata.generate_name.as_deref(), Some("nv-1-"));
+        assert_eq!(event.metadata.namespace.as_deref(), Some("a"));
+        assert_eq!(event.reporting_instance.as_deref(), Some(MANAGER));
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
+    }
+}

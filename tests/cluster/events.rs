@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event as OldEvent;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use mail_operator::api::{Agency, MailSystem, Mailbox};
+use mail_operator::api::{AddressClaim, AddressClaimSpec, AddressUse, Agency, MailSystem, Mailbox, OwnerRef};
 use serde_json::{Value, json};
 
 use crate::support::operator::{Agent, Operator};
-use crate::support::{apply, drop_namespace, eventually, namespace, tier, wait_ready, wait_reason};
+use crate::support::{apply, drop_namespace, eventually, initial_password, namespace, tier, wait_ready, wait_reason};
 use crate::world::{AGENCY, SYSTEM, person};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -124,6 +124,9 @@ async fn r6_1_a_lock_and_a_conflict_are_told_once_and_an_issue_is_not() {
     assert_eq!(world.told("Mailbox", "nv-1").await.len(), 2);
     assert_eq!(world.told("Mailbox", "nv-2").await.len(), 2);
     assert_eq!(world.told("Mailbox", "nv-3").await, Vec::<String>::new(), "the issue");
+    let all = serde_json::to_string(&world.events.list(&ListParams::default()).await.expect("events").items);
+    let password = initial_password(&world.client, &world.namespace, "nv-1").await;
+    assert!(all.is_ok_and(|text| !text.contains("argon2") && !text.contains(&password)), "R3.1");
     // What `kubectl describe` asks for.
     let old: Api<OldEvent> = Api::namespaced(world.client.clone(), &world.namespace);
     let uid = world.mailboxes.get("nv-1").await.expect("nv-1").metadata.uid.expect("uid");
@@ -143,6 +146,28 @@ async fn agencies_and_systems_tell_of_what_a_person_must_do() {
     let second = SYSTEM.replace("name: gialai", "name: kontum").replace("gialai.gov.vn", "kontum.gov.vn");
     apply(&world.systems, &second).await.expect("system");
     world.until_told("MailSystem", "kontum", &["Warning AnotherSystemInNamespace"]).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_15_the_brake_is_told_as_an_event_of_the_system() {
+    let Some(world) = World::new("events-brake").await else { return };
+    let names: Vec<String> = (0..25).map(|i| format!("nv-{i}")).collect();
+    for name in &names {
+        world.person(name, "Trần Đình Nguyên", &format!(", localPart: {name}.stttt")).await;
+    }
+    for name in &names {
+        wait_ready(&world.mailboxes, name, SOON).await;
+    }
+    for name in &names {
+        world.mailboxes.delete(name, &DeleteParams::default()).await.expect(name);
+    }
+    eventually("the brake is told", SOON, || async {
+        let found = world.told("MailSystem", "gialai").await;
+        if found.iter().any(|e| e == "Warning RevocationHeld") { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    assert_eq!(world.told("Mailbox", "nv-3").await, Vec::<String>::new(), "what is deleted");
     world.end().await;
 }
 
@@ -170,7 +195,7 @@ async fn a_quota_of_the_namespace_is_said_by_the_mailbox_and_heals() {
         assert!(why.contains(needle), "{needle}: {why}");
     }
     world.until_told("Mailbox", "nv-1", &["Warning ApplyFailed"]).await;
-    quotas.delete("few", &Default::default()).await.expect("deleted");
+    quotas.delete("few", &DeleteParams::default()).await.expect("deleted");
     let mailbox = wait_ready(&world.mailboxes, "nv-1", HEALED).await;
     let left = mailbox.status.expect("status").conditions;
     assert!(left.iter().all(|c| c.reason != "ApplyFailed"), "{left:?}");
@@ -214,14 +239,51 @@ async fn a_policy_that_denies_is_said_by_mailbox_and_agency_and_heals() {
     assert!(why.contains("create AddressClaim nguyentd.stttt") && why.contains("closed for the year's end"), "{why}");
     let why = wait_reason(&world.agencies, "sxd", "ApplyFailed", SOON).await;
     assert!(why.contains("patch Mailbox agency-sxd") && why.contains("change that policy"), "{why}");
-    bindings.delete(&name, &Default::default()).await.expect("deleted");
-    policies.delete(&name, &Default::default()).await.expect("deleted");
+    bindings.delete(&name, &DeleteParams::default()).await.expect("deleted");
+    policies.delete(&name, &DeleteParams::default()).await.expect("deleted");
     wait_ready(&world.mailboxes, "nv-1", HEALED).await;
     wait_ready(&world.agencies, "sxd", HEALED).await;
     world.end().await;
 }
 
-/// The rules of the chart's Role, without the creation of `lacking`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_does_not_answer_is_said_only_when_it_lasts_and_heals() {
+    use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+    let Some(world) = World::new("refused-hook").await else { return };
+    let name = format!("dead-{}", world.namespace);
+    let hooks: Api<ValidatingWebhookConfiguration> = Api::all(world.client.clone());
+    // Nobody listens there.
+    let hook = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name}, "webhooks": [{"name": "dead.example.org", "sideEffects": "None",
+        "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"}, "timeoutSeconds": 1,
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+        "rules": [{"apiGroups": ["mail.gialai.gov.vn"], "apiVersions": ["*"], "operations": ["CREATE"],
+            "resources": ["addressclaims"]}]}]});
+    put(&hooks, &hook).await;
+    let claims: Api<AddressClaim> = Api::namespaced(world.client.clone(), &world.namespace);
+    let owner_ref = OwnerRef { kind: "Mailbox".into(), name: "nobody".into(), uid: None };
+    let spec = AddressClaimSpec { address_use: AddressUse::Reserved, owner_ref, owner_name: "Thử".into() };
+    let probe = AddressClaim::new("probe", spec);
+    eventually("the webhook is in force", SOON, || async {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        claims.create(&dry, &probe).await.map_or_else(|_| Ok(()), |_| Err("not yet".into()))
+    })
+    .await;
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    eventually("a first attempt", SOON, || async {
+        let failed = r#"reconcile_total{controller="mailbox",result="error"}"#;
+        if world.operator.metrics.text().contains(failed) { Ok(()) } else { Err("none".into()) }
+    })
+    .await;
+    assert!(world.mailboxes.get("nv-1").await.expect("nv-1").status.is_none(), "a blip is not written");
+    let why = wait_reason(&world.mailboxes, "nv-1", "ApplyFailed", HEALED).await;
+    assert!(why.contains("create AddressClaim nguyentd.stttt") && why.contains("again and again"), "{why}");
+    hooks.delete(&name, &DeleteParams::default()).await.expect("deleted");
+    wait_ready(&world.mailboxes, "nv-1", HEALED).await;
+    world.end().await;
+}
+
+/// The rules of the chart's Role, without what writes `lacking`.
 fn rules(lacking: &str) -> Value {
     let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
     let all = ["get", "list", "watch", "create", "patch", "update", "delete"];
@@ -229,7 +291,8 @@ fn rules(lacking: &str) -> Value {
     json!([
         rule("mail.gialai.gov.vn", &["addressclaims"], &claims),
         rule("mail.gialai.gov.vn", &["mailsystems", "agencies", "quotapolicies", "mailboxes"], &all),
-        rule("mail.gialai.gov.vn", &["mailsystems/status", "agencies/status", "mailboxes/status"], &["patch"]),
+        rule("mail.gialai.gov.vn", &["mailsystems/status", "agencies/status"], &["patch"]),
+        rule("mail.gialai.gov.vn", &["mailboxes/status"], if lacking == "statuses" { &["get"] } else { &["patch"] }),
         rule("", &["secrets", "configmaps", "services", "pods"], &all),
         rule("apps", &["statefulsets"], &all),
         rule("networking.k8s.io", &["networkpolicies"], &all),
@@ -267,5 +330,12 @@ async fn a_verb_that_the_role_lacks_is_said_and_heals() {
     assert!(why.contains("create AddressClaim nguyentd.stttt") && why.contains("operator's Role"), "{why}");
     put(&roles, &role("nothing")).await;
     wait_ready(&world.mailboxes, "nv-1", HEALED).await;
+    put(&roles, &role("statuses")).await;
+    world.person("nv-2", "Lê Văn Tám", "").await;
+    eventually("the status that cannot be written is counted", SOON, || async {
+        let counted = r#"status_errors_total{controller="mailbox"}"#;
+        if world.operator.metrics.text().contains(counted) { Ok(()) } else { Err("not counted".into()) }
+    })
+    .await;
     world.end().await;
 }
