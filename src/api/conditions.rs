@@ -187,6 +187,11 @@ pub fn condition(
     }
 }
 
+/// Whether the condition is there and true.
+pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
+    conditions.iter().any(|c| c.type_ == kind.as_str() && c.status == "True")
+}
+
 /// How a `Ready` that is not true is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {

@@ -15,7 +15,7 @@ mod status;
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep};
 pub use common::{Basis, GROUP, NameRef, VERSION};
-pub use conditions::{ConditionType, Outlook, Reason, condition, set_condition, summarise};
+pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use mail_system::{
     CertManager, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType, FirstAccess, IssuerRef,
     MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Storage, Tls,
