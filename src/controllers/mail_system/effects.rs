@@ -16,7 +16,7 @@ use crate::backend::dovecot::AgentClient;
 use crate::controllers::context::Ctx;
 use crate::controllers::runner::Error;
 use crate::controllers::status;
-use crate::domain::events::{Event, Severity};
+use crate::domain::events::{self, Severity};
 use crate::kube_io::Object;
 use crate::resources::{self, AGENT_PORT, SYSTEM_LABEL, SystemPlan};
 use crate::tls::{self, Role};
@@ -96,7 +96,11 @@ async fn replace_stuck_pod(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> {
         ctx.io.delete::<Pod>(&pod.name_any()).await?;
         if let Some(system) = ctx.system() {
             let note = format!("pod {} of an old revision was not ready and is made anew", pod.name_any());
-            status::tell(system.as_ref(), Event::new(Severity::Normal, "PodReplaced", "ReplacePod", &note), ctx);
+            status::tell(
+                system.as_ref(),
+                events::Event::new(Severity::Normal, "PodReplaced", "ReplacePod", &note),
+                ctx,
+            );
         }
     }
     Ok(())
