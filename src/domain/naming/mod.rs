@@ -15,6 +15,7 @@
 
 pub mod agency;
 pub mod chain;
+pub mod allocate;
 pub mod derive;
 pub mod fold;
 pub mod legacy;
@@ -35,6 +36,7 @@ use serde::Serialize;
 
 pub use agency::{AgencyAddress, AgencyNaming, Form, Level, Profile, agency_address};
 pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
+pub use allocate::{Allocation, Cause, Conflict, Grant, Held, Request, Rival, Use, Wish, allocate};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
 pub use local_part::LocalPart;
 pub use person::{PersonName, StructuredName, person_name};

@@ -1,0 +1,320 @@
+//! Who gets which address when several want one (R4.2.b, R4.2.c, D-02 to D-07, D-21, D-22): pure, and the same whatever
+//! the order of who wants.
+//!
+//! Pins are settled first, then what has no second choice (bodies, names with a disambiguator), then people, round by round:
+//! who is alone with a free address gets it; of several with different names all go on to their next one, and who shares
+//! a full name with another waits for a person to decide.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::same_name::key;
+use super::{Candidate, LocalPart, is_reserved};
+
+/// How an address is used (D-05): whatever it is, nobody else gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Somebody's address.
+    Primary,
+    /// Somebody's further or former address.
+    Alias,
+    /// The address of a purged or renamed account (D-19).
+    Tombstone,
+    /// Kept free, for example while several wait for it to be decided.
+    Reserved,
+}
+
+/// Who has an address already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Name of the Mailbox.
+    pub owner: String,
+    /// Full name of the holder, for D-06.
+    pub name: String,
+    /// How it is used.
+    pub address_use: Use,
+}
+
+/// What somebody without an address wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// This address and no other (D-21).
+    Pinned(LocalPart),
+    /// This address and no other, though it was derived: a body (R4.1), or a name with a disambiguator (R4.2.c).
+    Decided(Candidate),
+    /// The first of these that is free and that nobody else wants (R4.2.a, R4.2.b, D-04); never empty.
+    Ranked(Vec<Candidate>),
+}
+
+/// Somebody without an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Name of the Mailbox.
+    pub id: String,
+    /// Full name (D-06).
+    pub name: String,
+    /// What it wants.
+    pub wish: Wish,
+    /// Tombstones that it may take over (D-19).
+    pub supersedes: BTreeSet<LocalPart>,
+}
+
+/// An address that is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// `D-21` for a pin, else the rule that gave it.
+    pub rule: &'static str,
+    /// The address before the `@`.
+    pub local_part: LocalPart,
+    /// Which of the wishes it is, from 0.
+    pub choice: usize,
+}
+
+/// Somebody in the way of an address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rival {
+    /// Name of the Mailbox.
+    pub id: String,
+    /// Full name.
+    pub name: String,
+    /// Whether it has the address; else it wants it too.
+    pub holds: bool,
+}
+
+/// Why an address cannot be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The one address that is wanted is somebody's (D-02, D-05).
+    Taken,
+    /// Several want the one address that will do for each (D-21, R4.1).
+    Together,
+    /// Somebody of the same full name has or wants it (R4.2.c, D-07).
+    SameName,
+    /// The name is reserved (D-01).
+    Reserved,
+    /// Every address that the rules give is taken (D-04).
+    Exhausted,
+}
+
+/// An address that a person has to decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Why.
+    pub cause: Cause,
+    /// What was tried, best first, and who was in the way.
+    pub tried: Vec<(LocalPart, Vec<Rival>)>,
+}
+
+/// Who gets what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allocation {
+    /// By the name of the Mailbox.
+    pub outcomes: BTreeMap<String, Result<Grant, Conflict>>,
+    /// Addresses that nobody got because several wanted them, and that somebody left for another one. Until all of these
+    /// have an address it must stay closed, or who comes second after a restart would get it (D-03).
+    pub contested: BTreeSet<LocalPart>,
+}
+
+/// Settles every request, beside what is `held` already.
+pub fn allocate<'a>(requests: &[Request], held: impl Fn(&LocalPart) -> Option<&'a Held>) -> Allocation {
+    let mut round = Allocator {
+        requests,
+        keys: requests.iter().map(|r| key(&r.name)).collect(),
+        held,
+        settled: HashMap::new(),
+        blocked: HashMap::new(),
+        result: Allocation::default(),
+    };
+    round.fixed(|wish| match wish {
+        Wish::Pinned(local_part) => Some(("D-21", local_part)),
+        _ => None,
+    });
+    round.fixed(|wish| match wish {
+        Wish::Decided(candidate) => Some((candidate.rule, &candidate.local_part)),
+        _ => None,
+    });
+    round.ranked();
+    round.result
+}
+
+struct Allocator<'r, F> {
+    requests: &'r [Request],
+    keys: Vec<String>,
+    held: F,
+    /// Given here, by index.
+    settled: HashMap<&'r LocalPart, usize>,
+    /// Wanted by several for whom no other will do.
+    blocked: HashMap<&'r LocalPart, Vec<usize>>,
+    result: Allocation,
+}
+
+/// How somebody of a ranked wish stands.
+struct Seeker<'r> {
+    index: usize,
+    choice: usize,
+    tried: Vec<(LocalPart, Vec<Rival>)>,
+    candidates: &'r [Candidate],
+}
+
+/// What is in the way of an address.
+enum Obstacle {
+    None,
+    Reserved,
+    /// Somebody; whether of the same full name.
+    Rivals(Vec<Rival>, bool),
+}
+
+impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
+    fn rival(&self, index: usize, holds: bool) -> Rival {
+        let request = &self.requests[index];
+        Rival { id: request.id.clone(), name: request.name.clone(), holds }
+    }
+
+    fn obstacle(&self, index: usize, local_part: &LocalPart) -> Obstacle {
+        let request = &self.requests[index];
+        if let Some(held) = (self.held)(local_part)
+            && held.owner != request.id
+            && !(held.address_use == Use::Tombstone && request.supersedes.contains(local_part))
+        {
+            let same = held.address_use != Use::Reserved && key(&held.name) == self.keys[index];
+            let rival = Rival { id: held.owner.clone(), name: held.name.clone(), holds: true };
+            return Obstacle::Rivals(vec![rival], same);
+        }
+        if is_reserved(local_part) {
+            return Obstacle::Reserved;
+        }
+        if let Some(other) = self.settled.get(local_part) {
+            return Obstacle::Rivals(vec![self.rival(*other, true)], self.keys[*other] == self.keys[index]);
+        }
+        match self.blocked.get(local_part) {
+            Some(others) => {
+                let same = others.iter().any(|o| self.keys[*o] == self.keys[index]);
+                Obstacle::Rivals(others.iter().map(|o| self.rival(*o, false)).collect(), same)
+            }
+            None => Obstacle::None,
+        }
+    }
+
+    fn grant(&mut self, index: usize, rule: &'static str, local_part: &'r LocalPart, choice: usize) {
+        self.settled.insert(local_part, index);
+        let grant = Grant { rule, local_part: local_part.clone(), choice };
+        self.result.outcomes.insert(self.requests[index].id.clone(), Ok(grant));
+    }
+
+    fn refuse(&mut self, index: usize, cause: Cause, tried: Vec<(LocalPart, Vec<Rival>)>) {
+        self.result.outcomes.insert(self.requests[index].id.clone(), Err(Conflict { cause, tried }));
+    }
+
+    fn others(&self, group: &[usize], index: usize) -> Vec<Rival> {
+        let mut rivals: Vec<Rival> = group.iter().filter(|i| **i != index).map(|i| self.rival(*i, false)).collect();
+        rivals.sort();
+        rivals
+    }
+
+    /// Those for whom one address alone will do.
+    fn fixed(&mut self, wanted: impl Fn(&'r Wish) -> Option<(&'static str, &'r LocalPart)>) {
+        let mut groups: HashMap<&'r LocalPart, (&'static str, Vec<usize>)> = HashMap::new();
+        for (index, request) in self.requests.iter().enumerate() {
+            if let Some((rule, local_part)) = wanted(&request.wish) {
+                groups.entry(local_part).or_insert((rule, Vec::new())).1.push(index);
+            }
+        }
+        let mut blocked = Vec::new();
+        for (local_part, (rule, group)) in groups {
+            let mut free = Vec::new();
+            for index in group {
+                match self.obstacle(index, local_part) {
+                    Obstacle::None => free.push(index),
+                    Obstacle::Reserved => self.refuse(index, Cause::Reserved, vec![(local_part.clone(), Vec::new())]),
+                    Obstacle::Rivals(rivals, _) => self.refuse(index, Cause::Taken, vec![(local_part.clone(), rivals)]),
+                }
+            }
+            match free.as_slice() {
+                [] => {}
+                [index] => self.grant(*index, rule, local_part, 0),
+                several => {
+                    for index in several {
+                        let rivals = self.others(several, *index);
+                        self.refuse(*index, Cause::Together, vec![(local_part.clone(), rivals)]);
+                    }
+                    blocked.push((local_part, free));
+                }
+            }
+        }
+        self.blocked.extend(blocked);
+    }
+
+    /// People, each with further choices, in rounds: nobody's choice depends on who is looked at first.
+    fn ranked(&mut self) {
+        let requests = self.requests;
+        let mut seekers: Vec<Seeker<'r>> = Vec::new();
+        for (index, request) in requests.iter().enumerate() {
+            if let Wish::Ranked(candidates) = &request.wish {
+                seekers.push(Seeker { index, choice: 0, tried: Vec::new(), candidates });
+            }
+        }
+        while !seekers.is_empty() {
+            seekers = self.round(seekers);
+        }
+    }
+
+    fn round(&mut self, seekers: Vec<Seeker<'r>>) -> Vec<Seeker<'r>> {
+        let mut groups: HashMap<&'r LocalPart, Vec<Seeker<'r>>> = HashMap::new();
+        for seeker in seekers {
+            if let Some((local_part, seeker)) = self.next(seeker) {
+                groups.entry(local_part).or_default().push(seeker);
+            }
+        }
+        let mut again = Vec::new();
+        for (local_part, mut group) in groups {
+            if let [seeker] = group.as_slice() {
+                self.grant(seeker.index, seeker.candidates[seeker.choice].rule, local_part, seeker.choice);
+                continue;
+            }
+            let members: Vec<usize> = group.iter().map(|s| s.index).collect();
+            for seeker in &mut group {
+                seeker.tried.push((local_part.clone(), self.others(&members, seeker.index)));
+                seeker.choice += 1;
+            }
+            let mut names: HashMap<&str, usize> = HashMap::new();
+            for index in &members {
+                *names.entry(self.keys[*index].as_str()).or_insert(0) += 1;
+            }
+            let (same, different): (Vec<_>, Vec<_>) =
+                group.into_iter().partition(|s| names[self.keys[s.index].as_str()] > 1);
+            for seeker in same {
+                self.refuse(seeker.index, Cause::SameName, seeker.tried);
+            }
+            if !different.is_empty() {
+                self.result.contested.insert(local_part.clone());
+            }
+            // Whoever is left may not come back to it, and nobody else may have it either.
+            self.blocked.insert(local_part, members);
+            again.extend(different);
+        }
+        again
+    }
+
+    /// The next address that is not somebody else's; without one the seeker is refused here.
+    fn next(&mut self, mut seeker: Seeker<'r>) -> Option<(&'r LocalPart, Seeker<'r>)> {
+        while let Some(candidate) = seeker.candidates.get(seeker.choice) {
+            match self.obstacle(seeker.index, &candidate.local_part) {
+                Obstacle::None => return Some((&candidate.local_part, seeker)),
+                Obstacle::Rivals(rivals, same) => {
+                    seeker.tried.push((candidate.local_part.clone(), rivals));
+                    if same {
+                        self.refuse(seeker.index, Cause::SameName, seeker.tried);
+                        return None;
+                    }
+                }
+                Obstacle::Reserved => seeker.tried.push((candidate.local_part.clone(), Vec::new())),
+            }
+            seeker.choice += 1;
+        }
+        self.refuse(seeker.index, Cause::Exhausted, seeker.tried);
+        None
+    }
+}
+
+#[cfg(test)]
+#[path = "allocate_tests.rs"]
+mod tests;
