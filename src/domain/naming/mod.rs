@@ -16,6 +16,7 @@
 pub mod agency;
 pub mod chain;
 pub mod allocate;
+pub mod conflict;
 pub mod derive;
 pub mod fold;
 pub mod legacy;
