@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
+use crate::domain::naming::{self, MailboxNaming};
 
 /// Who holds a mailbox (R1).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
@@ -145,6 +146,13 @@ pub struct MailboxSpec {
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')")
         .message("D-21: a local part is lower-case a-z, 0-9, dots and hyphens between them, for example quynhhtn.stttt"))]
     pub local_part: Option<String>,
+    /// What tells two people of one full name apart (R4.2.c, D-07): 1 to 8 lower-case letters and digits that are appended to the
+    /// name in the address, for example `2` or a year; never a full date of birth, since addresses are public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]{1,8}$')")
+        .message("D-07: a disambiguator is 1 to 8 lower-case letters a-z and digits without diacritics, for example 2 or 1985"))]
+    pub disambiguator: Option<String>,
     /// Further local parts, without the domain, whose mail arrives in this mailbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
@@ -159,6 +167,31 @@ pub struct MailboxSpec {
     pub lock: Option<Lock>,
     /// The document it rests on (R5.2).
     pub basis: Basis,
+}
+
+impl Mailbox {
+    /// What of it decides its address.
+    pub fn naming(&self) -> MailboxNaming<'_> {
+        self.spec.naming()
+    }
+}
+
+impl MailboxSpec {
+    /// What of it decides the address.
+    pub fn naming(&self) -> MailboxNaming<'_> {
+        let structured = self.structured_name.as_ref().map(|s| naming::StructuredName {
+            family: s.family.clone(),
+            middle: s.middle.clone(),
+            given: s.given.clone(),
+        });
+        MailboxNaming {
+            local_part: self.local_part.as_deref(),
+            body: self.holder == Holder::Agency,
+            full_name: &self.full_name,
+            structured,
+            disambiguator: self.disambiguator.as_deref(),
+        }
+    }
 }
 
 fn is_person(holder: &Holder) -> bool {

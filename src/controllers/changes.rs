@@ -142,6 +142,7 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
             if synced(ctx) {
                 revocation::ask(ctx, &name);
                 ctx.decided(&name);
+                ctx.newcomers.forget(&name);
                 if object.spec.holder == Holder::Agency {
                     // It is the Agency that decides whether it has a mailbox.
                     ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
@@ -179,6 +180,7 @@ pub(super) async fn on_claim(ctx: &Ctx, change: Change<AddressClaim>) {
                 index.unclaim(&local);
                 index.waiting_for(&local)
             };
+            ctx.newcomers.again();
             // Its holder first: an address that is in use is claimed again before somebody else gets it.
             if synced(ctx) {
                 ctx.triggers.mailboxes.fire(&object.spec.owner_ref.name).await;

@@ -88,6 +88,7 @@ pub(crate) struct Ctx {
     unsettled: Mutex<Option<BTreeSet<String>>>,
     /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
     pub applied: Mutex<HashMap<String, (i64, u64)>>,
+    pub newcomers: super::newcomers::Newcomers,
     pub revocations: Mutex<super::revocation::Revocations>,
     /// Whether every cache of the namespace was filled once.
     pub synced: watch::Sender<bool>,
@@ -118,6 +119,7 @@ impl Ctx {
             index: Mutex::default(),
             unsettled: Mutex::new(None),
             applied: Mutex::default(),
+            newcomers: super::newcomers::Newcomers::default(),
             revocations: Mutex::default(),
             synced,
         }

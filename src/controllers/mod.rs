@@ -7,6 +7,7 @@ mod failure;
 mod mail_system;
 mod mailbox;
 mod namespace;
+mod newcomers;
 mod quota_policy;
 mod readiness;
 mod revocation;

@@ -18,7 +18,7 @@ use tracing::info;
 use super::changes::{self, KnownCredentials, Seen, synced};
 use super::context::{Ctx, Settings, Triggers, prune_credentials};
 use super::runner::{self, Shape};
-use super::{agency, mail_system, mailbox, quota_policy, revocation};
+use super::{agency, mail_system, mailbox, newcomers, quota_policy, revocation};
 use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::{Health, Syncer};
 use crate::kube_io::Io;
@@ -134,6 +134,7 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     background.spawn(follow_health(ctx.clone()));
     background.spawn(sweep(ctx.clone()));
     background.spawn(revocation::run(ctx.clone()));
+    background.spawn(newcomers::run(ctx.clone()));
     tokio::select! {
         () = all_filled(filled) => {}
         () = stop.clone() => return,
@@ -231,6 +232,7 @@ async fn sweep(ctx: Arc<Ctx>) {
             ctx.sweep_orphans();
         }
         let live = i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX);
+        newcomers::look_after(&ctx);
         let counts = ctx.index().policy_counts();
         if live != shown.0
             && let Some(system) = ctx.system()

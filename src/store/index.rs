@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::api::AddressClaim;
+use kube::Resource;
+
+use crate::api::{AddressClaim, Mailbox};
 
 /// Indexes of one namespace.
 #[derive(Default)]
@@ -19,6 +21,9 @@ impl Index {
     /// A claim is there.
     pub fn claim(&mut self, local_part: &str, claim: &AddressClaim) {
         self.unclaim(local_part);
+        if claim.spec.owner_ref.kind != Mailbox::kind(&()) {
+            return;
+        }
         self.claims.entry(claim.spec.owner_ref.name.clone()).or_default().insert(local_part.into());
         self.owner_of.insert(local_part.into(), claim.spec.owner_ref.name.clone());
     }

@@ -55,6 +55,7 @@ async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Resu
         structured_name: None,
         title: None,
         local_part: None,
+        disambiguator: None,
         aliases: Vec::new(),
         quota_policy_ref: None,
         lock: None,

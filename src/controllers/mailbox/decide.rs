@@ -2,7 +2,7 @@
 
 use crate::api::{AddressClaim, EffectiveQuota, FirstAccess, Holder, LockStatus, Mailbox, MailboxState, Reason};
 use crate::backend::{Access, Account, check_hash};
-use crate::domain::naming::{self, LocalPart, StructuredName};
+use crate::domain::naming::{self, Cause, Conflict, LocalPart, Wish};
 use crate::domain::quota::{self, Subject};
 use crate::store::{AgencyProblem, ResolvedAgency};
 
@@ -34,6 +34,8 @@ pub(super) enum Address {
     Issued(String),
     /// It is to get this one, if nobody has it.
     Wanted(LocalPart),
+    /// It is to get what this gives beside those who come with it (D-22).
+    Derived(Wish),
 }
 
 /// The address: the issued one, else the pinned one, else the derived one.
@@ -65,12 +67,10 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
     {
         return Err(mismatch("the mail and the password", holder, mailbox));
     }
-    let wanted = match &mailbox.spec.local_part {
-        Some(pinned) => {
-            LocalPart::parse(pinned, "spec.localPart").map_err(|e| stalled(Reason::InvalidLocalPart, &e))?
-        }
-        None => derived(mailbox, agency(&facts.agency, system)?)?,
+    let Some(pinned) = &mailbox.spec.local_part else {
+        return derived(mailbox, agency(&facts.agency, system)?).map(Address::Derived);
     };
+    let wanted = LocalPart::parse(pinned, "spec.localPart").map_err(|e| stalled(Reason::InvalidLocalPart, &e))?;
     if naming::is_reserved(&wanted) {
         let message = format!(
             "spec.localPart: {} is reserved for the system (requirements §4, D-01); write another one in spec.localPart",
@@ -154,19 +154,16 @@ fn agency<'a>(
     })
 }
 
-fn derived(mailbox: &Mailbox, agency: &ResolvedAgency) -> Result<LocalPart, Problem> {
-    if mailbox.spec.holder == Holder::Agency {
-        return Ok(agency.address.local_part.clone());
-    }
-    let structured = mailbox.spec.structured_name.as_ref().map(|s| StructuredName {
-        family: s.family.clone(),
-        middle: s.middle.clone(),
-        given: s.given.clone(),
-    });
-    naming::person_name(&mailbox.spec.full_name, structured.as_ref())
-        .and_then(|name| naming::person_local_part(&name, &agency.address.suffix))
-        .map(|derived| derived.local_part)
-        .map_err(|e| stalled(Reason::InvalidName, &e))
+fn derived(mailbox: &Mailbox, agency: &ResolvedAgency) -> Result<Wish, Problem> {
+    let pinned = agency.agency.spec.local_part.is_some();
+    mailbox.naming().derived(&agency.address, pinned).map_err(|e| stalled(Reason::InvalidName, &e))
+}
+
+/// Why somebody else gets the address, and what to write; `suggestions` are disambiguators that are free.
+pub(super) fn conflict(mailbox: &Mailbox, conflict: &Conflict, domain: &str, suggestions: &[String]) -> Problem {
+    let told = naming::conflict::explain(conflict, domain, suggestions, mailbox.spec.holder == Holder::Agency);
+    let reason = if conflict.cause == Cause::Reserved { Reason::ReservedLocalPart } else { Reason::Conflict };
+    Problem::stalled(reason, told.message)
 }
 
 /// The account that the mail server shall have, and what to show of it.

@@ -7,8 +7,12 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::controllers::context::{Credentials, Ctx};
+use crate::domain::naming::{self, LocalPart};
 use crate::domain::quota::{Bytes, Limits, Policy, QuantityError, Selector};
 use crate::store::{AgencyProblem, ResolvedAgency, profile, resolve};
+
+/// Disambiguators that are offered.
+const SUGGESTED: usize = 3;
 
 /// Everything a decision about one Mailbox rests on.
 pub(super) struct Facts {
@@ -43,6 +47,19 @@ pub(super) fn gather(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
         credentials: ctx.credentials(&name),
         policies: ctx.stores.policies.state().iter().filter_map(|p| policy(p)).collect(),
         system: system.map(SystemFacts::of),
+    }
+}
+
+impl Facts {
+    /// Disambiguators that are free (D-07).
+    pub fn suggestions(&self, mailbox: &Mailbox, ctx: &Ctx) -> Vec<String> {
+        let Ok(agency) = &self.agency else { return Vec::new() };
+        let naming = mailbox.naming();
+        let Ok(name) = naming::person_name(naming.full_name, naming.structured.as_ref()) else { return Vec::new() };
+        let taken = |local: &LocalPart| {
+            ctx.stores.claims.get(&ObjectRef::new(local.as_str()).within(ctx.io.namespace())).is_some()
+        };
+        naming::disambiguator_suggestions(&name, &agency.address.suffix, taken, SUGGESTED)
     }
 }
 

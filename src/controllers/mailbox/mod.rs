@@ -5,6 +5,7 @@ mod decide;
 mod effects;
 mod facts;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
 use crate::backend::Health;
-use crate::domain::naming::LocalPart;
+use crate::domain::naming::{LocalPart, Request, Wish};
 
 /// A safety net behind the watches, for problems that may end by themselves.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -49,6 +50,8 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
 struct Outcome {
     local: Option<String>,
     claimed_at: Option<Time>,
+    /// Those who come with it are waited for; nothing is said meanwhile.
+    gathering: bool,
     aliases: Vec<String>,
     decided: Option<Decided>,
     synced: Option<Result<(), Problem>>,
@@ -59,6 +62,9 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let facts = facts::gather(mailbox, ctx);
     let mut outcome = perform(mailbox, &facts, ctx).await?;
     outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
+    if outcome.gathering {
+        return Ok(Next::Change);
+    }
     if kept_for_later(mailbox, &outcome, ctx) {
         return Ok(Next::After(LOOK_AGAIN));
     }
@@ -88,10 +94,43 @@ fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
         && !matches!(&*ctx.syncer.health().borrow(), Health::Failing(_))
 }
 
+/// What a Mailbox without an address asks for, if its address is to be derived.
+pub(super) fn request(mailbox: &Mailbox, ctx: &Ctx) -> Option<Request> {
+    let Ok(Address::Derived(wish)) = decide::address(mailbox, &facts::gather(mailbox, ctx)) else { return None };
+    Some(Request { id: mailbox.name_any(), name: mailbox.spec.full_name.clone(), wish, supersedes: BTreeSet::new() })
+}
+
+/// The address that it gets beside those who come with it; `None` while they are waited for.
+async fn derived(
+    mailbox: &Mailbox,
+    facts: &Facts,
+    wish: &Wish,
+    ctx: &Ctx,
+) -> Result<Option<Result<String, Problem>>, Error> {
+    let name = mailbox.name_any();
+    let grant = match ctx.newcomers.decision(&name, wish) {
+        None => return Ok(None),
+        Some(Ok(grant)) => grant,
+        Some(Err(conflict)) => {
+            let domain = facts.system.as_ref().map(|s| s.system.spec.domain.clone()).unwrap_or_default();
+            return Ok(Some(Err(decide::conflict(mailbox, &conflict, &domain, &facts.suggestions(mailbox, ctx)))));
+        }
+    };
+    if effects::claim(mailbox, grant.local_part.as_str(), AddressUse::Primary, ctx).await?.is_err() {
+        // Somebody was faster, by a way that the caches have not told yet: again beside who has it.
+        ctx.newcomers.forget(&name);
+        return Ok(ctx.newcomers.decision(&name, wish).and(None));
+    }
+    Ok(Some(Ok(grant.local_part.as_str().to_string())))
+}
+
 async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     let local = match decide::address(mailbox, facts) {
-        Ok(Address::Issued(local)) => local,
+        Ok(Address::Issued(local)) => {
+            ctx.newcomers.forget(&mailbox.name_any());
+            local
+        }
         Ok(Address::Wanted(wanted)) => {
             match effects::claim(mailbox, wanted.as_str(), AddressUse::Primary, ctx).await? {
                 Ok(()) => wanted.as_str().to_string(),
@@ -102,6 +141,17 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
                 }
             }
         }
+        Ok(Address::Derived(wish)) => match derived(mailbox, facts, &wish, ctx).await? {
+            Some(Ok(local)) => local,
+            Some(Err(problem)) => {
+                outcome.problem = Some(problem);
+                return Ok(outcome);
+            }
+            None => {
+                outcome.gathering = true;
+                return Ok(outcome);
+            }
+        },
         Err(problem) => {
             if problem.reason == Reason::HolderMismatch {
                 super::revocation::close(ctx, &mailbox.name_any());

@@ -14,8 +14,8 @@
 //! Nothing here knows which addresses are taken: callers bring that.
 
 pub mod agency;
-pub mod chain;
 pub mod allocate;
+pub mod chain;
 pub mod conflict;
 pub mod derive;
 pub mod fold;
@@ -25,6 +25,7 @@ pub mod normalise;
 pub mod person;
 pub mod reserved;
 pub mod same_name;
+pub mod wish;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -36,13 +37,14 @@ mod normalise_tests;
 use serde::Serialize;
 
 pub use agency::{AgencyAddress, AgencyNaming, Form, Level, Profile, agency_address};
-pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use allocate::{Allocation, Cause, Conflict, Grant, Held, Request, Rival, Use, Wish, allocate};
+pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
 pub use local_part::LocalPart;
 pub use person::{PersonName, StructuredName, person_name};
 pub use reserved::is_reserved;
 pub use same_name::same_name;
+pub use wish::MailboxNaming;
 
 /// One step from a name to an address, for people who ask why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
