@@ -144,3 +144,16 @@ fn the_table_is_complete_only_with_every_account_and_stays_so() {
     table.apply(&request(vec![account("nv-2", "b")])).expect("applied");
     assert!(table.is_complete().expect("read"));
 }
+
+#[test]
+fn a_leader_that_was_replaced_may_not_write_any_more_whatever_the_time_between() {
+    let (folder, mut table) = table();
+    table.admit(100).expect("the first leader");
+    table.admit(100).expect("again");
+    table.admit(200).expect("its successor");
+    let refused = table.admit(100).expect_err("the old one");
+    assert!(matches!(refused, TableError::Superseded { term: 100, seen: 200 }), "{refused}");
+    drop(table);
+    let mut table = Table::open(&folder.path().join("mail.sqlite")).expect("table");
+    assert!(table.admit(150).is_err(), "a restart forgets nothing");
+}

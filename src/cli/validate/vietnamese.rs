@@ -4,6 +4,10 @@
 const MESSAGES: &[(&str, &str)] = &[
     ("R5.2: a basis names", "căn cứ phải ghi đủ số văn bản, ngày (YYYY-MM-DD) và cơ quan ban hành, không để trống."),
     (
+        "D-07: a disambiguator is",
+        "D-07: thành phần phân biệt gồm 1 đến 8 chữ thường a-z không dấu hoặc chữ số, ví dụ 2 hoặc 1985",
+    ),
+    (
         "D-21: a local part is",
         "phần trước dấu @ chỉ gồm chữ thường a-z, chữ số 0-9, dấu chấm và dấu gạch nối ở giữa, ví dụ quynhhtn.stttt.",
     ),

@@ -80,17 +80,18 @@ async fn an_agency_that_comes_later_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d_02_d_05_a_newcomer_yields_and_is_told_who_holds_the_address() {
+async fn d_02_d_05_a_newcomer_yields_and_who_pins_a_taken_address_is_told_who_holds_it() {
     let Some((world, operator, _agent)) = World::running("conflict").await else { return };
     world.person("nv-1", "Trần Huỳnh Tấn Minh", "").await;
     wait_ready(&world.mailboxes, "nv-1", SOON).await;
-    world.person("nv-2", "Trương Hoàng Tiến Minh", "").await;
+    world.person("nv-2", "Trương Hoàng Tiến Minh", ", localPart: minhtht.stttt").await;
     let why = wait_reason(&world.mailboxes, "nv-2", "Conflict", SOON).await;
     assert!(why.contains("minhtht.stttt") && why.contains("Trần Huỳnh Tấn Minh") && why.contains("nv-1"), "{why}");
     assert_eq!(world.address("nv-1").await.as_deref(), Some("minhtht.stttt@gialai.gov.vn"));
-    // A pin settles it.
-    world.person("nv-2", "Trương Hoàng Tiến Minh", ", localPart: tienminhth.stttt").await;
+    // Without the pin the rules give it another one (R4.2.b).
+    world.person("nv-2", "Trương Hoàng Tiến Minh", "").await;
     wait_ready(&world.mailboxes, "nv-2", SOON).await;
+    assert_eq!(world.address("nv-2").await.as_deref(), Some("tienminhth.stttt@gialai.gov.vn"));
     // An alias of somebody else's is refused and harms nothing.
     world
         .person(

@@ -3,6 +3,7 @@
 mod account;
 mod deletion;
 mod issue;
+mod newcomers;
 mod refused;
 mod restart;
 mod system;
