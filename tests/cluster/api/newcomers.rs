@@ -107,7 +107,8 @@ async fn r4_1_d_05_two_agencies_of_the_same_initials_wait_for_a_person_to_decide
     };
     let (one, two) = (agency("snv", "Sở Nội vụ", ""), agency("sngv", "Sở Ngoại vụ", ""));
     let (a, b) = tokio::join!(apply(&world.agencies, &one), apply(&world.agencies, &two));
-    (a.expect("agency"), b.expect("agency"));
+    a.expect("agency");
+    b.expect("agency");
     wait_reason(&world.mailboxes, "agency-snv", "Conflict", SOON).await;
     let why = wait_reason(&world.mailboxes, "agency-sngv", "Conflict", SOON).await;
     assert!(why.contains("snv@gialai.gov.vn") && why.contains("spec.initials"), "{why}");
