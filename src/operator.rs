@@ -77,13 +77,14 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
             tokio::select! { () = terminated => {}, () = over => {} }
         }
     });
+    let mut failed = None;
     tokio::select! {
         () = stop.clone() => {}
         term = leading(following.clone()) => {
             metrics.leads(true);
             // Who lost the Lease stops in the middle: the next leader may be at work.
             tokio::select! {
-                () = lead(settings(&args, term, readiness), args.namespaces.clone(), client, &metrics, terminated.clone()) => {}
+                result = lead(settings(&args, term, readiness), args.namespaces.clone(), client, &metrics, terminated.clone()) => failed = result.err(),
                 () = lost(following.clone()) => {}
             }
             metrics.leads(false);
@@ -93,7 +94,11 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
     drop(drained);
     let _ = tokio::time::timeout(Duration::from_secs(6), electing).await;
     serving.abort();
-    if ended { Err("leadership lost".into()) } else { Ok(()) }
+    match failed {
+        Some(failed) => Err(failed.into()),
+        None if ended => Err("leadership lost".into()),
+        None => Ok(()),
+    }
 }
 
 fn settings(args: &RunArgs, term: Term, readiness: Readiness) -> Settings {
@@ -111,18 +116,35 @@ fn settings(args: &RunArgs, term: Term, readiness: Readiness) -> Settings {
 }
 
 /// Works on every namespace until `stop`, then for a bounded time on what is under way.
-async fn lead(settings: Settings, served: Vec<String>, client: Client, metrics: &Metrics, stop: controllers::Stop) {
+///
+/// A namespace that ends before, by a bug, ends the process: nobody would see that it stands still.
+async fn lead(
+    settings: Settings,
+    served: Vec<String>,
+    client: Client,
+    metrics: &Metrics,
+    stop: controllers::Stop,
+) -> Result<(), controllers::Ended> {
     let mut namespaces = JoinSet::new();
     for namespace in served {
         let (client, settings, metrics, stop) = (client.clone(), settings.clone(), metrics.clone(), stop.clone());
         namespaces.spawn(async move { controllers::run(client, &namespace, settings, metrics, stop).await });
     }
     tokio::select! {
-        () = async { while namespaces.join_next().await.is_some() {} } => {
-            if stop.peek().is_none() { error!("every namespace ended by itself") }
+        result = all(&mut namespaces) => result,
+        () = async { stop.clone().await; tokio::time::sleep(DRAIN).await } => {
+            info!("stopped after {} s", DRAIN.as_secs());
+            Ok(())
         }
-        () = async { stop.clone().await; tokio::time::sleep(DRAIN).await } => info!("stopped after {} s", DRAIN.as_secs()),
     }
+}
+
+/// Until every namespace ended as it should, or the first did not.
+async fn all(namespaces: &mut JoinSet<Result<(), controllers::Ended>>) -> Result<(), controllers::Ended> {
+    while let Some(ended) = namespaces.join_next().await {
+        ended.unwrap_or_else(|_| Err(controllers::Ended::bug()))?;
+    }
+    Ok(())
 }
 
 /// Until this replica leads; its term.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use k8s_openapi::jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::backend::{Access, Account, ApplyRequest, Digests, Refused, System, check_hash};
@@ -40,7 +41,11 @@ pub enum TableError {
     #[error("the volume is full: the account table cannot be changed; make room or enlarge the volume")]
     VolumeFull,
     /// The writer leads no more.
-    #[error("a leader of term {seen} has written here, this one is of term {term}; it must stop")]
+    #[error(
+        "a leader of a later term has written here ({}, this one is of {}); it must stop. If no other one runs (a clock was ahead, \
+         or the Lease was deleted): kubectl -n <namespace of the operator> patch lease mail-operator --type merge -p \
+         '{{\"spec\":{{\"holderIdentity\":\"\",\"acquireTime\":\"{}\"}}}}'", time(*.seen), time(*.term), time(*.seen)
+    )]
     Superseded {
         /// Of the writer.
         term: Term,
@@ -50,6 +55,11 @@ pub enum TableError {
     /// Anything else.
     #[error("account table: {0}")]
     Other(String),
+}
+
+/// A term as the Lease shows it.
+fn time(term: Term) -> String {
+    Timestamp::from_microsecond(term).map_or_else(|_| term.to_string(), |time| format!("{time:.6}"))
 }
 
 impl From<rusqlite::Error> for TableError {

@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 use tracing::info;
 
 use super::context::Ctx;
-use super::revocation;
+use super::{newcomers, revocation};
 use crate::api::{AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::resources::SYSTEM_LABEL;
 use crate::store::Change;
@@ -127,9 +127,20 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
     match change {
         Change::Applied(object) => {
             let name = object.name_any();
-            ctx.index().mailbox(&name, &object.spec.agency_ref.name);
+            let alike = {
+                let mut index = ctx.index();
+                index.mailbox(&name, &object.spec.agency_ref.name);
+                index.pin(&name, object.spec.local_part.as_deref())
+            };
             if seen.changed(&object) && synced(ctx) {
+                if newcomers::is_new(&object, ctx) {
+                    ctx.newcomers.saw(&name);
+                }
+                ctx.newcomers.again();
                 ctx.triggers.mailboxes.fire(&name).await;
+                for other in alike {
+                    ctx.triggers.mailboxes.fire(&other).await;
+                }
             }
             if object.spec.holder == Holder::Agency && synced(ctx) {
                 ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
@@ -138,18 +149,25 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
         Change::Deleted(object) => {
             let name = object.name_any();
             seen.forget(&object);
-            ctx.index().forget(&name);
+            let alike = ctx.index().forget(&name);
             if synced(ctx) {
+                for other in alike {
+                    ctx.triggers.mailboxes.fire(&other).await;
+                }
                 revocation::ask(ctx, &name);
                 ctx.decided(&name);
                 ctx.newcomers.forget(&name);
+                ctx.newcomers.again();
                 if object.spec.holder == Holder::Agency {
                     // It is the Agency that decides whether it has a mailbox.
                     ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
                 }
             }
         }
-        Change::Listed if synced(ctx) => ctx.sweep_orphans(),
+        Change::Listed if synced(ctx) => {
+            ctx.newcomers.again();
+            ctx.sweep_orphans();
+        }
         Change::Listed => {}
     }
 }
@@ -193,6 +211,7 @@ pub(super) async fn on_claim(ctx: &Ctx, change: Change<AddressClaim>) {
         Change::Listed => {
             let claims = ctx.stores.claims.state();
             ctx.index().rebuild_claims(claims.iter().map(|c| (c.name_any(), c.as_ref())));
+            ctx.newcomers.again();
             all_mailboxes(ctx).await;
         }
     }

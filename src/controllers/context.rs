@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::watch;
 
 use super::readiness::Readiness;
-use crate::api::{Agency, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, AddressUse, Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
 use crate::kube_io::{Io, Recorder};
@@ -184,6 +184,13 @@ impl Ctx {
     /// Whether a Mailbox of this name is in the cache.
     pub fn mailbox(&self, name: &str) -> Option<Arc<Mailbox>> {
         self.stores.mailboxes.get(&ObjectRef::new(name).within(self.io.namespace()))
+    }
+
+    /// The claim of the address of a mailbox.
+    pub fn primary_claim(&self, mailbox: &str) -> Option<Arc<AddressClaim>> {
+        let held = self.index().claims_of(mailbox);
+        let known = |local: &String| self.stores.claims.get(&ObjectRef::new(local).within(self.io.namespace()));
+        held.iter().filter_map(known).find(|claim| claim.spec.address_use == AddressUse::Primary)
     }
 
     /// Settles later what could not settle because there was no MailSystem yet.

@@ -15,5 +15,5 @@ mod runner;
 mod status;
 
 pub use context::{Clock, Settings};
-pub use namespace::{Stop, run, stop_when};
+pub use namespace::{Ended, Stop, run, stop_when};
 pub use readiness::Readiness;

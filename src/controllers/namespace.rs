@@ -118,8 +118,26 @@ fn follow<K, S: Send + 'static>(
     tasks.spawn(watch.run(ctx.metrics.clone(), ctx.clone(), state, handler));
 }
 
-/// Runs one namespace until `stop`, then lets what is under way end.
-pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: Metrics, stop: Stop) {
+/// A part of the work on a namespace ended, which never happens but by a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the work on namespace {0} ended by itself; this process must be started anew")]
+pub struct Ended(String);
+
+impl Ended {
+    /// Where a panic hides which namespace it was.
+    pub fn bug() -> Self {
+        Self("(one that panicked)".into())
+    }
+}
+
+/// Runs one namespace until `stop`, then lets what is under way end. Everything of it runs, or it ends as a whole.
+pub async fn run(
+    client: Client,
+    namespace: &str,
+    settings: Settings,
+    metrics: Metrics,
+    stop: Stop,
+) -> Result<(), Ended> {
     let io = Io::new(client, namespace, metrics.clone());
     let (triggers, receivers) = triggers(namespace);
     let (news, news_out) = mpsc::channel(1024);
@@ -137,12 +155,21 @@ pub async fn run(client: Client, namespace: &str, settings: Settings, metrics: M
     background.spawn(newcomers::run(ctx.clone()));
     tokio::select! {
         () = all_filled(filled) => {}
-        () = stop.clone() => return,
+        () = stop.clone() => return Ok(()),
+        _ = background.join_next() => return Err(Ended(namespace.into())),
     }
     // Controllers start with filled caches: kube's own wait for them can miss its wake-up.
-    background.spawn(start(ctx.clone()));
-    controllers(&ctx, receivers, stop).await;
+    let started = async {
+        start(ctx.clone()).await;
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        () = controllers(&ctx, receivers, stop) => Ok(()),
+        () = started => Ok(()),
+        _ = background.join_next() => Err(Ended(namespace.into())),
+    };
     background.shutdown().await;
+    ended
 }
 
 /// The four controllers, until `stop`.
@@ -196,6 +223,9 @@ async fn start(ctx: Arc<Ctx>) {
     }
     for policy in s.policies.state() {
         ctx.triggers.policies.fire(&policy.name_any()).await;
+    }
+    for mailbox in mailboxes.iter().filter(|m| newcomers::is_new(m, &ctx)) {
+        ctx.newcomers.saw(&mailbox.name_any());
     }
     for mailbox in mailboxes {
         ctx.triggers.mailboxes.fire(&mailbox.name_any()).await;

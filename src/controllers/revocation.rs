@@ -1,21 +1,20 @@
 //! Revocations of deleted Mailboxes (D-14), behind the brake (D-15): a wrong prune of a Git tree must not refuse the mail of a
 //! province. They are looked at together, a moment after the last one came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::context::Ctx;
-use crate::api::AddressUse;
 use crate::backend::Account;
 use crate::domain::brake;
 
-/// Annotation of the MailSystem that releases what is held: the number that its condition names.
+/// Annotation of the MailSystem that releases what is held: the word that its condition names, good for exactly these.
 pub(super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-revocations";
 /// As long as others come within this time, they are seen together, at most so long.
 const TOGETHER: Duration = Duration::from_secs(2);
@@ -27,7 +26,16 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) struct Revocations {
     asked: BTreeMap<String, Instant>,
     done: Vec<(Instant, usize)>,
-    held: usize,
+    held: Option<Held>,
+}
+
+/// What the brake holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// How many.
+    pub count: usize,
+    /// What confirms exactly these: their number and a digest of who they are.
+    pub token: String,
 }
 
 /// Asks for the revocation of a Mailbox that is gone.
@@ -36,15 +44,15 @@ pub(super) fn ask(ctx: &Ctx, mailbox: &str) {
     state.asked.entry(mailbox.into()).or_insert_with(Instant::now);
 }
 
-/// How many are held by the brake.
-pub(super) fn held(ctx: &Ctx) -> usize {
-    ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner).held
+/// What is held by the brake.
+pub(super) fn held(ctx: &Ctx) -> Option<Held> {
+    ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner).held.clone()
 }
 
 /// Works for ever.
 pub(super) async fn run(ctx: Arc<Ctx>) {
     loop {
-        let pause = if held(&ctx) > 0 { TOGETHER } else { Duration::from_millis(500) };
+        let pause = if held(&ctx).is_some() { TOGETHER } else { Duration::from_millis(500) };
         tokio::time::sleep(pause).await;
         if !*ctx.synced.borrow() || !due(&ctx) {
             continue;
@@ -52,8 +60,8 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
         let before = held(&ctx);
         pass(&ctx);
         let now = held(&ctx);
-        if now > 0 && now != before {
-            warn!(held = now, "the brake holds revocations (D-15)");
+        if let Some(held) = now.as_ref().filter(|_| now != before) {
+            warn!(held = held.count, "the brake holds revocations (D-15)");
         }
         if before != now
             && let Some(system) = ctx.system()
@@ -69,7 +77,7 @@ fn due(ctx: &Ctx) -> bool {
     let oldest = state.asked.values().min().map(Instant::elapsed);
     newest.is_some_and(|t| t >= TOGETHER)
         || oldest.is_some_and(|t| t >= AT_MOST)
-        || (state.held > 0 && state.asked.is_empty())
+        || (state.held.is_some() && state.asked.is_empty())
 }
 
 fn pass(ctx: &Ctx) {
@@ -83,22 +91,22 @@ fn pass(ctx: &Ctx) {
         rows.into_iter().partition(|row| projection.is_revoked(row))
     };
     let total = ctx.index().owners().len();
-    let acknowledged = acknowledged(ctx);
+    let held = Held { count: new.len(), token: token(&new, ctx) };
+    let acknowledged = acknowledged(ctx).is_some_and(|said| said == held.token);
     let mut state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
     state.done.retain(|(at, _)| at.elapsed() < DAY);
     let done: usize = state.done.iter().map(|(_, n)| n).sum();
-    let free = brake::allows(brake::Limits::default(), new.len() + done, total) || acknowledged == Some(new.len());
-    state.held = if free { 0 } else { new.len() };
-    if free {
-        state.asked.clear();
-        if !new.is_empty() {
-            state.done.push((Instant::now(), if acknowledged.is_some() { 0 } else { new.len() }));
-        }
-    } else {
-        // Held ones are looked at again; those whose Mailbox came back are not asked for any more.
-        let names: Vec<&str> = new.iter().map(|r| r.mailbox.as_str()).collect();
-        state.asked.retain(|mailbox, _| names.contains(&mailbox.as_str()));
+    let free = acknowledged || brake::allows(brake::Limits::default(), new.len() + done, total);
+    let waiting: HashSet<&str> = new.iter().filter(|_| !free).map(|r| r.mailbox.as_str()).collect();
+    state.held = (!waiting.is_empty()).then_some(held);
+    if free && !acknowledged && !new.is_empty() {
+        state.done.push((Instant::now(), new.len()));
     }
+    // Held ones are looked at again, and so is who was asked for meanwhile; those whose Mailbox came back are not.
+    for mailbox in asked.iter().filter(|mailbox| !waiting.contains(mailbox.as_str())) {
+        state.asked.remove(mailbox);
+    }
+    drop(waiting);
     drop(state);
     for row in known.into_iter().chain(if free { new } else { Vec::new() }) {
         info!(mailbox = row.mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
@@ -106,8 +114,21 @@ fn pass(ctx: &Ctx) {
     }
 }
 
-fn acknowledged(ctx: &Ctx) -> Option<usize> {
-    ctx.system()?.annotations().get(ACKNOWLEDGE)?.parse().ok()
+fn acknowledged(ctx: &Ctx) -> Option<String> {
+    ctx.system()?.annotations().get(ACKNOWLEDGE).cloned()
+}
+
+/// The word for exactly these: an old confirmation says nothing of others, nor of the same ones after they came back.
+fn token(rows: &[Account], ctx: &Ctx) -> String {
+    let mut names: Vec<&str> = rows.iter().map(|row| row.mailbox.as_str()).collect();
+    names.sort_unstable();
+    let mut digest = Sha256::new();
+    for name in names {
+        let holder = ctx.primary_claim(name).and_then(|claim| claim.spec.owner_ref.uid.clone()).unwrap_or_default();
+        digest.update(format!("{name} {holder}\n"));
+    }
+    let digest: String = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{digest}", rows.len())
 }
 
 /// The row of a Mailbox that is gone and whose address stays claimed; `None` when it is there again.
@@ -127,9 +148,6 @@ pub(super) fn close(ctx: &Ctx, mailbox: &str) {
 
 fn revoked_row(ctx: &Ctx, mailbox: &str) -> Option<Account> {
     let system = ctx.system()?;
-    let held = ctx.index().claims_of(mailbox);
-    let claims =
-        held.iter().filter_map(|local| ctx.stores.claims.get(&ObjectRef::new(local).within(ctx.io.namespace())));
-    let claim = claims.into_iter().find(|c| c.spec.address_use == AddressUse::Primary)?;
+    let claim = ctx.primary_claim(mailbox)?;
     Some(Account::revoked(mailbox, &format!("{}@{}", claim.name_any(), system.spec.domain)))
 }

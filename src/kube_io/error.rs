@@ -11,7 +11,7 @@ const SAID: usize = 480;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server or the way to it.
-    #[error("{call}: {}", said(.source))]
+    #[error("{call}: {}", said(.source, .call))]
     Api {
         /// What was tried.
         call: Call,
@@ -77,7 +77,7 @@ impl Error {
     /// What the API server said, at most 480 bytes of it.
     pub fn said(&self) -> String {
         match self {
-            Self::Api { source, .. } => said(source),
+            Self::Api { source, call } => said(source, call),
             Self::Timeout { .. } => "no answer within 10 s".into(),
         }
     }
@@ -108,9 +108,16 @@ impl Error {
     }
 }
 
-/// The sentence of the API server alone, or why there was none.
-fn said(error: &kube::Error) -> String {
+/// The sentence of the API server alone, or why there was none. An answer that finds the content of a Secret wrong may repeat
+/// it: then the fields alone.
+fn said(error: &kube::Error, call: &Call) -> String {
     match error {
+        kube::Error::Api(status) if call.kind == "Secret" && matches!(status.code, 400 | 413 | 415 | 422) => {
+            let causes = status.details.iter().flat_map(|d| &d.causes).map(|c| c.field.as_str());
+            let fields: Vec<&str> = causes.filter(|f| !f.is_empty()).collect();
+            let fields = if fields.is_empty() { "not told".into() } else { fields.join(", ") };
+            cut(&format!("HTTP {} {}: the Secret is not taken; fields: {fields}", status.code, status.reason), SAID)
+        }
         kube::Error::Api(status) if !status.message.is_empty() => cut(&status.message, SAID),
         kube::Error::Api(status) => format!("HTTP {}", status.code),
         other => cut(&other.to_string(), SAID),
@@ -125,6 +132,13 @@ mod tests {
         let status = kube::core::Status { code, message: message.into(), ..kube::core::Status::default() };
         let call = Call { verb: "create", kind: "Secret".into(), name: "nv-1-credentials".into() };
         Error::Api { call, source: Box::new(kube::Error::Api(Box::new(status))) }
+    }
+
+    #[test]
+    fn what_is_said_of_a_secret_never_repeats_it() {
+        let said = error(422, "data[hash]: Invalid value: \"kT4mx@9RwB7@npq3H\"").to_string();
+        assert!(!said.contains("kT4mx") && said.contains("create Secret nv-1-credentials: HTTP 422"), "{said}");
+        assert!(error(403, "secrets is forbidden: quota").to_string().contains("forbidden: quota"));
     }
 
     #[test]
@@ -147,6 +161,6 @@ mod tests {
     fn an_error_says_what_was_tried_and_what_the_server_said_once_and_bounded() {
         let text = error(403, "exceeded quota: q").to_string();
         assert_eq!(text, "create Secret nv-1-credentials: exceeded quota: q");
-        assert!(error(422, &"field ".repeat(1000)).to_string().len() < SAID + 60);
+        assert!(error(500, &"field ".repeat(1000)).to_string().len() < SAID + 60);
     }
 }

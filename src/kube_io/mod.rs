@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,6 +127,19 @@ impl Io {
         match self.call::<K, _>("delete", name, self.api::<K>().delete(name, &DeleteParams::default())).await {
             Ok(_) => Ok(()),
             Err(error) if error.matches(|s| s.is_not_found()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes what was read and nothing that came after it; whoever was faster wins.
+    pub async fn delete_exactly<K: Object>(&self, object: &K) -> Result<(), Error> {
+        let (name, meta) = (object.meta().name.clone().unwrap_or_default(), object.meta());
+        let (uid, resource_version) = (meta.uid.clone(), meta.resource_version.clone());
+        let parameters =
+            DeleteParams { preconditions: Some(Preconditions { uid, resource_version }), ..DeleteParams::default() };
+        match self.call::<K, _>("delete", &name, self.api::<K>().delete(&name, &parameters)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.matches(|s| s.is_not_found()) || error.class() == Class::Conflict => Ok(()),
             Err(error) => Err(error),
         }
     }

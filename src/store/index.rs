@@ -14,6 +14,8 @@ pub struct Index {
     by_agency: HashMap<String, BTreeSet<String>>,
     agency_of: HashMap<String, String>,
     waiting: HashMap<String, BTreeSet<String>>,
+    pinned: HashMap<String, BTreeSet<String>>,
+    pin_of: HashMap<String, String>,
     policy_of: HashMap<String, Option<String>>,
 }
 
@@ -69,11 +71,43 @@ impl Index {
         self.by_agency.entry(agency.into()).or_default().insert(mailbox.into());
     }
 
-    /// A mailbox is gone.
-    pub fn forget(&mut self, mailbox: &str) {
+    /// A mailbox is gone; others who pin the same address.
+    pub fn forget(&mut self, mailbox: &str) -> BTreeSet<String> {
         self.forget_agency(mailbox);
         self.policy_of.remove(mailbox);
         self.stop_waiting(mailbox);
+        self.pin(mailbox, None)
+    }
+
+    /// A mailbox pins this address in its spec; others who pin it, or the one before it.
+    pub fn pin(&mut self, mailbox: &str, local_part: Option<&str>) -> BTreeSet<String> {
+        let old = self.pin_of.get(mailbox).cloned();
+        if old.as_deref() == local_part {
+            return BTreeSet::new();
+        }
+        let mut others = BTreeSet::new();
+        if let Some(old) = old
+            && let Some(set) = self.pinned.get_mut(&old)
+        {
+            set.remove(mailbox);
+            others.extend(set.iter().cloned());
+            if set.is_empty() {
+                self.pinned.remove(&old);
+            }
+        }
+        self.pin_of.remove(mailbox);
+        if let Some(new) = local_part {
+            let set = self.pinned.entry(new.into()).or_default();
+            others.extend(set.iter().cloned());
+            set.insert(mailbox.into());
+            self.pin_of.insert(mailbox.into(), new.into());
+        }
+        others
+    }
+
+    /// Who pins an address.
+    pub fn pinned_by(&self, local_part: &str) -> BTreeSet<String> {
+        self.pinned.get(local_part).cloned().unwrap_or_default()
     }
 
     fn forget_agency(&mut self, mailbox: &str) {
@@ -174,5 +208,19 @@ mod tests {
         assert_eq!(index.policy_counts().get("p"), Some(&1));
         index.forget("m");
         assert!(index.policy_counts().is_empty());
+    }
+
+    #[test]
+    fn d_21_others_who_pin_an_address_are_told_when_one_comes_or_goes() {
+        let mut index = Index::default();
+        assert!(index.pin("a", Some("x")).is_empty());
+        assert_eq!(index.pin("b", Some("x")), ["a".to_string()].into());
+        assert!(index.pin("b", Some("x")).is_empty(), "nothing new");
+        assert_eq!(index.pin("b", Some("y")), ["a".to_string()].into());
+        assert_eq!(index.pinned_by("x"), ["a".to_string()].into());
+        index.pin("c", Some("y"));
+        assert_eq!(index.forget("b"), ["c".to_string()].into());
+        index.forget("c");
+        assert!(index.pinned_by("y").is_empty());
     }
 }

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
+use mail_operator::api::AddressClaim;
 
 use crate::support::{apply, eventually, wait_ready};
 use crate::world::{NAMESPACE, SOON, World, run};
@@ -82,6 +83,18 @@ async fn used(world: &World) -> BTreeSet<String> {
     all
 }
 
+/// Two who would get one address: it is written down that they left it, and that is taken away again.
+async fn contest(world: &World) {
+    tokio::join!(world.person("nv-one", "Trương Hoàng Tiến Ngân"), world.person("nv-two", "Trần Huỳnh Tấn Ngân"));
+    let claims: Api<AddressClaim> = Api::namespaced(world.client.clone(), NAMESPACE);
+    eventually("nothing is left of the contest", SOON, || async {
+        let left = claims.list(&ListParams::default().labels("mail.gialai.gov.vn/contested")).await.expect("claims");
+        let left: Vec<String> = left.items.iter().map(ResourceExt::name_any).collect();
+        if left.is_empty() { Ok(()) } else { Err(left.join(" ")) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
     let Some(world) = World::on(&[2, 3]).await else { return };
@@ -90,6 +103,7 @@ async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
     let policy = "metadata: {name: rbac}\nspec: {systemRef: {name: gialai}, storage: 1Gi, maxAttachment: 1M}";
     apply(&world.policies, policy).await.expect("policy");
     wait_ready(&world.policies, "rbac", SOON).await;
+    contest(&world).await;
     let roles: Api<Role> = Api::namespaced(world.client.clone(), NAMESPACE);
     let mut granted = granted(&roles.get("mail-operator").await.expect("role"));
     let used = used(&world).await;

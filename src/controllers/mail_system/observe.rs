@@ -13,6 +13,7 @@ use super::{FAST, SLOW};
 use crate::api::{ConditionType, Endpoint, MailSystemStatus, Outlook, PodSecurity, Reason, set_condition, summarise};
 use crate::backend::{BackendError, Health};
 use crate::controllers::context::Ctx;
+use crate::controllers::revocation;
 use crate::domain::certificate::Validity;
 use crate::resources::{SystemPlan, records};
 
@@ -28,7 +29,7 @@ pub(super) struct Seen {
     pub mailboxes: i64,
     pub held: Option<(usize, usize)>,
     /// Revocations that the brake holds.
-    pub revocations: usize,
+    pub revocations: Option<revocation::Held>,
     /// Why a child could not be applied.
     pub refused: Option<String>,
     /// Why there is no pod, in the API server's words.
@@ -48,7 +49,7 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         health: ctx.syncer.health().borrow().clone(),
         mailboxes: i64::try_from(live).unwrap_or(i64::MAX),
         held,
-        revocations: crate::controllers::revocation::held(ctx),
+        revocations: revocation::held(ctx),
         refused: None,
         pod_refused: None,
         postmaster_missing: None,
@@ -116,13 +117,13 @@ fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
     if let Some(refused) = &seen.refused {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
     }
-    if seen.revocations > 0 {
-        let (count, name) = (seen.revocations, &plan.name);
+    if let Some(revocation::Held { count, token }) = &seen.revocations {
+        let name = &plan.name;
         let message = format!(
             "D-15: {count} Mailboxes vanished at once; their accounts go on until their files are back, or until it is confirmed: \
-             kubectl -n {} annotate --overwrite msys {name} {}={count}",
+             kubectl -n {} annotate --overwrite msys {name} {}={token}",
             plan.namespace,
-            crate::controllers::revocation::ACKNOWLEDGE
+            revocation::ACKNOWLEDGE
         );
         return Some(Finding::stalled(Reason::RevocationHeld, message));
     }
@@ -328,7 +329,7 @@ mod tests {
             health,
             mailboxes: 0,
             held: None,
-            revocations: 0,
+            revocations: None,
             refused: None,
             pod_refused: None,
             postmaster_missing: None,

@@ -68,6 +68,10 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
         return Err(mismatch("the mail and the password", holder, mailbox));
     }
     let Some(pinned) = &mailbox.spec.local_part else {
+        if mailbox.metadata.deletion_timestamp.is_some() {
+            let message = "it is being deleted and gets no address any more; apply it again when it is gone";
+            return Err(Problem::waiting(Reason::Terminating, message));
+        }
         return derived(mailbox, agency(&facts.agency, system)?).map(Address::Derived);
     };
     let wanted = LocalPart::parse(pinned, "spec.localPart").map_err(|e| stalled(Reason::InvalidLocalPart, &e))?;
@@ -78,7 +82,11 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
         );
         return Err(Problem::stalled(Reason::ReservedLocalPart, message));
     }
-    Ok(Address::Wanted(wanted))
+    if facts.also_pinned.is_empty() {
+        return Ok(Address::Wanted(wanted));
+    }
+    let together = Conflict { cause: Cause::Together, tried: vec![(wanted, facts.also_pinned.clone())] };
+    Err(conflict(mailbox, &together, &system.system.spec.domain, &[]))
 }
 
 /// After a deletion the same mail goes back to the same person only (D-06, D-14): giving one person's mail to another is

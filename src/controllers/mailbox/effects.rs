@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, Mailbox, OwnerRef, Reason};
 use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
 use crate::controllers::context::{Credentials, Ctx};
+use crate::controllers::newcomers;
 use crate::controllers::runner::Error;
 use crate::domain::{naming, password};
 use crate::kube_io::Created;
@@ -50,6 +51,11 @@ pub(super) async fn claim(
             let Some(known) = ctx.io.get::<AddressClaim>(local).await? else {
                 return Err(Error::Other(format!("AddressClaim {local} vanished while it was looked at")));
             };
+            if newcomers::is_mark(&known) {
+                let taken = ctx.io.replace(&newcomers::unmarked(known, claim.spec)).await?;
+                ctx.index().claim(local, &taken);
+                return Ok(Ok(()));
+            }
             let (theirs, ours) = (&known.spec, &claim.spec);
             let same_name =
                 theirs.owner_ref.kind == ours.owner_ref.kind && theirs.owner_ref.name == ours.owner_ref.name;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::controllers::context::{Credentials, Ctx};
-use crate::domain::naming::{self, LocalPart};
+use crate::domain::naming::{self, LocalPart, RIVALS, Rival};
 use crate::domain::quota::{Bytes, Limits, Policy, QuantityError, Selector};
 use crate::store::{AgencyProblem, ResolvedAgency, profile, resolve};
 
@@ -20,6 +20,8 @@ pub(super) struct Facts {
     pub agency: Result<ResolvedAgency, AgencyProblem>,
     /// Its Primary claim.
     pub claim: Option<Arc<AddressClaim>>,
+    /// Others without an address whose spec has the same local part.
+    pub also_pinned: Vec<Rival>,
     /// Every local part that it holds.
     pub held: Vec<String>,
     pub credentials: Option<Credentials>,
@@ -34,20 +36,45 @@ pub(super) struct SystemFacts {
 }
 
 pub(super) fn gather(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
+    let policies = ctx.stores.policies.state().iter().filter_map(|p| policy(p)).collect();
+    Facts { policies, ..without_policies(mailbox, ctx) }
+}
+
+/// What the address rests on: no quotas, which make no difference to it.
+pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
     let name = mailbox.name_any();
     let namespace = ctx.io.namespace();
     let system = ctx.system();
     let naming = profile(system.as_ref().map(|s| s.spec.regulation.naming_profile).unwrap_or_default());
     let held = ctx.index().claims_of(&name);
-    let claims = held.iter().filter_map(|local| ctx.stores.claims.get(&ObjectRef::new(local).within(namespace)));
+    let claim = ctx.primary_claim(&name);
+    let pinned = mailbox.spec.local_part.as_deref().filter(|_| claim.is_none());
     Facts {
         agency: resolve(&ctx.stores.agencies, namespace, &mailbox.spec.agency_ref.name, naming),
-        claim: claims.into_iter().find(|c| c.spec.address_use == AddressUse::Primary),
+        claim,
+        also_pinned: pinned.map(|local| also_pinned(&name, local, ctx)).unwrap_or_default(),
         held,
         credentials: ctx.credentials(&name),
-        policies: ctx.stores.policies.state().iter().filter_map(|p| policy(p)).collect(),
+        policies: Vec::new(),
         system: system.map(SystemFacts::of),
     }
+}
+
+/// Others without an address who pin the same one.
+fn also_pinned(name: &str, local: &str, ctx: &Ctx) -> Vec<Rival> {
+    let others = ctx.index().pinned_by(local);
+    let mut rivals = Vec::new();
+    for mailbox in others.iter().filter(|other| *other != name).filter_map(|other| ctx.mailbox(other)) {
+        let issued = mailbox.status.as_ref().is_some_and(|s| s.address.is_some());
+        if !issued && mailbox.metadata.deletion_timestamp.is_none() && ctx.primary_claim(&mailbox.name_any()).is_none()
+        {
+            rivals.push(Rival { id: mailbox.name_any(), name: mailbox.spec.full_name.clone(), holds: false });
+        }
+        if rivals.len() == RIVALS {
+            break;
+        }
+    }
+    rivals
 }
 
 impl Facts {

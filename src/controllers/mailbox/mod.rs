@@ -18,6 +18,7 @@ use kube::ResourceExt;
 use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
 use super::context::Ctx;
+use super::newcomers;
 use super::runner::{Error, Next};
 use super::status::say;
 use crate::api::{
@@ -96,32 +97,41 @@ fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
 
 /// What a Mailbox without an address asks for, if its address is to be derived.
 pub(super) fn request(mailbox: &Mailbox, ctx: &Ctx) -> Option<Request> {
-    let Ok(Address::Derived(wish)) = decide::address(mailbox, &facts::gather(mailbox, ctx)) else { return None };
-    Some(Request { id: mailbox.name_any(), name: mailbox.spec.full_name.clone(), wish, supersedes: BTreeSet::new() })
+    let Ok(Address::Derived(wish)) = decide::address(mailbox, &facts::without_policies(mailbox, ctx)) else {
+        return None;
+    };
+    Some(asked(mailbox, wish))
+}
+
+fn asked(mailbox: &Mailbox, wish: Wish) -> Request {
+    let (id, name) = (mailbox.name_any(), mailbox.spec.full_name.clone());
+    Request { id, name, wish, supersedes: BTreeSet::new(), left: BTreeSet::new() }
 }
 
 /// The address that it gets beside those who come with it; `None` while they are waited for.
 async fn derived(
     mailbox: &Mailbox,
     facts: &Facts,
-    wish: &Wish,
+    wish: Wish,
     ctx: &Ctx,
 ) -> Result<Option<Result<String, Problem>>, Error> {
-    let name = mailbox.name_any();
-    let grant = match ctx.newcomers.decision(&name, wish) {
+    let grant = match ctx.newcomers.decision(&asked(mailbox, wish)) {
         None => return Ok(None),
-        Some(Ok(grant)) => grant,
-        Some(Err(conflict)) => {
+        Some(newcomers::Outcome::Decided(Ok(grant))) => grant,
+        Some(newcomers::Outcome::Later(why)) => return Ok(Some(Err(Problem::waiting(Reason::ApplyFailed, why)))),
+        Some(newcomers::Outcome::Decided(Err(conflict))) => {
             let domain = facts.system.as_ref().map(|s| s.system.spec.domain.clone()).unwrap_or_default();
             return Ok(Some(Err(decide::conflict(mailbox, &conflict, &domain, &facts.suggestions(mailbox, ctx)))));
         }
     };
-    if effects::claim(mailbox, grant.local_part.as_str(), AddressUse::Primary, ctx).await?.is_err() {
-        // Somebody was faster, by a way that the caches have not told yet: again beside who has it.
-        ctx.newcomers.forget(&name);
-        return Ok(ctx.newcomers.decision(&name, wish).and(None));
+    match effects::claim(mailbox, grant.local_part.as_str(), AddressUse::Primary, ctx).await? {
+        Ok(()) => Ok(Some(Ok(grant.local_part.as_str().to_string()))),
+        Err(problem) => {
+            // Somebody was faster, by a way that the caches have not told yet: it is decided anew beside who has it.
+            ctx.newcomers.forget(&mailbox.name_any());
+            Ok(Some(Err(Problem { waiting: true, ..problem })))
+        }
     }
-    Ok(Some(Ok(grant.local_part.as_str().to_string())))
 }
 
 async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome, Error> {
@@ -132,6 +142,7 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
             local
         }
         Ok(Address::Wanted(wanted)) => {
+            ctx.newcomers.forget(&mailbox.name_any());
             match effects::claim(mailbox, wanted.as_str(), AddressUse::Primary, ctx).await? {
                 Ok(()) => wanted.as_str().to_string(),
                 Err(problem) => {
@@ -141,7 +152,7 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
                 }
             }
         }
-        Ok(Address::Derived(wish)) => match derived(mailbox, facts, &wish, ctx).await? {
+        Ok(Address::Derived(wish)) => match derived(mailbox, facts, wish, ctx).await? {
             Some(Ok(local)) => local,
             Some(Err(problem)) => {
                 outcome.problem = Some(problem);

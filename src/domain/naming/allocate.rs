@@ -19,7 +19,7 @@ pub enum Use {
     Alias,
     /// The address of a purged or renamed account (D-19).
     Tombstone,
-    /// Kept free, for example while several wait for it to be decided.
+    /// Kept for the system itself (D-01).
     Reserved,
 }
 
@@ -56,6 +56,8 @@ pub struct Request {
     pub wish: Wish,
     /// Tombstones that it may take over (D-19).
     pub supersedes: BTreeSet<LocalPart>,
+    /// Addresses that it left because several wanted them: it never comes back to these (D-03).
+    pub left: BTreeSet<LocalPart>,
 }
 
 /// An address that is given.
@@ -68,6 +70,9 @@ pub struct Grant {
     /// Which of the wishes it is, from 0.
     pub choice: usize,
 }
+
+/// Rivals that a conflict names at most; messages say of more that there are more.
+pub const RIVALS: usize = 4;
 
 /// Somebody in the way of an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +105,7 @@ pub enum Cause {
 pub struct Conflict {
     /// Why.
     pub cause: Cause,
-    /// What was tried, best first, and who was in the way.
+    /// What was tried, best first, and who was in the way: at most [`RIVALS`] each, by name.
     pub tried: Vec<(LocalPart, Vec<Rival>)>,
 }
 
@@ -109,9 +114,9 @@ pub struct Conflict {
 pub struct Allocation {
     /// By the name of the Mailbox.
     pub outcomes: BTreeMap<String, Result<Grant, Conflict>>,
-    /// Addresses that nobody got because several wanted them, and that somebody left for another one. Until all of these
-    /// have an address it must stay closed, or who comes second after a restart would get it (D-03).
-    pub contested: BTreeSet<LocalPart>,
+    /// Addresses that nobody got because several wanted them, and who got another one therefore. Until these have theirs, that
+    /// must be remembered, or the last of them would get it after a restart (D-03).
+    pub contested: BTreeMap<LocalPart, BTreeSet<String>>,
 }
 
 /// Settles every request, beside what is `held` already.
@@ -122,6 +127,7 @@ pub fn allocate<'a>(requests: &[Request], held: impl Fn(&LocalPart) -> Option<&'
         held,
         settled: HashMap::new(),
         blocked: HashMap::new(),
+        contested: BTreeMap::new(),
         result: Allocation::default(),
     };
     round.fixed(|wish| match wish {
@@ -133,7 +139,7 @@ pub fn allocate<'a>(requests: &[Request], held: impl Fn(&LocalPart) -> Option<&'
         _ => None,
     });
     round.ranked();
-    round.result
+    round.finish()
 }
 
 struct Allocator<'r, F> {
@@ -144,6 +150,8 @@ struct Allocator<'r, F> {
     settled: HashMap<&'r LocalPart, usize>,
     /// Wanted by several for whom no other will do.
     blocked: HashMap<&'r LocalPart, Vec<usize>>,
+    /// Who left an address to several.
+    contested: BTreeMap<LocalPart, Vec<usize>>,
     result: Allocation,
 }
 
@@ -188,7 +196,7 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
         match self.blocked.get(local_part) {
             Some(others) => {
                 let same = others.iter().any(|o| self.keys[*o] == self.keys[index]);
-                Obstacle::Rivals(others.iter().map(|o| self.rival(*o, false)).collect(), same)
+                Obstacle::Rivals(self.others(others, index), same)
             }
             None => Obstacle::None,
         }
@@ -204,10 +212,28 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
         self.result.outcomes.insert(self.requests[index].id.clone(), Err(Conflict { cause, tried }));
     }
 
+    /// The others of a group that is sorted by name, a few of them.
     fn others(&self, group: &[usize], index: usize) -> Vec<Rival> {
-        let mut rivals: Vec<Rival> = group.iter().filter(|i| **i != index).map(|i| self.rival(*i, false)).collect();
-        rivals.sort();
-        rivals
+        group.iter().filter(|i| **i != index).take(RIVALS).map(|i| self.rival(*i, false)).collect()
+    }
+
+    /// In an order that does not depend on who was looked at first.
+    fn sorted(&self, mut group: Vec<usize>) -> Vec<usize> {
+        group.sort_unstable_by(|a, b| self.requests[*a].id.cmp(&self.requests[*b].id));
+        group
+    }
+
+    /// Who got another address than a contested one is remembered; who got none may come back to it.
+    fn finish(mut self) -> Allocation {
+        for (local_part, left) in std::mem::take(&mut self.contested) {
+            let names = left.into_iter().map(|index| self.requests[index].id.clone());
+            let elsewhere: BTreeSet<String> =
+                names.filter(|id| self.result.outcomes.get(id).is_some_and(Result::is_ok)).collect();
+            if !elsewhere.is_empty() {
+                self.result.contested.insert(local_part, elsewhere);
+            }
+        }
+        self.result
     }
 
     /// Those for whom one address alone will do.
@@ -231,12 +257,13 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
             match free.as_slice() {
                 [] => {}
                 [index] => self.grant(*index, rule, local_part, 0),
-                several => {
-                    for index in several {
-                        let rivals = self.others(several, *index);
+                _ => {
+                    let several = self.sorted(free);
+                    for index in &several {
+                        let rivals = self.others(&several, *index);
                         self.refuse(*index, Cause::Together, vec![(local_part.clone(), rivals)]);
                     }
-                    blocked.push((local_part, free));
+                    blocked.push((local_part, several));
                 }
             }
         }
@@ -270,7 +297,7 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
                 self.grant(seeker.index, seeker.candidates[seeker.choice].rule, local_part, seeker.choice);
                 continue;
             }
-            let members: Vec<usize> = group.iter().map(|s| s.index).collect();
+            let members = self.sorted(group.iter().map(|s| s.index).collect());
             for seeker in &mut group {
                 seeker.tried.push((local_part.clone(), self.others(&members, seeker.index)));
                 seeker.choice += 1;
@@ -285,7 +312,7 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
                 self.refuse(seeker.index, Cause::SameName, seeker.tried);
             }
             if !different.is_empty() {
-                self.result.contested.insert(local_part.clone());
+                self.contested.insert(local_part.clone(), different.iter().map(|s| s.index).collect());
             }
             // Whoever is left may not come back to it, and nobody else may have it either.
             self.blocked.insert(local_part, members);
@@ -297,6 +324,11 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
     /// The next address that is not somebody else's; without one the seeker is refused here.
     fn next(&mut self, mut seeker: Seeker<'r>) -> Option<(&'r LocalPart, Seeker<'r>)> {
         while let Some(candidate) = seeker.candidates.get(seeker.choice) {
+            if self.requests[seeker.index].left.contains(&candidate.local_part) {
+                seeker.tried.push((candidate.local_part.clone(), Vec::new()));
+                seeker.choice += 1;
+                continue;
+            }
             match self.obstacle(seeker.index, &candidate.local_part) {
                 Obstacle::None => return Some((&candidate.local_part, seeker)),
                 Obstacle::Rivals(rivals, same) => {

@@ -11,7 +11,7 @@ fn local(text: &str) -> LocalPart {
 
 fn person(id: &str, name: &str) -> Request {
     let wish = Wish::Ranked(candidates(&person_name(name, None).unwrap(), "stttt").unwrap());
-    Request { id: id.into(), name: name.into(), wish, supersedes: BTreeSet::new() }
+    Request { id: id.into(), name: name.into(), wish, supersedes: BTreeSet::new(), left: BTreeSet::new() }
 }
 
 fn disambiguated(id: &str, name: &str, extra: &str) -> Request {
@@ -26,7 +26,7 @@ fn pinned(id: &str, name: &str, pin: &str) -> Request {
 
 fn body(id: &str, name: &str, address: &str) -> Request {
     let wish = Wish::Decided(Candidate { rule: "4.1.d", local_part: local(address), steps: Vec::new() });
-    Request { id: id.into(), name: name.into(), wish, supersedes: BTreeSet::new() }
+    Request { id: id.into(), name: name.into(), wish, supersedes: BTreeSet::new(), left: BTreeSet::new() }
 }
 
 fn held(owner: &str, name: &str, address_use: Use) -> Held {
@@ -64,11 +64,30 @@ fn d_03_two_newcomers_with_one_address_both_take_rule_b() {
 fn d_03_what_was_contested_stays_closed_until_all_have_an_address() {
     let requests = [person("tien", TIEN), person("tan", TAN)];
     let result = allocate(&requests, |_| None);
-    assert_eq!(result.contested, [local("minhtht.stttt")].into());
+    assert_eq!(result.contested, [(local("minhtht.stttt"), ["tan".to_string(), "tien".to_string()].into())].into());
     // The operator was killed after the first of the two: the second one gets what it would have got.
-    let claims =
-        [("minhtht.stttt", held("gialai", "", Use::Reserved)), ("tienminhth.stttt", held("tien", TIEN, Use::Primary))];
-    is(&settle(&requests[1..], &claims), "tan", "4.2.b tanminhth.stttt");
+    let claims = [("tienminhth.stttt", held("tien", TIEN, Use::Primary))];
+    let tan = Request { left: [local("minhtht.stttt")].into(), ..person("tan", TAN) };
+    is(&settle(std::slice::from_ref(&tan), &claims), "tan", "4.2.b tanminhth.stttt");
+    // Who comes later did not leave it.
+    let later = settle(&[tan, person("later", "Trịnh Hữu Thế Minh")], &claims);
+    is(&later, "tan", "4.2.b tanminhth.stttt");
+    is(&later, "later", "4.2.a minhtht.stttt");
+}
+
+#[test]
+fn d_03_who_got_no_address_may_come_back_to_the_contested_one() {
+    let result = allocate(&[person("a", TAN), person("b", TAN), person("c", TIEN)], |_| None);
+    assert_eq!(result.contested, [(local("minhtht.stttt"), ["c".to_string()].into())].into());
+}
+
+#[test]
+fn a_conflict_names_a_few_rivals_whatever_the_order() {
+    let many: Vec<Request> = (0..50).map(|i| person(&format!("nv-{i:02}"), TAN)).collect();
+    let result = allocate(&many, |_| None);
+    let Err(conflict) = &result.outcomes["nv-07"] else { panic!("{result:?}") };
+    let named: Vec<&str> = conflict.tried[0].1.iter().map(|r| r.id.as_str()).collect();
+    assert_eq!(named, ["nv-00", "nv-01", "nv-02", "nv-03"]);
 }
 
 #[test]

@@ -102,11 +102,10 @@ fn named(rivals: &[Rival]) -> (String, String) {
         return ("reserved".into(), "dành riêng".into());
     }
     let shown: Vec<String> = rivals.iter().take(NAMED).map(one).collect();
-    let more = rivals.len().saturating_sub(NAMED);
-    match more {
-        0 => (shown.join(", "), shown.join(", ")),
-        more => (format!("{} and {more} more", shown.join(", ")), format!("{} và {more} người khác", shown.join(", "))),
+    if rivals.len() > NAMED {
+        return (format!("{} and others", shown.join(", ")), format!("{} và những người khác", shown.join(", ")));
     }
+    (shown.join(", "), shown.join(", "))
 }
 
 fn one(rival: &Rival) -> String {
@@ -155,6 +154,6 @@ mod tests {
     fn a_long_list_of_rivals_is_cut() {
         let many: Vec<(String, String)> = (0..9).map(|i| (format!("nv-{i}"), "A".to_string())).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        assert!(explain(&conflict(Cause::Taken, &many), "x.vn", &[], false).message.contains("and 6 more"));
+        assert!(explain(&conflict(Cause::Taken, &many), "x.vn", &[], false).message.contains("and others"));
     }
 }

@@ -37,7 +37,7 @@ mod normalise_tests;
 use serde::Serialize;
 
 pub use agency::{AgencyAddress, AgencyNaming, Form, Level, Profile, agency_address};
-pub use allocate::{Allocation, Cause, Conflict, Grant, Held, Request, Rival, Use, Wish, allocate};
+pub use allocate::{Allocation, Cause, Conflict, Grant, Held, RIVALS, Request, Rival, Use, Wish, allocate};
 pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
 pub use local_part::LocalPart;

@@ -94,23 +94,51 @@ async fn d_15_a_prune_of_everything_is_held_until_it_is_confirmed() {
     let persons = ListParams::default().fields("spec.agencyRef.name=stttt");
     world.mailboxes.delete_collection(&DeleteParams::default(), &persons).await.expect("pruned");
     // The agency's own mailbox is made again at once.
+    // The word that confirms exactly what is held.
     let held = async |count: usize| {
         eventually(&format!("{count} are held"), SOON, || async {
             let why = wait_reason(&world.systems, "gialai", "RevocationHeld", SOON).await;
-            if why.contains(&format!("acknowledge-revocations={count}")) { Ok(()) } else { Err(why) }
+            match why.split_once("acknowledge-revocations=") {
+                Some((_, token)) if token.starts_with(&format!("{count}-")) => Ok(token.to_string()),
+                _ => Err(why),
+            }
         })
-        .await;
+        .await
     };
-    held(25).await;
+    let confirm = async |word: &str| {
+        let patch = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/acknowledge-revocations": word}}});
+        world.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("confirmed");
+    };
+    let of_all = held(25).await;
     assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE revoked"), Vec::<String>::new());
     // Those whose files come back are not asked for any more; the rest is confirmed.
     for i in 0..4 {
         world.person(&format!("nv-{i}"), "Trần Văn Minh", &format!(", localPart: m{i}.stttt")).await;
     }
-    held(21).await;
-    let confirm = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/acknowledge-revocations": "21"}}});
-    world.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&confirm)).await.expect("confirmed");
+    let rest = held(21).await;
+    confirm(&of_all).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(
+        agent.rows("SELECT mailbox FROM accounts WHERE revoked"),
+        Vec::<String>::new(),
+        "an old word says nothing"
+    );
+    confirm(&rest).await;
     agent.until("SELECT count(*) || '' FROM accounts WHERE revoked", &["21"]).await;
+    // The same ones come back and vanish again: what was confirmed then is not confirmed now.
+    let again: Vec<String> = (4..25).map(|i| format!("nv-{i}")).collect();
+    for (i, name) in (4..25).zip(&again) {
+        world.person(name, "Trần Văn Minh", &format!(", localPart: m{i}.stttt")).await;
+    }
+    for name in &again {
+        wait_ready(&world.mailboxes, name, SOON).await;
+    }
+    agent.until("SELECT count(*) || '' FROM accounts WHERE revoked", &["0"]).await;
+    for name in &again {
+        world.mailboxes.delete(name, &DeleteParams::default()).await.expect("pruned again");
+    }
+    assert_ne!(held(21).await, rest);
+    assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE revoked"), Vec::<String>::new());
     operator.stop().await;
     world.end().await;
 }

@@ -1,5 +1,6 @@
 //! Several who would get one address (R4.2.b, R4.2.c, D-02 to D-07, D-22), on a real API server.
 
+use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
 
@@ -10,7 +11,18 @@ use crate::support::{apply, eventually, wait_ready, wait_reason};
 const TIEN: &str = "Trương Hoàng Tiến Minh";
 const TAN: &str = "Trần Huỳnh Tấn Minh";
 
-/// Waits until nothing keeps a contested address closed any more.
+impl World {
+    /// It is written down that these left an address to several.
+    async fn left(&self, local: &str, names: &str) {
+        let metadata = json!({"name": local, "labels": {"mail.gialai.gov.vn/contested": "true"},
+            "annotations": {"mail.gialai.gov.vn/left-by": names}});
+        let owner = json!({"kind": "MailSystem", "name": "gialai"});
+        let spec = json!({"use": "Reserved", "ownerRef": owner, "ownerName": ""});
+        apply(&self.claims, &json!({"metadata": metadata, "spec": spec}).to_string()).await.expect("left");
+    }
+}
+
+/// Waits until nothing is left of the contest for an address.
 async fn opened(world: &World, local: &str) {
     eventually("the contested address is free again", SOON, || async {
         match world.claims.get_opt(local).await {
@@ -45,23 +57,77 @@ async fn d_03_an_operator_that_was_killed_between_two_gives_the_second_what_it_w
     world.person("nv-1", TIEN, "").await;
     world.person("nv-2", TAN, "").await;
     // As it stands after the address was closed and the first of the two was claimed.
-    let claim = |name: &str, address_use: &str, kind: &str, owner: &str, full: &str, labels: serde_json::Value| {
-        let spec = json!({"use": address_use, "ownerRef": {"kind": kind, "name": owner}, "ownerName": full});
-        json!({"metadata": {"name": name, "labels": labels}, "spec": spec}).to_string()
-    };
-    let contested = json!({"mail.gialai.gov.vn/contested": "true"});
-    apply(&world.claims, &claim("minhtht.stttt", "Reserved", "MailSystem", "gialai", "", contested))
-        .await
-        .expect("closed");
-    apply(&world.claims, &claim("tienminhth.stttt", "Primary", "Mailbox", "nv-1", TIEN, json!({})))
-        .await
-        .expect("first");
+    world.left("minhtht.stttt", "nv-1,nv-2").await;
+    let spec = json!({"use": "Primary", "ownerRef": {"kind": "Mailbox", "name": "nv-1"}, "ownerName": TIEN});
+    let first = json!({"metadata": {"name": "tienminhth.stttt"}, "spec": spec}).to_string();
+    apply(&world.claims, &first).await.expect("first");
     let operator = Operator::start(world.client.clone(), &world.namespace);
     let _agent = Agent::start(&world.client, &world.namespace).await;
     wait_ready(&world.mailboxes, "nv-2", SOON).await;
     assert_eq!(world.address("nv-1").await.as_deref(), Some("tienminhth.stttt@gialai.gov.vn"));
     assert_eq!(world.address("nv-2").await.as_deref(), Some("tanminhth.stttt@gialai.gov.vn"));
     opened(&world, "minhtht.stttt").await;
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_03_who_left_no_address_takes_it_over_by_pin_or_by_name() {
+    let Some(world) = World::new("over").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    world.person("nv-1", TIEN, "").await;
+    // As if the operator had been killed before the others, who left these too, had theirs.
+    world.left("minhtht.stttt", "nv-1").await;
+    world.left("hoalt.stttt", "nv-1").await;
+    world.person("nv-2", TAN, ", localPart: minhtht.stttt").await;
+    world.person("nv-3", "Lê Thị Hoa", "").await;
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    let _agent = Agent::start(&world.client, &world.namespace).await;
+    for (name, address) in [("nv-1", "tienminhth.stttt"), ("nv-2", "minhtht.stttt"), ("nv-3", "hoalt.stttt")] {
+        wait_ready(&world.mailboxes, name, SOON).await;
+        assert_eq!(world.address(name).await, Some(format!("{address}@gialai.gov.vn")), "{name}");
+    }
+    let claim = world.claims.get("minhtht.stttt").await.expect("claim");
+    assert_eq!((claim.spec.owner_ref.name.as_str(), claim.annotations().len()), ("nv-2", 0));
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r4_2_c_who_waits_keeps_the_common_form_though_a_third_left_it() {
+    let Some((world, operator, _agent)) = World::running("third").await else { return };
+    tokio::join!(world.person("nv-1", TAN, ""), world.person("nv-2", TAN, ""), world.person("nv-3", TIEN, ""));
+    wait_ready(&world.mailboxes, "nv-3", SOON).await;
+    assert_eq!(world.address("nv-3").await.as_deref(), Some("tienminhth.stttt@gialai.gov.vn"));
+    wait_reason(&world.mailboxes, "nv-1", "Conflict", SOON).await;
+    wait_reason(&world.mailboxes, "nv-2", "Conflict", SOON).await;
+    world.person("nv-2", TAN, ", disambiguator: '2'").await;
+    for (name, address) in [("nv-1", "minhtht.stttt"), ("nv-2", "minhtht2.stttt")] {
+        wait_ready(&world.mailboxes, name, SOON).await;
+        assert_eq!(world.address(name).await, Some(format!("{address}@gialai.gov.vn")), "{name}");
+    }
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_21_two_pins_on_one_address_wait_until_one_is_changed() {
+    let Some(world) = World::new("pins").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    world.person("nv-1", TIEN, ", localPart: minh.stttt").await;
+    world.person("nv-2", TAN, ", localPart: minh.stttt").await;
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    let _agent = Agent::start(&world.client, &world.namespace).await;
+    wait_reason(&world.mailboxes, "nv-1", "Conflict", SOON).await;
+    let why = wait_reason(&world.mailboxes, "nv-2", "Conflict", SOON).await;
+    assert!(why.contains("D-21") && why.contains("minh.stttt@gialai.gov.vn") && why.contains("nv-1"), "{why}");
+    world.person("nv-2", TAN, ", localPart: tan.stttt").await;
+    for (name, address) in [("nv-1", "minh.stttt"), ("nv-2", "tan.stttt")] {
+        wait_ready(&world.mailboxes, name, SOON).await;
+        assert_eq!(world.address(name).await, Some(format!("{address}@gialai.gov.vn")), "{name}");
+    }
     operator.stop().await;
     world.end().await;
 }

@@ -50,8 +50,11 @@ impl Operator {
             let _ = stopped.await;
         });
         let (namespace, for_run) = (namespace.to_string(), metrics.clone());
-        let task =
-            tokio::spawn(async move { controllers::run(client, &namespace, settings, for_run, stop_future).await });
+        let task = tokio::spawn(async move {
+            controllers::run(client, &namespace, settings, for_run, stop_future)
+                .await
+                .expect("it runs until it is stopped");
+        });
         Self { metrics, stop, task }
     }
 

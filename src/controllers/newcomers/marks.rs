@@ -1,0 +1,97 @@
+//! What keeps somebody from coming back to an address that was left to several (D-03), whenever the operator is killed: an
+//! AddressClaim of the system that names who left it. Whoever else wants the address takes the claim over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tracing::warn;
+
+use super::super::context::Ctx;
+use super::super::runner::Error;
+use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, OwnerRef};
+use crate::domain::naming::{LocalPart, Request};
+use crate::kube_io::Created;
+use crate::resources::MANAGED_BY;
+
+/// Label of such a claim.
+const CONTESTED: &str = "mail.gialai.gov.vn/contested";
+/// Annotation with the names of the Mailboxes that left it.
+const LEFT_BY: &str = "mail.gialai.gov.vn/left-by";
+
+/// Whether a claim holds an address for nobody.
+pub(in super::super) fn is_mark(claim: &AddressClaim) -> bool {
+    claim.spec.address_use == AddressUse::Reserved && claim.labels().contains_key(CONTESTED)
+}
+
+/// The same claim in the hands of somebody: `spec` says whose.
+pub(in super::super) fn unmarked(mut claim: AddressClaim, spec: AddressClaimSpec) -> AddressClaim {
+    claim.labels_mut().remove(CONTESTED);
+    claim.annotations_mut().remove(LEFT_BY);
+    claim.spec = spec;
+    claim
+}
+
+fn left_by(claim: &AddressClaim) -> BTreeSet<String> {
+    let names = claim.annotations().get(LEFT_BY).map(String::as_str).unwrap_or_default();
+    names.split(',').filter(|name| !name.is_empty()).map(String::from).collect()
+}
+
+/// Addresses that each Mailbox left to several.
+pub(super) fn left(ctx: &Ctx) -> BTreeMap<String, BTreeSet<LocalPart>> {
+    let mut left: BTreeMap<String, BTreeSet<LocalPart>> = BTreeMap::new();
+    for claim in ctx.stores.claims.state().iter().filter(|c| is_mark(c)) {
+        if let Ok(local_part) = LocalPart::parse(&claim.name_any(), "") {
+            for name in left_by(claim) {
+                left.entry(name).or_default().insert(local_part.clone());
+            }
+        }
+    }
+    left
+}
+
+/// Writes down who left an address. One that somebody has by now needs no mark: it is taken.
+pub(super) async fn mark(ctx: &Ctx, local_part: &LocalPart, left: &BTreeSet<String>) -> Result<(), Error> {
+    let name = local_part.as_str();
+    let known = ctx.stores.claims.get(&ObjectRef::new(name).within(ctx.io.namespace()));
+    if known.is_some_and(|c| is_mark(&c) && left.is_subset(&left_by(&c))) {
+        return Ok(());
+    }
+    if let Created::New(_) = ctx.io.create(&new(ctx, name, left)).await? {
+        return Ok(());
+    }
+    let Some(mut claim) = ctx.io.get::<AddressClaim>(name).await?.filter(is_mark) else { return Ok(()) };
+    let names = left.iter().cloned().chain(left_by(&claim)).collect::<BTreeSet<_>>();
+    claim.annotations_mut().insert(LEFT_BY.into(), joined(&names));
+    ctx.io.replace(&claim).await?;
+    Ok(())
+}
+
+fn new(ctx: &Ctx, name: &str, left: &BTreeSet<String>) -> AddressClaim {
+    let system = ctx.system().map(|s| s.name_any()).unwrap_or_default();
+    let owner_ref = OwnerRef { kind: "MailSystem".into(), name: system, uid: None };
+    let spec = AddressClaimSpec { address_use: AddressUse::Reserved, owner_ref, owner_name: String::new() };
+    let mut claim = AddressClaim::new(name, spec);
+    claim.metadata.namespace = Some(ctx.io.namespace().into());
+    claim.labels_mut().insert("app.kubernetes.io/managed-by".into(), MANAGED_BY.into());
+    claim.labels_mut().insert(CONTESTED.into(), "true".into());
+    claim.annotations_mut().insert(LEFT_BY.into(), joined(left));
+    claim
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// Takes away each mark that keeps nobody of `requests`, who have no address yet, from anything.
+pub(super) async fn clear(ctx: &Ctx, requests: &[Request]) {
+    for claim in ctx.stores.claims.state().iter().filter(|c| is_mark(c)) {
+        let (name, left) = (claim.name_any(), left_by(claim));
+        let wants = |r: &Request| left.contains(&r.id) && r.wish.local_parts().iter().any(|l| l.as_str() == name);
+        if !requests.iter().any(wants)
+            && let Err(error) = ctx.io.delete_exactly(claim.as_ref()).await
+        {
+            warn!(address = name, %error, "a mark of a contested address cannot be taken away yet");
+        }
+    }
+}
