@@ -99,7 +99,7 @@ async fn d_15_a_prune_of_everything_is_held_until_it_is_confirmed() {
         eventually(&format!("{count} are held"), SOON, || async {
             let why = wait_reason(&world.systems, "gialai", "RevocationHeld", SOON).await;
             match why.split_once("acknowledge-revocations=") {
-                Some((_, token)) if token.starts_with(&format!("{count}-")) => Ok(token.to_string()),
+                Some((_, token)) if token.starts_with(&format!("{count}-")) => Ok(token.trim_matches('"').to_string()),
                 _ => Err(why),
             }
         })
