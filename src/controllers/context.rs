@@ -88,6 +88,8 @@ pub(crate) struct Ctx {
     unsettled: Mutex<Option<BTreeSet<String>>>,
     /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
     pub applied: Mutex<HashMap<String, (i64, u64)>>,
+    /// When the mail pod that was seen last was made.
+    pub pod_made: Mutex<Option<Timestamp>>,
     pub newcomers: super::newcomers::Newcomers,
     pub revocations: Mutex<super::revocation::Revocations>,
     /// Whether every cache of the namespace was filled once.
@@ -119,6 +121,7 @@ impl Ctx {
             index: Mutex::default(),
             unsettled: Mutex::new(None),
             applied: Mutex::default(),
+            pod_made: Mutex::default(),
             newcomers: super::newcomers::Newcomers::default(),
             revocations: Mutex::default(),
             synced,

@@ -35,6 +35,8 @@ pub const CREDENTIALS_LABEL: &str = "mail.gialai.gov.vn/credentials";
 pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
 /// DKIM selector.
 pub const DKIM_SELECTOR: &str = "mail";
+/// Container of the agent, whose image is the operator's own.
+pub const AGENT: &str = "agent";
 /// Port of the agent (mutual TLS).
 pub const AGENT_PORT: i32 = 8443;
 /// Port of the agent's probes.

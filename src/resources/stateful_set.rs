@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::network::PORTS;
 use super::postfix::{postfix, prepare_queue};
-use super::{AGENT_PORT, DKIM_SELECTOR, PROBE_PORT, SystemPlan, config};
+use super::{AGENT, AGENT_PORT, DKIM_SELECTOR, PROBE_PORT, SystemPlan, config};
 
 pub(super) const VMAIL: i64 = 1000;
 const RSPAMD: i64 = 902;
@@ -179,7 +179,7 @@ fn agent(plan: &SystemPlan) -> Container {
             read_only("tls", "/etc/dovecot/ssl"),
             read_only("auth", "/srv/auth"),
         ]),
-        ..container("agent", &plan.agent_image, VMAIL, VMAIL, ["20m", "32Mi", "128Mi"])
+        ..container(AGENT, &plan.agent_image, VMAIL, VMAIL, ["20m", "32Mi", "128Mi"])
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use kube::api::DeleteParams;
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, Client, ResourceExt};
 use mail_operator::api::{AddressClaim, MailSystem};
 
 use crate::support::mail::{Imap, Smtp};
@@ -19,11 +20,27 @@ async fn what_keeps_a_system_from_starting_is_said() {
     };
     apply(&systems, &broken("registry.invalid/nothing:1", "1Gi")).await.expect("system");
     let why = wait_reason(&systems, "gialai", "ImagePullFailed", Duration::from_secs(60)).await;
-    assert!(why.contains("spec.dovecot.image"), "{why}");
+    for needle in ["registry.invalid/nothing:1", "spec.dovecot.image"] {
+        assert!(why.contains(needle), "{needle}: {why}");
+    }
+    let warned = told(&world.client, "Warning", "ImagePullFailed").await;
+    assert!(warned.contains("registry.invalid/nothing:1"), "{warned}");
     // Mended, it starts: a StatefulSet alone would wait for the broken pod for ever.
     let good = std::env::var("MAIL_OPERATOR_MAIL_IMAGE").expect("MAIL_OPERATOR_MAIL_IMAGE");
     apply(&systems, &broken(&good, "1Gi")).await.expect("mended");
     wait_ready(&systems, "gialai", START).await;
+    told(&world.client, "Normal", "Ready").await;
+}
+
+/// Waits for an event of the broken system; its note.
+async fn told(client: &Client, severity: &str, reason: &str) -> String {
+    let events: Api<Event> = Api::namespaced(client.clone(), BROKEN);
+    eventually(&format!("event {reason}"), SOON, || async {
+        let fields = format!("regarding.kind=MailSystem,regarding.name=gialai,type={severity},reason={reason}");
+        let found = events.list(&ListParams::default().fields(&fields)).await.map_err(|e| e.to_string())?;
+        found.items.into_iter().next().and_then(|e| e.note).ok_or_else(|| "none".to_string())
+    })
+    .await
 }
 
 /// Last, since it disturbs the others: the pod, the operator and the release come and go; no mail is lost.

@@ -22,6 +22,8 @@ pub const NAMESPACE: &str = "thu-cong-vu";
 pub const BROKEN: &str = "hong";
 /// Admits Pod Security baseline.
 pub const BASELINE: &str = "nen-tang";
+/// Has a volume that is filled.
+pub const SMALL: &str = "o-dia-nho";
 pub const SOON: Duration = Duration::from_secs(30);
 pub const START: Duration = Duration::from_secs(180);
 
@@ -65,7 +67,7 @@ pub fn helm(more: &[&str]) -> String {
         format!("image.repository={repository}"),
         format!("image.tag={tag}"),
         format!("mailImage={mail}"),
-        format!("namespaces={{{NAMESPACE},{BROKEN},{BASELINE}}}"),
+        format!("namespaces={{{NAMESPACE},{BROKEN},{BASELINE},{SMALL}}}"),
         "resources.requests.cpu=10m".into(),
     ];
     let chart = chart();
@@ -106,7 +108,8 @@ pub fn run_operator_here(namespace: &'static str, clock: Clock) {
 }
 
 async fn install(client: &Client) {
-    for (namespace, standard) in [(NAMESPACE, "restricted"), (BROKEN, "restricted"), (BASELINE, "baseline")] {
+    for namespace in [NAMESPACE, BROKEN, BASELINE, SMALL] {
+        let standard = if namespace == BASELINE { "baseline" } else { "restricted" };
         let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace,
             "labels": {"pod-security.kubernetes.io/enforce": standard}}});
         let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
@@ -203,7 +206,12 @@ impl World {
 
     /// Waits until the INBOX holds a subject.
     pub async fn arrives(&self, user: &str, password: &str, subject: &str) {
-        eventually(&format!("'{subject}' at {user}"), SOON, || async {
+        self.arrives_within(SOON, user, password, subject).await;
+    }
+
+    /// The same for mail that waits in the queue.
+    pub async fn arrives_within(&self, limit: Duration, user: &str, password: &str, subject: &str) {
+        eventually(&format!("'{subject}' at {user}"), limit, || async {
             let (mut imap, answer) = self.login(user, password).await;
             if !answer.starts_with("OK") {
                 return Err(answer);

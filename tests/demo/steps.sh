@@ -5,7 +5,32 @@ cd "$(dirname "$0")/../.."
 ns=thu-cong-vu
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
-fail() { printf '\nFAILED: %s\n' "$*"; kubectl -n $ns get msys,pods -o wide || :; echo "Look at: kubectl -n mail-operator logs deploy/mail-operator; kubectl -n $ns describe pod gialai-0"; exit 1; }
+fail() { printf '\nFAILED: %s\n' "$*"; not_ready; kubectl -n $ns get msys,pods -o wide || :; echo "Look at: kubectl -n mail-operator logs deploy/mail-operator; kubectl -n $ns describe pod gialai-0"; exit 1; }
+
+limit=240 # seconds that a wait may take
+named=5   # objects that are named at once
+
+# What is not Ready, with reason and message: the MailSystem first, since all others wait for it.
+line='{{range .items}}{{$ready := ""}}{{$why := "not looked at yet"}}{{range .status.conditions}}{{if eq .type "Ready"
+  }}{{$ready = .status}}{{$why = printf "%s: %s" .reason .message}}{{end}}{{end}}{{if ne $ready "True"
+  }}{{printf "      %s %s: %.200s\n" .kind .metadata.name $why}}{{end}}{{end}}'
+not_ready() {
+  kubectl -n $ns get mailsystem,quotapolicy,agency,mailbox --request-timeout=10s -o go-template="$line" 2> /dev/null |
+    awk -v named=$named 'NR <= named; END {if (NR > named) print "      … and " NR - named " more"}' || :
+}
+
+# wait_until "what" command …: asks until the command agrees; every 15 s says what is not Ready.
+wait_until() {
+  local what=$1 begin=$SECONDS said=$SECONDS
+  shift
+  until timeout 15 "$@" > /dev/null 2>&1; do
+    [ $((SECONDS - begin)) -lt $limit ] || fail "$what: not within $limit s"
+    if [ $((SECONDS - said)) -lt 15 ]; then sleep 0.5; continue; fi
+    said=$SECONDS
+    printf '  … %s: not after %d s; not Ready are\n' "$what" $((SECONDS - begin))
+    not_ready
+  done
+}
 
 title "1. The operator, by its Helm chart"
 for n in $ns; do
@@ -21,11 +46,14 @@ printf '$ %s\n' "${install[*]}"
 title "2. What people commit: one MailSystem, $(ls manifests/gialai/agencies | wc -l) agencies, people"
 show kubectl -n $ns apply -R -f manifests/gialai | tail -n 3
 echo "  … waiting until all of it is Ready (a cold start of the mail server takes 15 s)"
-for kind in mailsystem agency mailbox quotapolicy; do
-  kubectl -n $ns wait --for=condition=Ready $kind --all --timeout=240s > /dev/null || fail "$kind not Ready"
-done
-until [ "$(kubectl -n $ns get mbx --no-headers | wc -l)" -gt "$(ls manifests/gialai/agencies | wc -l)" ]; do sleep 0.5; done
-kubectl -n $ns wait --for=condition=Ready mailbox --all --timeout=240s > /dev/null || fail "mailboxes not Ready"
+all_ready() { wait_until "every $1 Ready" kubectl -n $ns wait --for=condition=Ready "$1" --all --timeout=15s; }
+for kind in mailsystem agency mailbox quotapolicy; do all_ready $kind; done
+# Each agency has a mailbox of its own, which the operator makes.
+more_than() { [ "$(kubectl -n $ns get mbx --no-headers | wc -l)" -gt "$1" ]; }
+export -f more_than
+export ns
+wait_until "a mailbox of each agency" bash -c "more_than $(ls manifests/gialai/agencies | wc -l)"
+all_ready mailbox
 
 title "3. What the operator made of it"
 show kubectl -n $ns get msys,qp

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::secrets::{Material, agent_name};
 use crate::backend::MailBackend;
@@ -127,24 +127,6 @@ async fn drop_old_configs(plan: &SystemPlan, current: &str, ctx: &Ctx) -> Result
     }
     ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (0, 0));
     Ok(())
-}
-
-/// Why the API server refuses the pod, as it told the StatefulSet's controller; asked only while there is no pod.
-pub(super) async fn refusal(plan: &SystemPlan, ctx: &Ctx) -> Option<String> {
-    let set = ctx.stores.sets.state().into_iter().find(|s| s.name_any() == plan.name)?;
-    let pod = format!("{}-0", plan.name);
-    if ctx.stores.pods.state().iter().any(|p| p.name_any() == pod) {
-        return None;
-    }
-    let uid = set.uid().unwrap_or_default();
-    let list = ListParams::default().fields(&format!("involvedObject.uid={uid},reason=FailedCreate"));
-    match ctx.io.list::<Event>(&list).await {
-        Ok(events) => events.into_iter().max_by_key(|e| e.last_timestamp.as_ref().map(|t| t.0))?.message,
-        Err(error) => {
-            warn!(%error, "why there is no pod is not known");
-            None
-        }
-    }
 }
 
 /// Points the syncer at the agent of the pod that is there now.

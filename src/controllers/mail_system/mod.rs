@@ -3,6 +3,7 @@
 mod certificate;
 mod effects;
 mod observe;
+mod refused;
 mod secrets;
 
 use std::sync::Arc;
@@ -64,7 +65,7 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     let served = material.certificate.served.is_some();
     let children = if served { effects::children(&plan, &material.doveadm_mark, ctx).await } else { Ok(()) };
     let mut seen = observe::gather(&plan, ctx);
-    seen.pod_refused = effects::refusal(&plan, ctx).await;
+    seen.pod_refused = refused::pod(&plan, ctx).await;
     seen.refused = children.as_ref().err().map(ToString::to_string);
     seen.postmaster_missing = postmaster_missing(system, ctx);
     let next = observe::next(&material, &seen, now.as_second());

@@ -15,10 +15,16 @@ use crate::backend::{BackendError, Health};
 use crate::controllers::context::Ctx;
 use crate::controllers::revocation;
 use crate::domain::certificate::Validity;
-use crate::resources::{SystemPlan, records};
+use crate::resources::{AGENT, SystemPlan, records};
 
 /// A volume with less room than this part of it is as good as full.
 const FULL: u64 = 50;
+
+/// Bytes below which a volume counts as full. Postfix answers 452 to all mail while less than 1.5 times its message limit is free
+/// (smtpd, queue_minfree); on a small volume that is more than the part.
+fn least_free(total: u64, plan: &SystemPlan) -> u64 {
+    (total / FULL).max(plan.message_limit.0.saturating_mul(3).div_ceil(2))
+}
 const WEEK: i64 = 7 * 86_400;
 
 /// Facts of a pass.
@@ -83,7 +89,7 @@ pub(super) fn write(
     let served = material.certificate.served;
     status.certificate_not_after = served.and_then(|v| Timestamp::from_second(v.not_after).ok()).map(Time);
     let certificate = certificate(material, seen, now.as_second());
-    let agent = agent(seen);
+    let agent = agent(seen, plan);
     let available = available(seen, plan);
     let conditions = &mut status.conditions;
     let all = [
@@ -106,8 +112,12 @@ pub(super) fn write(
     summarise(conditions, outlook, reason, message, generation, now);
 }
 
-/// What a person must do comes before what ends by itself, and that before what is only to be known.
+/// A refused child comes first: what is wrong with the pod may only follow from it, and stays in a condition of its own. Then what
+/// a person must do comes before what ends by itself, and that before what is only to be known.
 fn most_urgent(problem: Option<Finding>, further: Option<Finding>) -> Option<Finding> {
+    if further.as_ref().is_some_and(|f| f.reason == Reason::ApplyFailed) {
+        return further;
+    }
     let must = |f: &Option<Finding>| f.as_ref().is_some_and(|f| !f.holds && !f.waiting);
     if must(&problem) || (problem.is_some() && !must(&further)) { problem } else { further }
 }
@@ -177,14 +187,16 @@ fn certificate(material: &Material, seen: &Seen, now: i64) -> Finding {
     Finding::good(Reason::Provided, "the certificate of spec.tls is in use")
 }
 
-fn agent(seen: &Seen) -> Finding {
+fn agent(seen: &Seen, plan: &SystemPlan) -> Finding {
     match &seen.health {
-        Health::Reachable(state) if state.total_bytes > 0 && state.free_bytes < state.total_bytes / FULL => {
+        Health::Reachable(state) if state.total_bytes > 0 && state.free_bytes < least_free(state.total_bytes, plan) => {
             Finding::stalled(
                 Reason::VolumeFull,
                 format!(
-                    "the volume is full: {} MiB are left; enlarge it or lower quotas. Senders try again, nothing is lost",
-                    state.free_bytes >> 20
+                    "the volume is full: {} MiB are left; enlarge the claim data-{}-0 or lower quotas. Senders try again, nothing \
+                     is lost",
+                    state.free_bytes >> 20,
+                    plan.name
                 ),
             )
         }
@@ -246,10 +258,7 @@ fn pod_problem(pod: &Pod) -> Option<Finding> {
         let container = &container.name;
         match waiting.reason.as_deref() {
             Some("ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull") => {
-                let message = format!(
-                    "container {container} cannot pull its image: {detail}; check spec.dovecot.image and the registry"
-                );
-                return Some(Finding::stalled(Reason::ImagePullFailed, message));
+                return Some(Finding::stalled(Reason::ImagePullFailed, cannot_pull(pod, container, &detail)));
             }
             Some("CrashLoopBackOff") => {
                 let message = format!(
@@ -267,6 +276,18 @@ fn pod_problem(pod: &Pod) -> Option<Finding> {
         }
     }
     None
+}
+
+/// Which image, and who chose it. The kubelet's own words come last: they differ from one attempt to the next.
+fn cannot_pull(pod: &Pod, container: &str, detail: &str) -> String {
+    let spec = pod.spec.as_ref();
+    let mut containers = spec.iter().flat_map(|s| s.init_containers.iter().flatten().chain(&s.containers));
+    let image = containers.find(|c| c.name == container).and_then(|c| c.image.as_deref()).unwrap_or_default();
+    let chosen =
+        if container == AGENT { "image of the chart" } else { "spec.dovecot.image, or mailImage of the chart" };
+    format!(
+        "container {container} cannot pull its image {image}: check {chosen}, the registry and its pull secret. The node said: {detail}"
+    )
 }
 
 fn endpoints(plan: &SystemPlan) -> Vec<Endpoint> {
@@ -287,6 +308,7 @@ fn endpoints(plan: &SystemPlan) -> Vec<Endpoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::example;
     use k8s_openapi::api::core::v1::{ContainerState, ContainerStateWaiting, ContainerStatus, PodCondition, PodStatus};
 
     fn pod(status: PodStatus) -> Pod {
@@ -322,6 +344,21 @@ mod tests {
         assert_eq!(pod_problem(&pod(unscheduled)).expect("unscheduled").reason, Reason::Unschedulable);
     }
 
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_named_with_who_chose_it() {
+        let plan = SystemPlan { mail_image: "r.vn/mail:9".into(), agent_image: "r.vn/op:9".into(), ..example() };
+        let template = crate::resources::stateful_set(&plan, "c", "m").spec.expect("spec").template;
+        let pod = Pod { spec: template.spec, ..Pod::default() };
+        for (container, image, chosen) in
+            [("dovecot", "r.vn/mail:9", "spec.dovecot.image"), (AGENT, "r.vn/op:9", "image of the chart")]
+        {
+            let message = cannot_pull(&pod, container, "no such host");
+            for needle in [image, chosen, "no such host"] {
+                assert!(message.contains(needle), "{needle}: {message}");
+            }
+        }
+    }
+
     fn seen(health: Health) -> Seen {
         Seen {
             pod: None,
@@ -340,28 +377,56 @@ mod tests {
     fn a_pod_that_is_refused_is_said_with_what_to_do() {
         let why = "create Pod gialai-0 failed: violates PodSecurity \"restricted:latest\"".to_string();
         let refused = Seen { pod_refused: Some(why.clone()), ..seen(Health::Unknown) };
-        let baseline = SystemPlan { pod_security: PodSecurity::Baseline, ..crate::resources::example() };
+        let baseline = SystemPlan { pod_security: PodSecurity::Baseline, ..example() };
         let finding = available(&refused, &baseline);
         assert_eq!((finding.reason, finding.waiting), (Reason::PodRefused, false));
         for needle in ["enforce=baseline", "podSecurity", "thu-cong-vu", &why] {
             assert!(finding.message.contains(needle), "{needle}: {}", finding.message);
         }
-        let restricted = available(&refused, &crate::resources::example());
+        let restricted = available(&refused, &example());
         assert!(!restricted.message.contains("enforce=baseline"), "{}", restricted.message);
         assert_eq!(available(&seen(Health::Unknown), &baseline).reason, Reason::PodStarting);
     }
 
     #[test]
+    fn a_refused_child_is_the_reason_before_what_may_only_follow_from_it() {
+        let refused = Finding::stalled(Reason::ApplyFailed, "patch StatefulSet gialai: no");
+        for follows in [
+            Finding::stalled(Reason::ImagePullFailed, ""),
+            Finding::stalled(Reason::MountFailed, ""),
+            Finding::stalled(Reason::PodRefused, ""),
+            Finding::waiting(Reason::PodStarting, ""),
+        ] {
+            let urgent = most_urgent(Some(follows.clone()), Some(refused.clone())).expect("a finding");
+            assert_eq!(urgent.reason, Reason::ApplyFailed, "{follows:?}");
+        }
+        let held = Finding::stalled(Reason::RevocationHeld, "");
+        let full = Finding::stalled(Reason::VolumeFull, "");
+        assert_eq!(most_urgent(Some(full), Some(held)).expect("a finding").reason, Reason::VolumeFull);
+    }
+
+    #[test]
     fn a_full_volume_is_said_before_mail_is_refused() {
-        let state = crate::backend::State {
-            version: String::new(),
-            instance: String::new(),
-            revision: 1,
-            complete: true,
-            free_bytes: 1,
-            total_bytes: 1000,
-            certificate_error: None,
+        let plan = example();
+        let with = |free_bytes, total_bytes| {
+            let state = crate::backend::State {
+                version: String::new(),
+                instance: String::new(),
+                revision: 1,
+                complete: true,
+                free_bytes,
+                total_bytes,
+                certificate_error: None,
+            };
+            agent(&seen(Health::Reachable(state)), &plan).reason
         };
-        assert_eq!(agent(&seen(Health::Reachable(state))).reason, Reason::VolumeFull);
+        let large = 1000 * plan.message_limit.0;
+        assert_eq!(with(large / 50 - 1, large), Reason::VolumeFull);
+        assert_eq!(with(large / 50, large), Reason::Ready);
+        // What Postfix wants free for one more mail is more than a fiftieth of a small one.
+        let small = 10 * plan.message_limit.0;
+        assert_eq!(with(plan.message_limit.0 * 3 / 2 - 1, small), Reason::VolumeFull);
+        assert_eq!(with(plan.message_limit.0 * 2, small), Reason::Ready);
+        assert_eq!(with(0, 0), Reason::Ready, "not known");
     }
 }

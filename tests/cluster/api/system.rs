@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use mail_operator::controllers::Clock;
 use serde_json::json;
 
@@ -71,6 +72,54 @@ async fn a_pod_that_its_namespace_refuses_is_said_with_what_to_do() {
     eventually("a pod", SOON, || async { pods.get("gialai-0").await.map(drop).map_err(|e| e.to_string()) }).await;
     // The pod has no address, since nothing runs it here.
     wait_reason(&world.systems, "gialai", "Starting", SOON).await;
+    operator.stop().await;
+    world.end().await;
+}
+
+/// Reason of a condition.
+async fn reason(world: &World, kind: &str) -> Option<String> {
+    let status = world.systems.get("gialai").await.expect("system").status?;
+    status.conditions.into_iter().find(|c| c.type_ == kind).map(|c| c.reason)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_child_is_the_reason_before_a_refused_pod_and_they_do_not_take_turns() {
+    let Some(world) = World::new("refused-twice").await else { return };
+    let baseline = SYSTEM.replace("dovecot: {", "dovecot: {podSecurity: Baseline, ");
+    let no_annotation = baseline.replace("hostname:", "exposure: {annotations: {'not a key': x}}, hostname:");
+    apply(&world.systems, &baseline).await.expect("system");
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    wait_reason(&world.systems, "gialai", "PodRefused", SOON).await;
+    apply(&world.systems, &no_annotation).await.expect("system");
+    let why = wait_reason(&world.systems, "gialai", "ApplyFailed", SOON).await;
+    assert!(why.contains("patch Service gialai") && why.contains("not a key"), "{why}");
+    let refused = || {
+        let text = operator.metrics.text();
+        let line = text.lines().find(|l| l.contains(r#"reconcile_total{controller="mailsystem",result="invalid"}"#));
+        line.and_then(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    for pass in 0..3 {
+        let before = refused();
+        let look =
+            json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": pass.to_string()}}});
+        world.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&look)).await.expect("annotated");
+        eventually("another pass", SOON, || async {
+            if refused() > before { Ok(()) } else { Err(operator.metrics.text()) }
+        })
+        .await;
+    }
+    assert_eq!(reason(&world, "Available").await.as_deref(), Some("PodRefused"), "it keeps its own condition");
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    let told = async |reason: &str| {
+        let fields = format!("regarding.kind=MailSystem,reason={reason}");
+        events.list(&ListParams::default().fields(&fields)).await.expect("events").items
+    };
+    for reason in ["PodRefused", "ApplyFailed"] {
+        let found = told(reason).await;
+        assert!(found.len() == 1 && found[0].series.is_none(), "once: {found:?}");
+    }
+    apply(&world.systems, &baseline).await.expect("mended");
+    wait_reason(&world.systems, "gialai", "PodRefused", SOON).await;
     operator.stop().await;
     world.end().await;
 }

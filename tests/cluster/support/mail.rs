@@ -262,6 +262,11 @@ impl Smtp {
         self.answer().await
     }
 
+    /// Lines that nothing answers to: a piece of a mail.
+    pub async fn say(&mut self, lines: &str) -> std::io::Result<()> {
+        self.lines.send(lines).await
+    }
+
     /// AUTH PLAIN.
     pub async fn login(&mut self, user: &str, password: &str) -> std::io::Result<String> {
         let token = STANDARD.encode(format!("\0{user}\0{password}"));

@@ -42,7 +42,7 @@ pub fn run(plan: &Plan, command: &[OsString]) -> Result<i32> {
         node::start_rest(plan, &mut children, &api)?;
     }
     if plan.private {
-        provisioner::storage_class(plan, &api)?;
+        provisioner::storage_classes(plan, &api)?;
         let state = plan.state.as_os_str();
         start_self(&mut children, "provisioner", ["__provision".as_ref(), state])?;
     }

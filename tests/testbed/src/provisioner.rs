@@ -1,13 +1,20 @@
-//! The StorageClass `local` and what makes its volumes: each is a directory of the state directory.
+//! The StorageClasses `local` and `limited`, and what makes their volumes: each is a directory of the state directory. One of
+//! `limited` is as large as its claim asks for and no larger, so that a test can fill it; it is memory.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::{
     Api, ResourceExt,
     api::{ListParams, PostParams},
 };
+use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,25 +23,30 @@ use crate::{
 };
 
 const CLASS: &str = "local";
+const LIMITED: &str = "limited";
 const PROVISIONER: &str = "testbed.local/directory";
 /// Set by the scheduler when it has chosen the node of a claim's first pod.
 const SELECTED: &str = "volume.kubernetes.io/selected-node";
 
-/// Creates the StorageClass. Without a scheduler (tier 1) nobody could wait for the first pod.
-pub fn storage_class(plan: &Plan, api: &api::Api) -> Result<()> {
+/// Creates the StorageClasses. Without a scheduler (tier 1) nobody could wait for the first pod.
+pub fn storage_classes(plan: &Plan, api: &api::Api) -> Result<()> {
     let mode = match plan.tier {
         Tier::Api => "Immediate",
         Tier::Node => "WaitForFirstConsumer",
     };
-    let class = json!({
-        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-        "metadata": {
-            "name": CLASS,
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": PROVISIONER, "reclaimPolicy": "Retain", "volumeBindingMode": mode,
-    });
-    api.create("/apis/storage.k8s.io/v1/storageclasses", &class)
+    for name in [CLASS, LIMITED] {
+        let default = (name == CLASS).to_string();
+        let class = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+            "metadata": {
+                "name": name,
+                "annotations": {"storageclass.kubernetes.io/is-default-class": default},
+            },
+            "provisioner": PROVISIONER, "reclaimPolicy": "Retain", "volumeBindingMode": mode,
+        });
+        api.create("/apis/storage.k8s.io/v1/storageclasses", &class)?;
+    }
+    Ok(())
 }
 
 /// Makes volumes for claims until it is killed.
@@ -66,6 +78,9 @@ async fn pass(plan: &Plan, claims: &Api<PersistentVolumeClaim>, volumes: &Api<Pe
         }
         let dir = plan.path("volumes").join(&name);
         fs::create_dir_all(&dir)?;
+        if class(&claim) == Some(LIMITED) {
+            limit(&dir, size(&claim))?;
+        }
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o777))?;
         let volume = serde_json::from_value(volume(plan, &claim, &name, &dir))?;
         volumes.create(&PostParams::default(), &volume).await?;
@@ -82,25 +97,52 @@ fn is_ours(plan: &Plan, claim: &PersistentVolumeClaim) -> bool {
     let node = claim.annotations().get(SELECTED);
     pending == Some("Pending")
         && spec.volume_name.as_deref().unwrap_or_default().is_empty()
-        && spec.storage_class_name.as_deref() == Some(CLASS)
+        && matches!(class(claim), Some(CLASS | LIMITED))
         && claim.metadata.deletion_timestamp.is_none()
         && (plan.tier == Tier::Api || node.is_some_and(|node| *node == plan.name))
 }
 
+fn class(claim: &PersistentVolumeClaim) -> Option<&str> {
+    claim.spec.as_ref()?.storage_class_name.as_deref()
+}
+
+fn size(claim: &PersistentVolumeClaim) -> &str {
+    let requests = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    requests.and_then(|requests| requests.get("storage")).map_or("1Gi", |size| size.0.as_str())
+}
+
+/// Mounts a file system of this size, unless it is there; the kubelet and the containers see it too, since `/` is shared.
+fn limit(dir: &Path, size: &str) -> Result<()> {
+    let above = dir.parent().context("a volume at the root")?;
+    if fs::metadata(dir)?.dev() != fs::metadata(above)?.dev() {
+        return Ok(());
+    }
+    let options = format!("size={}", mount_size(size)?);
+    mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+        .with_context(|| format!("cannot mount {size} at {}", dir.display()))
+}
+
+/// A quantity as mount wants it: its units are powers of two, too.
+fn mount_size(size: &str) -> Result<&str> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let known = match size.strip_suffix('i') {
+        Some(number) => number.strip_suffix(['K', 'M', 'G']).is_some_and(digits),
+        None => digits(size),
+    };
+    ensure!(known, "a volume of StorageClass {LIMITED} cannot be {size:?} large: write bytes, Ki, Mi or Gi");
+    Ok(size.trim_end_matches('i'))
+}
+
 fn volume(plan: &Plan, claim: &PersistentVolumeClaim, name: &str, dir: &Path) -> Value {
     let spec = claim.spec.as_ref();
-    let size = spec
-        .and_then(|spec| spec.resources.as_ref())
-        .and_then(|resources| resources.requests.as_ref())
-        .and_then(|requests| requests.get("storage"));
     json!({
         "apiVersion": "v1", "kind": "PersistentVolume",
         "metadata": {"name": name, "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}},
         "spec": {
-            "capacity": {"storage": size.map_or("1Gi", |size| size.0.as_str())},
+            "capacity": {"storage": size(claim)},
             "accessModes": spec.and_then(|spec| spec.access_modes.as_ref()),
             "volumeMode": "Filesystem",
-            "storageClassName": CLASS,
+            "storageClassName": class(claim),
             "persistentVolumeReclaimPolicy": "Retain",
             "local": {"path": dir},
             "claimRef": {
@@ -112,4 +154,19 @@ fn volume(plan: &Plan, claim: &PersistentVolumeClaim, name: &str, dir: &Path) ->
             ]}]}},
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_kubernetes_and_none_is_taken_for_another() {
+        for (size, expected) in [("64Mi", "64M"), ("1Gi", "1G"), ("4096", "4096")] {
+            assert_eq!(mount_size(size).expect(size), expected);
+        }
+        for size in ["64M", "1.5Gi", "Mi", "", "1Ti", "4096i"] {
+            assert!(mount_size(size).is_err(), "{size}");
+        }
+    }
 }
