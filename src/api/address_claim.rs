@@ -1,14 +1,16 @@
 //! AddressClaim: one object per address ever issued; its name is the local part, so that the API server itself
 //! guarantees that an address has one holder (D-05).
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an address is used for.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum AddressUse {
     /// The address of a mailbox.
+    #[default]
     Primary,
     /// A further address of a mailbox.
     Alias,
@@ -36,7 +38,7 @@ pub struct OwnerRef {
 }
 
 /// One address ever issued. Written by the operator alone.
-#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, KubeSchema)]
+#[derive(CustomResource, Clone, Debug, Default, Deserialize, Serialize, PartialEq, KubeSchema)]
 #[kube(
     group = "mail.gialai.gov.vn",
     version = "v1alpha1",
@@ -53,6 +55,7 @@ pub struct OwnerRef {
     printcolumn(name = "Use", type_ = "string", json_path = ".spec.use"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.ownerRef.name"),
     printcolumn(name = "Name", type_ = "string", json_path = ".spec.ownerName"),
+    printcolumn(name = "Until", type_ = "date", json_path = ".spec.until", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -65,4 +68,15 @@ pub struct AddressClaimSpec {
     /// Full name of the holder at the time of issue (for the same-name test of D-06).
     #[schemars(length(max = 400))]
     pub owner_name: String,
+    /// The Agency whose suffix it has, while it is a Primary one: another one in the Mailbox is a transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub agency: Option<String>,
+    /// The document of `spec.rename` on whose request it was issued; each document is handled once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    pub rename: Option<String>,
+    /// Until when a former address is an alias, or a tombstone (D-19).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
+use super::mailbox::Rename;
 use crate::domain::naming::{AgencyAddress, AgencyNaming, Form, Level, NamedAgency};
 
 /// Where a body stands (R4.1.a–d).
@@ -101,6 +102,14 @@ pub struct AgencySpec {
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     #[schemars(default = "yes")]
     pub has_mailbox: bool,
+    /// Asks for the address that its name, initials, form or localPart give now for its own mailbox, as in a Mailbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rename: Option<Rename>,
+    /// Addresses of former bodies that its own mailbox takes over (D-19), as in a Mailbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub supersedes: Vec<String>,
     /// The document it rests on (R5.2).
     pub basis: Basis,
 }

@@ -33,3 +33,10 @@ pub struct Basis {
     #[schemars(length(min = 1, max = 200))]
     pub issuer: String,
 }
+
+impl Basis {
+    /// Number, day and issuer, as a text that names the document.
+    pub fn cited(&self) -> String {
+        format!("{} ({}, {})", self.number, self.date, self.issuer)
+    }
+}

@@ -99,6 +99,8 @@ reasons! {
     /// The API server refuses a write that this object needs, or does not answer for long; the message says which, why and what
     /// to do.
     ApplyFailed,
+    /// An address of a former holder is to be handed on, and nobody confirmed that yet (D-19).
+    SupersedesHeld,
     /// The object is being deleted and something (a finalizer) keeps it; it gets no address any more.
     Terminating,
     /// More Mailboxes vanished at once than the brake allows; their revocation waits for a person.

@@ -170,6 +170,38 @@ pub struct Regulation {
     #[serde(default)]
     #[schemars(default)]
     pub first_access: FirstAccess,
+    /// For how long what ended is kept.
+    #[serde(default)]
+    #[schemars(default)]
+    pub retention: Retention,
+}
+
+/// For how long what ended is kept.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retention {
+    /// Months in which mail to a former address still arrives, after a transfer or a rename.
+    #[serde(default = "alias_months")]
+    #[schemars(default = "alias_months", range(min = 1, max = 120))]
+    pub alias_months: u16,
+    /// Months after that in which nobody gets it (D-19).
+    #[serde(default = "tombstone_months")]
+    #[schemars(default = "tombstone_months", range(min = 24, max = 600))]
+    pub tombstone_months: u16,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { alias_months: alias_months(), tombstone_months: tombstone_months() }
+    }
+}
+
+fn alias_months() -> u16 {
+    12
+}
+
+fn tombstone_months() -> u16 {
+    24
 }
 
 /// Storage and largest attachment of a mailbox that no QuotaPolicy covers.

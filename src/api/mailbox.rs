@@ -90,6 +90,14 @@ pub struct Lock {
     pub basis: Basis,
 }
 
+/// A request for another address (D-02: an issued one changes for no other reason but a transfer).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rename {
+    /// The document that asks for it (R5.2). Each document is handled once, so it may stay.
+    pub basis: Basis,
+}
+
 /// A personal or agency mailbox.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, KubeSchema)]
 #[kube(
@@ -165,6 +173,16 @@ pub struct MailboxSpec {
     /// unlock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
+    /// Asks for the address that `fullName`, `disambiguator` or `localPart` give now, in place of the issued one. Mail, password
+    /// and quota stay; mail to the old address arrives for `spec.regulation.retention.aliasMonths` of the MailSystem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rename: Option<Rename>,
+    /// Local parts of former holders that this mailbox takes over (D-19), where they are tombstones. It never sees their mail. It
+    /// happens when the annotation `mail.gialai.gov.vn/acknowledge-supersedes` names them too, joined by commas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub supersedes: Vec<String>,
     /// The document it rests on (R5.2).
     pub basis: Basis,
 }
@@ -257,9 +275,9 @@ pub struct MailboxStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 320))]
     pub address: Option<String>,
-    /// Further addresses in force.
+    /// Further addresses in force, former ones among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), inner(length(max = 320)))]
+    #[schemars(length(max = 40), inner(length(max = 320)))]
     pub aliases: Vec<String>,
     /// The state of the account: `Pending` (no account yet), `MustChangePassword` (only a change of the password is allowed, mail
     /// is received, R9.1), `Active`, `Locked` (no access by any protocol, mail is received, R6.1).

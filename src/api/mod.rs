@@ -18,10 +18,10 @@ pub use common::{Basis, GROUP, NameRef, VERSION};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use mail_system::{
     CertManager, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType, FirstAccess, IssuerRef,
-    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Storage, Tls,
+    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Retention, Storage, Tls,
 };
 pub use mailbox::{
-    EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState, MailboxStatus,
+    EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState, MailboxStatus, Rename,
     StructuredName,
 };
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};

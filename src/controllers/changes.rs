@@ -7,25 +7,27 @@ use kube::{Resource, ResourceExt};
 use tracing::info;
 
 use super::context::Ctx;
-use super::{newcomers, revocation};
+use super::{mailbox, newcomers, revocation};
 use crate::api::{AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::resources::SYSTEM_LABEL;
 use crate::store::Change;
 
 /// Annotation that has an object looked at again: `kubectl annotate … mail.gialai.gov.vn/reconcile-requested-at=now`.
 const REQUESTED: &str = "mail.gialai.gov.vn/reconcile-requested-at";
+/// Annotations by which people ask for something.
+const ASKS: [&str; 2] = [REQUESTED, mailbox::ACKNOWLEDGE];
+/// Generation, deletion, annotations, uid.
+type Fingerprint = (i64, bool, [Option<String>; 2], Option<String>);
+
 /// What of an object decides whether it is to be looked at: not its status.
-fn fingerprint<K: Resource<DynamicType = ()>>(object: &K) -> (i64, bool, Option<String>, Option<String>) {
+fn fingerprint<K: Resource<DynamicType = ()>>(object: &K) -> Fingerprint {
     let meta = object.meta();
-    let requested = meta.annotations.as_ref().and_then(|a| a.get(REQUESTED)).cloned();
-    (meta.generation.unwrap_or(0), meta.deletion_timestamp.is_some(), requested, meta.uid.clone())
+    let asked = ASKS.map(|key| meta.annotations.as_ref().and_then(|a| a.get(key)).cloned());
+    (meta.generation.unwrap_or(0), meta.deletion_timestamp.is_some(), asked, meta.uid.clone())
 }
 
 /// Remembers what was seen, to tell a change of the spec from one of the status.
-pub(super) struct Seen<K>(
-    HashMap<String, (i64, bool, Option<String>, Option<String>)>,
-    std::marker::PhantomData<fn(K)>,
-);
+pub(super) struct Seen<K>(HashMap<String, Fingerprint>, std::marker::PhantomData<fn(K)>);
 
 impl<K: Resource<DynamicType = ()>> Seen<K> {
     pub fn new() -> Self {

@@ -189,11 +189,24 @@ impl Ctx {
         self.stores.mailboxes.get(&ObjectRef::new(name).within(self.io.namespace()))
     }
 
-    /// The claim of the address of a mailbox.
-    pub fn primary_claim(&self, mailbox: &str) -> Option<Arc<AddressClaim>> {
+    /// Every claim of a mailbox.
+    pub fn claims_of(&self, mailbox: &str) -> Vec<Arc<AddressClaim>> {
         let held = self.index().claims_of(mailbox);
         let known = |local: &String| self.stores.claims.get(&ObjectRef::new(local).within(self.io.namespace()));
-        held.iter().filter_map(known).find(|claim| claim.spec.address_use == AddressUse::Primary)
+        held.iter().filter_map(known).collect()
+    }
+
+    /// The claim of the address of a mailbox. There are two between the two writes of a transfer or a rename: then that of what
+    /// the spec wants now, else the newer one.
+    pub fn primary_claim(&self, mailbox: &str) -> Option<Arc<AddressClaim>> {
+        let claims = self.claims_of(mailbox).into_iter().filter(|c| c.spec.address_use == AddressUse::Primary);
+        let wanted = self
+            .mailbox(mailbox)
+            .map(|m| (Some(m.spec.agency_ref.name.clone()), m.spec.rename.as_ref().map(|rename| rename.basis.cited())));
+        claims.max_by_key(|claim| {
+            let fits = wanted.as_ref().is_some_and(|w| (&w.0, &w.1) == (&claim.spec.agency, &claim.spec.rename));
+            (fits, claim.creation_timestamp(), claim.name_any())
+        })
     }
 
     /// Settles later what could not settle because there was no MailSystem yet.

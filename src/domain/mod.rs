@@ -10,4 +10,5 @@ pub mod naming;
 pub mod password;
 pub mod quota;
 pub mod refusal;
+pub mod term;
 pub mod text;

@@ -60,6 +60,8 @@ mod tests {
                 suffix: None,
                 quota_policy_ref: None,
                 has_mailbox: true,
+                rename: None,
+                supersedes: Vec::new(),
                 basis: Basis::default(),
             },
         )

@@ -171,7 +171,7 @@ mod tests {
         let owner_ref = OwnerRef { kind: "Mailbox".into(), name: owner.into(), uid: None };
         AddressClaim::new(
             "x",
-            AddressClaimSpec { address_use: AddressUse::Primary, owner_ref, owner_name: String::new() },
+            AddressClaimSpec { address_use: AddressUse::Primary, owner_ref, ..AddressClaimSpec::default() },
         )
     }
 

@@ -265,7 +265,12 @@ async fn a_webhook_that_does_not_answer_is_said_only_when_it_lasts_and_heals() {
     put(&hooks, &hook).await;
     let claims: Api<AddressClaim> = Api::namespaced(world.client.clone(), &world.namespace);
     let owner_ref = OwnerRef { kind: "Mailbox".into(), name: "nobody".into(), uid: None };
-    let spec = AddressClaimSpec { address_use: AddressUse::Reserved, owner_ref, owner_name: "Thử".into() };
+    let spec = AddressClaimSpec {
+        address_use: AddressUse::Reserved,
+        owner_ref,
+        owner_name: "Thử".into(),
+        ..AddressClaimSpec::default()
+    };
     let probe = AddressClaim::new("probe", spec);
     eventually("the webhook is in force", SOON, || async {
         let dry = PostParams { dry_run: true, ..PostParams::default() };

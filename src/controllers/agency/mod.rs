@@ -59,6 +59,8 @@ async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Resu
         aliases: Vec::new(),
         quota_policy_ref: None,
         lock: None,
+        rename: agency.spec.rename.clone(),
+        supersedes: agency.spec.supersedes.clone(),
         basis: agency.spec.basis.clone(),
     };
     let same = own.is_some_and(|m| {
@@ -67,6 +69,8 @@ async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Resu
             && known.holder == spec.holder
             && known.full_name == spec.full_name
             && known.basis == spec.basis
+            && known.rename == spec.rename
+            && known.supersedes == spec.supersedes
     });
     if same {
         return Ok(());

@@ -1,9 +1,18 @@
 //! What is to be done about one Mailbox: pure.
 
-use crate::api::{AddressClaim, EffectiveQuota, FirstAccess, Holder, LockStatus, Mailbox, MailboxState, Reason};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::{
+    AddressClaim, AddressUse, EffectiveQuota, FirstAccess, Holder, LockStatus, Mailbox, MailboxState, Reason,
+};
 use crate::backend::{Access, Account, check_hash};
-use crate::domain::naming::{self, Cause, Conflict, LocalPart, Wish};
+use crate::domain::naming::moving::{self, Issued};
+use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention, Wish};
 use crate::domain::quota::{self, Subject};
+use crate::domain::term;
 use crate::store::{AgencyProblem, ResolvedAgency};
 
 use super::facts::{Facts, SystemFacts, holder};
@@ -32,6 +41,15 @@ impl Problem {
 pub(super) enum Address {
     /// It has this one; nothing changes it (D-02).
     Issued(String),
+    /// It has this one until it gets what the second gives: it was transferred or renamed.
+    Moving {
+        /// The issued one.
+        local: String,
+        /// Why.
+        why: moving::Cause,
+        /// What it is to get, or why that cannot be told yet.
+        wish: Result<Wish, Problem>,
+    },
     /// It is to get this one, if nobody has it.
     Wanted(LocalPart),
     /// It is to get what this gives beside those who come with it (D-22).
@@ -51,7 +69,11 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
         return Err(Problem::stalled(Reason::DomainChanged, message));
     }
     if let Some(claim) = &facts.claim {
-        return issued(mailbox, claim);
+        let local = issued(mailbox, claim)?;
+        return Ok(match cause(mailbox, claim).zip(facts.system.as_ref()) {
+            None => Address::Issued(local),
+            Some((why, system)) => Address::Moving { local, why, wish: wish(mailbox, facts, system) },
+        });
     }
     let Some(system) = &facts.system else {
         let message = "there is no MailSystem in this namespace; apply one, this mailbox goes on by itself then";
@@ -91,13 +113,104 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
 
 /// After a deletion the same mail goes back to the same person only (D-06, D-14): giving one person's mail to another is
 /// the worst that can happen here.
-fn issued(mailbox: &Mailbox, claim: &AddressClaim) -> Result<Address, Problem> {
+fn issued(mailbox: &Mailbox, claim: &AddressClaim) -> Result<String, Problem> {
     let local = claim.metadata.name.clone().unwrap_or_default();
     let same_object = claim.spec.owner_ref.uid.is_some() && claim.spec.owner_ref.uid == mailbox.metadata.uid;
     if same_object || naming::same_name(&claim.spec.owner_name, &mailbox.spec.full_name) {
-        return Ok(Address::Issued(local));
+        return Ok(local);
     }
     Err(mismatch(&format!("{local} and its mail"), &claim.spec.owner_name, mailbox))
+}
+
+/// Why an issued mailbox is to get another address.
+pub(super) fn cause(mailbox: &Mailbox, claim: &AddressClaim) -> Option<moving::Cause> {
+    let rename = mailbox.spec.rename.as_ref().map(|rename| rename.basis.cited());
+    let (agency, pin) = (mailbox.spec.agency_ref.name.as_str(), mailbox.spec.local_part.as_deref());
+    let (claimed, local_part) = (&claim.spec, claim.metadata.name.as_deref().unwrap_or_default());
+    let was = Issued { local_part, agency: claimed.agency.as_deref(), rename: claimed.rename.as_deref() };
+    moving::cause(&was, &moving::Wanted { agency, rename: rename.as_deref(), pin })
+}
+
+/// What an issued mailbox is to get instead; the account goes on until it has that.
+fn wish(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Wish, Problem> {
+    match mailbox.naming().pin() {
+        Some(pin) => pin.map_err(|e| stalled(Reason::InvalidLocalPart, &e)),
+        None => derived(mailbox, agency(&facts.agency, system)?),
+    }
+}
+
+/// Why a transfer or a rename does not come about yet.
+pub(super) fn stays(problem: Problem, why: moving::Cause, local: &str, domain: &str) -> Problem {
+    let what = match why {
+        moving::Cause::Transfer => "the address of the new Agency",
+        moving::Cause::Rename => "the new address (spec.rename)",
+    };
+    let message = format!("{what} cannot be issued yet, {local}@{domain} stays until then: {}", problem.message);
+    Problem { message, ..problem }
+}
+
+/// Annotation of a Mailbox that confirms its `spec.supersedes` (D-19).
+pub(in super::super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-supersedes";
+
+/// Whether exactly what `spec.supersedes` names was confirmed.
+pub(super) fn acknowledged(mailbox: &Mailbox) -> bool {
+    let said = mailbox.metadata.annotations.as_ref().and_then(|a| a.get(ACKNOWLEDGE));
+    let said: BTreeSet<&str> = said.map(|s| s.split(',').map(str::trim).collect()).unwrap_or_default();
+    said == mailbox.spec.supersedes.iter().map(String::as_str).collect()
+}
+
+/// The address of a former holder is to be handed on, and nobody confirmed that.
+pub(super) fn unacknowledged(mailbox: &Mailbox, local: &str, former: &str) -> Problem {
+    let name = mailbox.metadata.name.as_deref().unwrap_or_default();
+    let namespace = mailbox.metadata.namespace.as_deref().unwrap_or_default();
+    let message = format!(
+        "D-19: {local} was the address of '{former}'; mail that people still send there would come here. Confirm: kubectl -n {namespace} \
+         annotate --overwrite mbx {name} {ACKNOWLEDGE}={}",
+        mailbox.spec.supersedes.join(",")
+    );
+    Problem::stalled(Reason::SupersedesHeld, message)
+}
+
+/// What becomes of each further claim of an issued mailbox.
+pub(super) fn former(
+    mailbox: &Mailbox,
+    facts: &Facts,
+    local: &str,
+    now: Timestamp,
+) -> Vec<(Arc<AddressClaim>, Former)> {
+    let Some(system) = &facts.system else { return Vec::new() };
+    let kept = system.system.spec.regulation.retention;
+    let kept = Retention { alias_months: kept.alias_months, tombstone_months: kept.tombstone_months };
+    let wanted = |claim: &AddressClaim| mailbox.spec.aliases.iter().any(|a| Some(a) == claim.metadata.name.as_ref());
+    let others = facts.held.iter().filter(|c| c.metadata.name.as_deref() != Some(local) && !wanted(c));
+    let fate = |claim: &Arc<AddressClaim>| {
+        let until = claim.spec.until.as_ref().map(|t| t.0);
+        let fate = match (claim.spec.address_use, until) {
+            (AddressUse::Primary, _) => Former::Alias(term::over(now, kept.alias_months)),
+            (AddressUse::Alias, Some(until)) => naming::former(true, until, kept, now),
+            (AddressUse::Tombstone, Some(until)) => naming::former(false, until, kept, now),
+            _ => return None,
+        };
+        Some((claim.clone(), fate))
+    };
+    let mut all: Vec<_> = others.filter_map(fate).collect();
+    bury_the_oldest(&mut all, kept);
+    all
+}
+
+/// An account has so many former addresses at most; the oldest ones become tombstones before their time.
+const FORMER: usize = 30;
+
+fn bury_the_oldest(all: &mut [(Arc<AddressClaim>, Former)], kept: Retention) {
+    all.sort_by_key(|(_, former)| match former {
+        Former::Alias(until) => std::cmp::Reverse(Some(*until)),
+        _ => std::cmp::Reverse(None),
+    });
+    for (_, former) in all.iter_mut().skip(FORMER) {
+        if let Former::Alias(until) = former {
+            *former = Former::Tombstone(term::over(*until, kept.tombstone_months));
+        }
+    }
 }
 
 /// Somebody else had this resource name, and what belongs to them is kept for them.
@@ -269,7 +382,7 @@ fn locks(mailbox: &Mailbox, now: k8s_openapi::jiff::Timestamp) -> Vec<LockStatus
     let Some(lock) = &mailbox.spec.lock else { return Vec::new() };
     let known = mailbox.status.as_ref().map(|s| s.locks.as_slice()).unwrap_or_default();
     let since = |reason| known.iter().find(|l| l.reason == reason).map(|l| l.since.clone());
-    let basis = format!("{} ({}, {})", lock.basis.number, lock.basis.date, lock.basis.issuer);
+    let basis = lock.basis.cited();
     let mut reasons = lock.reasons.clone();
     reasons.sort();
     reasons.dedup();

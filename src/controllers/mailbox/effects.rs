@@ -5,7 +5,7 @@ use std::time::Duration;
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,11 +14,15 @@ use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
 use crate::controllers::context::{Credentials, Ctx};
 use crate::controllers::newcomers;
 use crate::controllers::runner::Error;
+use crate::controllers::status;
+use crate::domain::events::{Event, Severity};
+use crate::domain::naming::Former;
+use crate::domain::naming::moving::Cause;
 use crate::domain::{naming, password};
 use crate::kube_io::Created;
 use crate::resources;
 
-use super::decide::{Problem, mismatch};
+use super::decide::{self, Problem, mismatch};
 
 /// A reconcile waits no longer for the mail server; it is told when the account is there.
 const WAIT: Duration = Duration::from_secs(3);
@@ -34,7 +38,7 @@ pub(super) async fn claim(
     address_use: AddressUse,
     ctx: &Ctx,
 ) -> Result<Result<(), Problem>, Error> {
-    let spec = AddressClaimSpec { address_use, owner_ref: owner(mailbox), owner_name: mailbox.spec.full_name.clone() };
+    let spec = wanted(mailbox, address_use);
     let metadata = ObjectMeta {
         name: Some(local.into()),
         namespace: Some(ctx.io.namespace().into()),
@@ -52,27 +56,99 @@ pub(super) async fn claim(
                 return Err(Error::Other(format!("AddressClaim {local} vanished while it was looked at")));
             };
             if newcomers::is_mark(&known) {
-                let taken = ctx.io.replace(&newcomers::unmarked(known, claim.spec)).await?;
-                ctx.index().claim(local, &taken);
-                return Ok(Ok(()));
+                return take_over(newcomers::unmarked(known), claim.spec, ctx).await.map(Ok);
             }
             let (theirs, ours) = (&known.spec, &claim.spec);
-            let same_name =
-                theirs.owner_ref.kind == ours.owner_ref.kind && theirs.owner_ref.name == ours.owner_ref.name;
-            if same_name && theirs.address_use == ours.address_use {
-                let same_person = theirs.owner_ref.uid == ours.owner_ref.uid
-                    || naming::same_name(&theirs.owner_name, &ours.owner_name);
-                return Ok(if same_person { Ok(()) } else { Err(mismatch(local, &theirs.owner_name, mailbox)) });
+            if (&theirs.owner_ref.kind, &theirs.owner_ref.name) == (&ours.owner_ref.kind, &ours.owner_ref.name) {
+                return own(mailbox, known, claim.spec, ctx).await;
+            }
+            if theirs.address_use == AddressUse::Tombstone && mailbox.spec.supersedes.iter().any(|s| s == local) {
+                if !decide::acknowledged(mailbox) {
+                    return Ok(Err(decide::unacknowledged(mailbox, local, &theirs.owner_name)));
+                }
+                return take_over(known, claim.spec, ctx).await.map(Ok);
             }
             Ok(Err(taken(local, &known, address_use, ctx)))
         }
     }
 }
 
+/// What the claim of an address says when this mailbox has it.
+fn wanted(mailbox: &Mailbox, address_use: AddressUse) -> AddressClaimSpec {
+    let primary = address_use == AddressUse::Primary;
+    AddressClaimSpec {
+        address_use,
+        owner_ref: owner(mailbox),
+        owner_name: mailbox.spec.full_name.clone(),
+        agency: primary.then(|| mailbox.spec.agency_ref.name.clone()),
+        rename: mailbox.spec.rename.as_ref().filter(|_| primary).map(|rename| rename.basis.cited()),
+        until: None,
+    }
+}
+
+/// An address that a mailbox of this name has already, of whatever use: the same person may use it otherwise.
+async fn own(
+    mailbox: &Mailbox,
+    known: AddressClaim,
+    wanted: AddressClaimSpec,
+    ctx: &Ctx,
+) -> Result<Result<(), Problem>, Error> {
+    let theirs = &known.spec;
+    if theirs.owner_ref.uid != wanted.owner_ref.uid && !naming::same_name(&theirs.owner_name, &wanted.owner_name) {
+        return Ok(Err(mismatch(&known.name_any(), &theirs.owner_name, mailbox)));
+    }
+    let same = (theirs.address_use, &theirs.agency, &theirs.rename, &theirs.until)
+        == (wanted.address_use, &wanted.agency, &wanted.rename, &wanted.until);
+    if same { Ok(Ok(())) } else { take_over(known, wanted, ctx).await.map(Ok) }
+}
+
+/// Somebody else's claim, or one of another use, becomes this one; whoever wrote it meanwhile was faster.
+async fn take_over(mut claim: AddressClaim, spec: AddressClaimSpec, ctx: &Ctx) -> Result<(), Error> {
+    claim.spec = spec;
+    let taken = ctx.io.replace(&claim).await?;
+    ctx.index().claim(&taken.name_any(), &taken);
+    Ok(())
+}
+
+/// Tells that the address is another one now.
+pub(super) fn tell_moved(mailbox: &Mailbox, why: Cause, old: &str, new: &str, domain: &str, ctx: &Ctx) {
+    if old == new {
+        return;
+    }
+    let (rule, why) = match why {
+        Cause::Transfer => ("D-02", format!("transferred to Agency {}", mailbox.spec.agency_ref.name)),
+        Cause::Rename => (
+            "D-02",
+            mailbox.spec.rename.as_ref().map(|r| format!("asked for by {}", r.basis.cited())).unwrap_or_default(),
+        ),
+    };
+    let note =
+        format!("{rule}: {old}@{domain} → {new}@{domain}, {why}; mail to the old address still arrives for a time");
+    status::tell(mailbox, Event::new(Severity::Normal, "AddressChanged", "ChangeAddress", &note), ctx);
+}
+
+/// A former address of a mailbox becomes an alias or a tombstone, or is free again.
+pub(super) async fn keep_former(claim: &AddressClaim, former: Former, ctx: &Ctx) -> Result<(), Error> {
+    let (address_use, until) = match former {
+        Former::Alias(until) => (AddressUse::Alias, until),
+        Former::Tombstone(until) => (AddressUse::Tombstone, until),
+        Former::Free => return Ok(ctx.io.delete_exactly(claim).await?),
+    };
+    let until = Some(Time(until));
+    if (claim.spec.address_use, &claim.spec.until) == (address_use, &until) {
+        return Ok(());
+    }
+    let spec = AddressClaimSpec { address_use, until, ..claim.spec.clone() };
+    take_over(claim.clone(), spec, ctx).await
+}
+
 fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Problem {
     let domain = ctx.system().map(|s| s.spec.domain.clone()).unwrap_or_default();
     let (owner, name) = (&claim.spec.owner_ref, &claim.spec.owner_name);
     let remedy = match wanted {
+        _ if claim.spec.address_use == AddressUse::Tombstone => {
+            "it is kept for nobody; write another one, or spec.supersedes if this body takes it over (D-19)"
+        }
         AddressUse::Alias => "remove or change this alias",
         _ => "write another local part in spec.localPart (if both are one person, delete one of the two Mailboxes)",
     };
@@ -83,13 +159,14 @@ fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Pr
     Problem::stalled(Reason::Conflict, message)
 }
 
-/// A Mailbox that was made again holds its claim again.
+/// A Mailbox that was made again holds its claim again; one that was issued before Agencies were written down gets its.
 pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) -> Result<(), Error> {
-    if claim.spec.owner_ref.uid == mailbox.uid() {
+    if claim.spec.owner_ref.uid == mailbox.uid() && claim.spec.agency.is_some() {
         return Ok(());
     }
     let mut claim = claim.clone();
     claim.spec.owner_ref.uid = mailbox.uid();
+    claim.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
     ctx.io.replace(&claim).await?;
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::api::{AddressClaim, Holder, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::controllers::context::{Credentials, Ctx};
 use crate::domain::naming::{self, LocalPart, RIVALS, Rival};
 use crate::domain::quota::{Bytes, Limits, Policy, QuantityError, Selector};
@@ -22,8 +23,8 @@ pub(super) struct Facts {
     pub claim: Option<Arc<AddressClaim>>,
     /// Others without an address whose spec has the same local part.
     pub also_pinned: Vec<Rival>,
-    /// Every local part that it holds.
-    pub held: Vec<String>,
+    /// Every claim that it holds.
+    pub held: Vec<Arc<AddressClaim>>,
     pub credentials: Option<Credentials>,
     pub policies: Vec<Policy>,
 }
@@ -46,7 +47,7 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
     let namespace = ctx.io.namespace();
     let system = ctx.system();
     let naming = profile(system.as_ref().map(|s| s.spec.regulation.naming_profile).unwrap_or_default());
-    let held = ctx.index().claims_of(&name);
+    let held = ctx.claims_of(&name);
     let claim = ctx.primary_claim(&name);
     let pinned = mailbox.spec.local_part.as_deref().filter(|_| claim.is_none());
     Facts {
@@ -78,6 +79,24 @@ fn also_pinned(name: &str, local: &str, ctx: &Ctx) -> Vec<Rival> {
 }
 
 impl Facts {
+    /// Aliases of the spec that it has.
+    pub fn aliases(&self, mailbox: &Mailbox) -> Vec<String> {
+        let held = self.held.iter().filter(|c| c.spec.address_use == AddressUse::Alias).map(|c| c.name_any());
+        held.filter(|local| mailbox.spec.aliases.contains(local)).collect()
+    }
+
+    /// Those and its former addresses to which mail still arrives at `now`.
+    pub fn every_alias(&self, mailbox: &Mailbox, now: Timestamp) -> Vec<String> {
+        let mut all = self.aliases(mailbox);
+        let former = |c: &&Arc<AddressClaim>| {
+            c.spec.address_use == AddressUse::Alias && c.spec.until.as_ref().is_some_and(|until| now < until.0)
+        };
+        all.extend(self.held.iter().filter(former).map(|c| c.name_any()));
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Disambiguators that are free (D-07).
     pub fn suggestions(&self, mailbox: &Mailbox, ctx: &Ctx) -> Vec<String> {
         let Ok(agency) = &self.agency else { return Vec::new() };

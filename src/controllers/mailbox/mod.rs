@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
+pub(super) use self::decide::ACKNOWLEDGE;
 use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
 use super::context::Ctx;
@@ -25,11 +26,12 @@ use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
 use crate::backend::Health;
-use crate::domain::naming::{LocalPart, Request, Wish};
+use crate::domain::naming::{Former, LocalPart, Request, Wish};
 
 /// A safety net behind the watches, for problems that may end by themselves.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const SAFETY: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// One pass over one Mailbox.
 pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>> {
@@ -57,6 +59,10 @@ struct Outcome {
     decided: Option<Decided>,
     synced: Option<Result<(), Problem>>,
     problem: Option<Problem>,
+    /// Why another address cannot be issued yet; the account goes on with the one it has.
+    staying: Option<Problem>,
+    /// When a former address changes.
+    next: Option<Timestamp>,
 }
 
 async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
@@ -74,11 +80,17 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     say(mailbox, &status, ctx).await?;
-    Ok(match outcome.problem.or_else(|| outcome.synced.and_then(Result::err)) {
-        None => Next::Change,
+    let problem = outcome.problem.or(outcome.staying).or_else(|| outcome.synced.and_then(Result::err));
+    Ok(match problem {
+        None => outcome.next.map_or(Next::Change, |next| Next::After(until(next, now))),
         Some(problem) if problem.waiting => Next::After(LOOK_AGAIN),
         Some(_) => Next::After(SAFETY),
     })
+}
+
+/// At most a day: a timer says nothing of a clock that was set.
+fn until(next: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(next.duration_since(now)).unwrap_or_default().clamp(Duration::from_secs(1), DAY)
 }
 
 /// While the mail server was never asked, an issued mailbox keeps the status it has: a start of the operator, or of the
@@ -95,17 +107,23 @@ fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
         && !matches!(&*ctx.syncer.health().borrow(), Health::Failing(_))
 }
 
-/// What a Mailbox without an address asks for, if its address is to be derived.
+/// What a Mailbox asks for that has no address, or is to get another one.
 pub(super) fn request(mailbox: &Mailbox, ctx: &Ctx) -> Option<Request> {
-    let Ok(Address::Derived(wish)) = decide::address(mailbox, &facts::without_policies(mailbox, ctx)) else {
+    let claim = ctx.primary_claim(&mailbox.name_any());
+    if claim.is_some_and(|claim| decide::cause(mailbox, &claim).is_none()) {
         return None;
-    };
-    Some(asked(mailbox, wish))
+    }
+    match decide::address(mailbox, &facts::without_policies(mailbox, ctx)) {
+        Ok(Address::Derived(wish)) => Some(asked(mailbox, wish)),
+        Ok(Address::Moving { wish: Ok(wish), .. }) => Some(asked(mailbox, wish)),
+        _ => None,
+    }
 }
 
 fn asked(mailbox: &Mailbox, wish: Wish) -> Request {
+    let supersedes = mailbox.spec.supersedes.iter().filter_map(|local| LocalPart::parse(local, "").ok()).collect();
     let (id, name) = (mailbox.name_any(), mailbox.spec.full_name.clone());
-    Request { id, name, wish, supersedes: BTreeSet::new(), left: BTreeSet::new() }
+    Request { id, name, wish, supersedes, left: BTreeSet::new() }
 }
 
 /// The address that it gets beside those who come with it; `None` while they are waited for.
@@ -134,62 +152,103 @@ async fn derived(
     }
 }
 
-async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    let local = match decide::address(mailbox, facts) {
+/// The address of a mailbox, issued here if it has none. Without one the outcome says why.
+async fn address(mailbox: &Mailbox, facts: &Facts, outcome: &mut Outcome, ctx: &Ctx) -> Result<Option<String>, Error> {
+    let name = mailbox.name_any();
+    match decide::address(mailbox, facts) {
         Ok(Address::Issued(local)) => {
-            ctx.newcomers.forget(&mailbox.name_any());
-            local
+            ctx.newcomers.forget(&name);
+            return Ok(Some(local));
+        }
+        Ok(Address::Moving { local, why, wish }) => {
+            let new = match wish {
+                Ok(wish) => derived(mailbox, facts, wish, ctx).await?,
+                Err(problem) => Some(Err(problem)),
+            };
+            let domain = facts.system.as_ref().map(|s| s.system.spec.domain.clone()).unwrap_or_default();
+            return Ok(Some(match new {
+                Some(Ok(new)) => {
+                    effects::tell_moved(mailbox, why, &local, &new, &domain, ctx);
+                    new
+                }
+                Some(Err(problem)) => {
+                    outcome.staying = Some(decide::stays(problem, why, &local, &domain));
+                    local
+                }
+                None => local,
+            }));
         }
         Ok(Address::Wanted(wanted)) => {
-            ctx.newcomers.forget(&mailbox.name_any());
+            ctx.newcomers.forget(&name);
             match effects::claim(mailbox, wanted.as_str(), AddressUse::Primary, ctx).await? {
-                Ok(()) => wanted.as_str().to_string(),
+                Ok(()) => return Ok(Some(wanted.as_str().to_string())),
                 Err(problem) => {
-                    ctx.index().wait_for(&mailbox.name_any(), wanted.as_str());
+                    ctx.index().wait_for(&name, wanted.as_str());
                     outcome.problem = Some(problem);
-                    return Ok(outcome);
                 }
             }
         }
         Ok(Address::Derived(wish)) => match derived(mailbox, facts, wish, ctx).await? {
-            Some(Ok(local)) => local,
-            Some(Err(problem)) => {
-                outcome.problem = Some(problem);
-                return Ok(outcome);
-            }
-            None => {
-                outcome.gathering = true;
-                return Ok(outcome);
-            }
+            Some(Ok(local)) => return Ok(Some(local)),
+            Some(Err(problem)) => outcome.problem = Some(problem),
+            None => outcome.gathering = true,
         },
         Err(problem) => {
             if problem.reason == Reason::HolderMismatch {
-                super::revocation::close(ctx, &mailbox.name_any());
+                super::revocation::close(ctx, &name);
             }
             outcome.problem = Some(problem);
-            return Ok(outcome);
         }
-    };
+    }
+    Ok(None)
+}
+
+/// Former addresses: mail to them arrives for a time, then nobody has them for a time (D-19). The first time at which one of them
+/// changes.
+async fn keep_former(
+    mailbox: &Mailbox,
+    facts: &Facts,
+    local: &str,
+    outcome: &mut Outcome,
+    ctx: &Ctx,
+) -> Result<(), Error> {
+    for (claim, former) in decide::former(mailbox, facts, local, ctx.now()) {
+        effects::keep_former(&claim, former, ctx).await?;
+        let (Former::Alias(until) | Former::Tombstone(until)) = former else { continue };
+        outcome.next = outcome.next.map_or(Some(until), |next| Some(next.min(until)));
+        if matches!(former, Former::Alias(_)) {
+            outcome.aliases.push(claim.name_any());
+        }
+    }
+    Ok(())
+}
+
+async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let Some(local) = address(mailbox, facts, &mut outcome, ctx).await? else { return Ok(outcome) };
     let Some(system) = &facts.system else {
         let message = "there is no MailSystem in this namespace; apply one, this mailbox goes on by itself then";
         outcome.problem = Some(Problem::waiting(Reason::SystemNotFound, message));
         return Ok(outcome);
     };
-    outcome.aliases = mailbox.spec.aliases.iter().filter(|a| facts.held.contains(a)).cloned().collect();
-    outcome.aliases.sort();
+    outcome.aliases = facts.aliases(mailbox);
     outcome.local = Some(local.clone());
-    if let Some(known) = &facts.credentials {
+    let moved = facts.claim.as_ref().is_some_and(|c| c.name_any() != local);
+    if let Some(known) = facts.credentials.as_ref().filter(|_| !moved) {
         // First of all what is known already, so that no failing write below can make an issued account look unwanted.
         let known = (known.hash.as_str(), known.initial);
-        if let Ok(decided) = decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(known), ctx.now()) {
+        let aliases = facts.every_alias(mailbox, ctx.now());
+        if let Ok(decided) = decide::account(mailbox, facts, system, &local, &aliases, Some(known), ctx.now()) {
             ctx.syncer.want(decided.account);
         }
     }
-    if let Some(claim) = &facts.claim {
+    if let Some(claim) = facts.claim.as_ref().filter(|_| !moved) {
         effects::adopt(mailbox, claim, ctx).await?;
     }
     let alias_problem = aliases(mailbox, &mut outcome, ctx).await?;
+    keep_former(mailbox, facts, &local, &mut outcome, ctx).await?;
+    outcome.aliases.sort();
+    outcome.aliases.dedup();
     let credentials = match facts.credentials.clone() {
         Some(known) => known,
         None => match effects::credentials(mailbox, ctx).await? {
@@ -204,12 +263,13 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
     match decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(credentials), ctx.now()) {
         Ok(decided) => {
             outcome.synced = Some(effects::account(decided.account.clone(), ctx).await);
+            let looked_at = || decide::renamed(mailbox, facts).filter(|_| !moved);
             outcome.problem = decided
                 .problem
                 .clone()
                 .or(alias_problem)
-                .or_else(|| pinned_elsewhere(mailbox, &local))
-                .or_else(|| decide::renamed(mailbox, facts));
+                .or_else(|| pinned_elsewhere(mailbox, &local).filter(|_| outcome.staying.is_none()))
+                .or_else(looked_at);
             outcome.decided = Some(decided);
         }
         Err(problem) => outcome.problem = Some(problem),
@@ -240,15 +300,15 @@ async fn aliases(mailbox: &Mailbox, outcome: &mut Outcome, ctx: &Ctx) -> Result<
             Err(message) => problem = problem.or(Some(Problem::stalled(Reason::AliasConflict, message))),
         }
     }
-    outcome.aliases.sort();
     Ok(problem)
 }
 
 /// A pin that differs from the issued address changes nothing (D-02, D-21).
 fn pinned_elsewhere(mailbox: &Mailbox, local: &str) -> Option<Problem> {
     let pinned = mailbox.spec.local_part.as_deref().filter(|p| *p != local)?;
-    let message =
-        format!("D-02, D-21: spec.localPart is '{pinned}', but '{local}' is issued and stays; write '{local}' there");
+    let message = format!(
+        "D-02, D-21: spec.localPart is '{pinned}', but '{local}' is issued and stays; write '{local}' there, or ask for the other one by spec.rename with a basis"
+    );
     Some(Problem::stalled(Reason::AddressKept, message))
 }
 
@@ -292,7 +352,7 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
         .as_ref()
         .filter(|p| blocks(p))
         .or_else(|| outcome.synced.as_ref().and_then(|s| s.as_ref().err()));
-    match failed.or(outcome.problem.as_ref()) {
+    match failed.or(outcome.problem.as_ref()).or(outcome.staying.as_ref()) {
         None => {
             let (reason, message) = match outcome.decided.as_ref().map(|d| d.state) {
                 Some(MailboxState::Locked) => {

@@ -24,11 +24,10 @@ pub(in super::super) fn is_mark(claim: &AddressClaim) -> bool {
     claim.spec.address_use == AddressUse::Reserved && claim.labels().contains_key(CONTESTED)
 }
 
-/// The same claim in the hands of somebody: `spec` says whose.
-pub(in super::super) fn unmarked(mut claim: AddressClaim, spec: AddressClaimSpec) -> AddressClaim {
+/// The same claim, to be somebody's.
+pub(in super::super) fn unmarked(mut claim: AddressClaim) -> AddressClaim {
     claim.labels_mut().remove(CONTESTED);
     claim.annotations_mut().remove(LEFT_BY);
-    claim.spec = spec;
     claim
 }
 
@@ -70,7 +69,7 @@ pub(super) async fn mark(ctx: &Ctx, local_part: &LocalPart, left: &BTreeSet<Stri
 fn new(ctx: &Ctx, name: &str, left: &BTreeSet<String>) -> AddressClaim {
     let system = ctx.system().map(|s| s.name_any()).unwrap_or_default();
     let owner_ref = OwnerRef { kind: "MailSystem".into(), name: system, uid: None };
-    let spec = AddressClaimSpec { address_use: AddressUse::Reserved, owner_ref, owner_name: String::new() };
+    let spec = AddressClaimSpec { address_use: AddressUse::Reserved, owner_ref, ..AddressClaimSpec::default() };
     let mut claim = AddressClaim::new(name, spec);
     claim.metadata.namespace = Some(ctx.io.namespace().into());
     claim.labels_mut().insert("app.kubernetes.io/managed-by".into(), MANAGED_BY.into());

@@ -56,12 +56,11 @@ fn think(ctx: &Ctx) -> Thought {
     Thought { requests, granted, allocation }
 }
 
-/// Everybody whose address is to be derived.
+/// Everybody who is to get an address beside others.
 fn requests(ctx: &Ctx) -> Vec<Request> {
     let mut left = marks::left(ctx);
     let mailboxes = ctx.stores.mailboxes.state();
-    let without = mailboxes.iter().filter(|m| ctx.primary_claim(&m.name_any()).is_none());
-    let asked = without.filter_map(|m| mailbox::request(m, ctx));
+    let asked = mailboxes.iter().filter_map(|m| mailbox::request(m, ctx));
     asked.map(|request| Request { left: left.remove(&request.id).unwrap_or_default(), ..request }).collect()
 }
 

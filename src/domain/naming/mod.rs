@@ -21,6 +21,7 @@ pub mod derive;
 pub mod fold;
 pub mod legacy;
 pub mod local_part;
+pub mod moving;
 pub mod normalise;
 pub mod person;
 pub mod reserved;
@@ -41,6 +42,7 @@ pub use allocate::{Allocation, Cause, Conflict, Grant, Held, RIVALS, Request, Ri
 pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
 pub use local_part::LocalPart;
+pub use moving::{Former, Retention, former};
 pub use person::{PersonName, StructuredName, person_name};
 pub use reserved::is_reserved;
 pub use same_name::same_name;

@@ -3,6 +3,7 @@
 mod account;
 mod deletion;
 mod issue;
+mod moving;
 mod newcomers;
 mod refused;
 mod restart;

@@ -1,0 +1,119 @@
+//! When an issued address gives way to another one: at a transfer, and on request (D-02: for no other reason), and what becomes of
+//! the old one (D-19).
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::domain::term;
+
+/// What an address was issued for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Issued<'a> {
+    /// The local part.
+    pub local_part: &'a str,
+    /// The Agency whose suffix it has; unknown for one that was issued before that was written down.
+    pub agency: Option<&'a str>,
+    /// The document on whose request it was issued.
+    pub rename: Option<&'a str>,
+}
+
+/// What stands in the spec now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// `spec.agencyRef`.
+    pub agency: &'a str,
+    /// The document of `spec.rename`.
+    pub rename: Option<&'a str>,
+    /// `spec.localPart`.
+    pub pin: Option<&'a str>,
+}
+
+/// Why a mailbox gets another address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It belongs to another Agency now.
+    Transfer,
+    /// A document asks for it, each document once.
+    Rename,
+}
+
+/// Whether the issued address is to give way. One that is pinned stays (D-21).
+pub fn cause(issued: &Issued<'_>, wanted: &Wanted<'_>) -> Option<Cause> {
+    if wanted.pin == Some(issued.local_part) {
+        return None;
+    }
+    if issued.agency.is_some_and(|agency| agency != wanted.agency) {
+        return Some(Cause::Transfer);
+    }
+    (wanted.rename.is_some() && wanted.rename != issued.rename).then_some(Cause::Rename)
+}
+
+/// For how long a former address is kept, in months.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Mail to it still arrives.
+    pub alias_months: u16,
+    /// Nobody gets it (D-19).
+    pub tombstone_months: u16,
+}
+
+/// What a former address is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// Mail to it arrives until then.
+    Alias(Timestamp),
+    /// It is nobody's until then.
+    Tombstone(Timestamp),
+    /// Anybody may have it.
+    Free,
+}
+
+/// What an address that was an alias until `until`, or a tombstone until then, is at `now`.
+pub fn former(alias: bool, until: Timestamp, retention: Retention, now: Timestamp) -> Former {
+    if alias && now < until {
+        return Former::Alias(until);
+    }
+    let end = if alias { term::over(until, retention.tombstone_months) } else { until };
+    if now < end { Former::Tombstone(end) } else { Former::Free }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ISSUED: Issued<'static> = Issued { local_part: "hoalt.stttt", agency: Some("stttt"), rename: Some("1/QĐ") };
+    const SAME: Wanted<'static> = Wanted { agency: "stttt", rename: Some("1/QĐ"), pin: None };
+
+    #[test]
+    fn d_02_an_issued_address_stays_while_nobody_asks() {
+        assert_eq!(cause(&ISSUED, &SAME), None);
+        assert_eq!(cause(&ISSUED, &Wanted { rename: None, ..SAME }), None, "the request may go when it is done");
+        assert_eq!(cause(&ISSUED, &Wanted { pin: Some("hoa.stttt"), ..SAME }), None);
+        assert_eq!(cause(&Issued { agency: None, ..ISSUED }, &Wanted { agency: "snv", ..SAME }), None);
+    }
+
+    #[test]
+    fn a_transfer_and_each_new_document_ask_for_another_one() {
+        assert_eq!(cause(&ISSUED, &Wanted { agency: "snv", ..SAME }), Some(Cause::Transfer));
+        assert_eq!(cause(&ISSUED, &Wanted { rename: Some("2/QĐ"), ..SAME }), Some(Cause::Rename));
+    }
+
+    #[test]
+    fn d_21_a_pinned_address_is_never_derived_again() {
+        let pinned = Wanted { pin: Some("hoalt.stttt"), agency: "snv", rename: Some("2/QĐ") };
+        assert_eq!(cause(&ISSUED, &pinned), None);
+        assert_eq!(cause(&ISSUED, &Wanted { pin: Some("hoa.snv"), ..pinned }), Some(Cause::Transfer));
+    }
+
+    #[test]
+    fn d_19_a_former_address_is_an_alias_then_a_tombstone_then_free() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let retention = Retention { alias_months: 12, tombstone_months: 24 };
+        let until = at("2027-02-03T00:00:00+07:00");
+        let end = at("2029-02-04T00:00:00+07:00");
+        assert_eq!(former(true, until, retention, at("2027-02-02T23:59:59+07:00")), Former::Alias(until));
+        assert_eq!(former(true, until, retention, until), Former::Tombstone(end));
+        assert_eq!(former(false, end, retention, at("2029-02-03T00:00:00+07:00")), Former::Tombstone(end));
+        assert_eq!(former(false, end, retention, end), Former::Free);
+    }
+}
