@@ -93,14 +93,15 @@ fn until(next: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(next.duration_since(now)).unwrap_or_default().clamp(Duration::from_secs(1), DAY)
 }
 
-/// While the mail server was never asked, an issued mailbox keeps the status it has: a start of the operator, or of the
+/// While the mail server was never asked, an issued mailbox keeps the status it has, if its address is the same: a start of the operator, or of the
 /// pod, writes nothing.
 fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
     let pending = matches!(&outcome.synced, Some(Err(p)) if p.waiting);
-    let current = mailbox
-        .status
-        .as_ref()
-        .is_some_and(|s| s.observed_generation == mailbox.metadata.generation && s.address.is_some());
+    let shown =
+        |s: &MailboxStatus| s.address.as_deref().and_then(|a| a.split_once('@')).map(|(local, _)| local.to_string());
+    let current = mailbox.status.as_ref().is_some_and(|s| {
+        s.observed_generation == mailbox.metadata.generation && s.address.is_some() && shown(s) == outcome.local
+    });
     pending
         && current
         && !ctx.syncer.projection().met()

@@ -52,9 +52,11 @@ async fn d_02_a_transfer_gives_the_new_suffix_and_keeps_password_and_every_forme
     wait_ready(&world.mailboxes, "nv-1", SOON).await;
     let password = initial_password(&world.client, &world.namespace, "nv-1").await;
     let hash = agent.rows("SELECT password FROM accounts WHERE mailbox = 'nv-1'");
-    for (agency, aliases) in
-        [("snv", vec!["hoalt.stttt"]), ("syt", vec!["hoalt.snv", "hoalt.stttt"]), ("snv", vec!["hoalt.stttt", "hoalt.syt"])]
-    {
+    for (agency, aliases) in [
+        ("snv", vec!["hoalt.stttt"]),
+        ("syt", vec!["hoalt.snv", "hoalt.stttt"]),
+        ("snv", vec!["hoalt.stttt", "hoalt.syt"]),
+    ] {
         world.of(agency, "nv-1", "Lê Thị Hoa", "").await;
         let address = format!("hoalt.{agency}@gialai.gov.vn");
         world.has("nv-1", &address).await;
@@ -113,8 +115,7 @@ async fn d_19_a_renamed_holder_keeps_the_old_address_as_alias_then_it_is_a_tombs
     apply(&world.agencies, AGENCY).await.expect("agency");
     let days = Arc::new(AtomicI64::new(0));
     let moved = days.clone();
-    let clock =
-        Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed)));
+    let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed)));
     let operator = Operator::start_at(world.client.clone(), &world.namespace, clock);
     world.person("nv-1", "Lê Thị Hoa", "").await;
     world.used("hoalt.stttt", Some(AddressUse::Primary)).await;
@@ -127,7 +128,8 @@ async fn d_19_a_renamed_holder_keeps_the_old_address_as_alias_then_it_is_a_tombs
     world.person("nv-1", "Lê Thị Hồng", RENAME).await;
     let look = async |days_later: i64| {
         days.store(days_later, Ordering::Relaxed);
-        let now = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": days_later.to_string()}}});
+        let now =
+            json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": days_later.to_string()}}});
         world.mailboxes.patch("nv-1", &PatchParams::default(), &Patch::Merge(&now)).await.expect("annotated");
     };
     look(380).await;
@@ -150,7 +152,10 @@ async fn d_19_a_tombstone_goes_to_another_body_only_by_supersedes_and_its_confir
     wait_reason(&world.mailboxes, "agency-snv", "Conflict", SOON).await;
     apply(&world.agencies, &SNV.replace("level:", "supersedes: [snv], level:")).await.expect("agency");
     let why = wait_reason(&world.mailboxes, "agency-snv", "SupersedesHeld", SOON).await;
-    assert!(why.contains("D-19") && why.contains("Sở Nội vụ cũ") && why.contains("acknowledge-supersedes=snv"), "{why}");
+    assert!(
+        why.contains("D-19") && why.contains("Sở Nội vụ cũ") && why.contains("acknowledge-supersedes=snv"),
+        "{why}"
+    );
     assert!(agent.rows("SELECT address FROM accounts WHERE address LIKE 'snv@%'").is_empty());
     let confirm = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/acknowledge-supersedes": "snv"}}});
     world.mailboxes.patch("agency-snv", &PatchParams::default(), &Patch::Merge(&confirm)).await.expect("confirmed");
