@@ -54,7 +54,7 @@ lint: checkout ## Format, clippy with warnings as errors
 
 unit: checkout ## Rules, builders, tables: no cluster
 	cargo test --workspace --locked --lib --bins
-	cargo test --locked --test tree --test syncer
+	cargo test --locked --test tree --test syncer --test cli --test docs
 
 deny: ## Licences and duplicate versions of dependencies
 	tests/cargo-deny.sh "$(CACHE)"
