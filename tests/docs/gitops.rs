@@ -138,6 +138,25 @@ fn the_example_has_no_findings_and_the_layout_that_is_recommended() {
     }
 }
 
+#[test]
+fn a_sample_of_the_testbed_has_that_layout_and_no_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    testbed::sample::write(&testbed::sample::Sample { dir: dir.clone(), agencies: 150, mailboxes: 600, seed: 5 })
+        .unwrap();
+    let run = kubectl_mail(&dir, &words("validate . -o json"));
+    let said: Value = serde_yaml::from_str(&String::from_utf8(run.stdout).unwrap()).unwrap();
+    assert_eq!(said["findings"].as_sequence().map(Vec::len), Some(0), "{said:?}");
+    assert!(dir.join("system.yaml").is_file() && dir.join("agencies/stttt/agency.yaml").is_file());
+    // No two agencies of it want one address, and people are not pinned yet.
+    let run = kubectl_mail(&dir, &words("pin . --check -o json"));
+    let said: Value = serde_yaml::from_str(&String::from_utf8(run.stdout).unwrap()).unwrap();
+    let findings = said["findings"].as_sequence().unwrap();
+    let of = |code: &str| findings.iter().filter(|f| f["code"].as_str() == Some(code)).collect::<Vec<_>>();
+    assert!(of("Conflict").iter().all(|f| !f["file"].as_str().unwrap().ends_with("agency.yaml")), "{said:?}");
+    assert!(of("NotPinned").len() > 600, "{}", findings.len());
+}
+
 /// The owner that CODEOWNERS gives to a path: the last line that fits.
 fn owner(path: &str) -> String {
     let fits = |pattern: &str| match pattern.split_once('*') {

@@ -33,6 +33,8 @@ mod agency_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod normalise_tests;
+#[cfg(test)]
+mod properties;
 
 use serde::Serialize;
 
