@@ -9,7 +9,7 @@ RUN = tests/with-images.sh
 # A skipped test is a failure unless REQUIRE=0.
 export REQUIRE ?= 1
 
-.PHONY: help test demo demo-down node-exec prerequisites lint unit deny tier1 tier2 tier3 generate bench images tools
+.PHONY: help test demo demo-down node-exec prerequisites lint unit fuzz deny tier1 tier2 tier3 generate bench images tools
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,7 +54,11 @@ lint: checkout ## Format, clippy with warnings as errors
 
 unit: checkout ## Rules, builders, tables: no cluster
 	cargo test --workspace --locked --lib --bins
-	cargo test --locked --test tree --test syncer
+	cargo test --locked --test tree --test syncer --test cli --test docs --test fuzz
+
+fuzz: N = 10000000
+fuzz: checkout ## Made-up names and files, N of each (default 10 million; FUZZ_SEED=… for others)
+	FUZZ_RUNS=$(N) cargo test --release --locked --test fuzz -- --nocapture
 
 deny: ## Licences and duplicate versions of dependencies
 	tests/cargo-deny.sh "$(CACHE)"

@@ -98,8 +98,8 @@ fn bytes(path: &Path, name: &str) -> Result<Vec<u8>, Box<Finding>> {
 }
 
 impl Tree {
-    /// One file.
-    pub(crate) fn take(&mut self, name: &str, bytes: &[u8]) {
+    /// Adds one file that is in memory; `name` stands in findings.
+    pub fn take(&mut self, name: &str, bytes: &[u8]) {
         let text = match text::decode(name, bytes) {
             Ok(text) => text,
             Err(finding) => return self.findings.push(*finding),

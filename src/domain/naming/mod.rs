@@ -34,6 +34,8 @@ mod agency_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod normalise_tests;
+#[cfg(test)]
+mod properties;
 
 use serde::Serialize;
 

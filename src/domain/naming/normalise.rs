@@ -46,7 +46,13 @@ pub fn clean(text: &str, path: &str, alphabet: Alphabet) -> Result<Cleaned, Name
     }
     let dropped: Vec<char> = composed.chars().filter(|c| is_invisible(*c)).collect();
     let visible: String = composed.chars().filter(|c| !is_invisible(*c)).collect();
-    let text = visible.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect();
+    let text: String = visible.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect();
+    // What is stored has to be accepted when it is read again.
+    if !dropped.is_empty()
+        && let Some(found) = legacy::recognise(&text)
+    {
+        return Err(legacy_error(&found, path));
+    }
     Ok(Cleaned { text, warnings: invisible_warning(&dropped, path).into_iter().collect() })
 }
 

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     bed, doctor, images, kept, machine, node,
     plan::Tier,
-    pods, provisioner,
+    pods, provisioner, sample,
     session::{self, FAILED, Options},
     smoke,
 };
@@ -110,6 +110,8 @@ enum Sub {
         /// Programs for the operator's image; one of them is called mail-operator
         operator: Vec<PathBuf>,
     },
+    /// Write a repository of agencies and people to try things on, laid out as docs/gitops.md says
+    Sample(sample::Sample),
     #[command(name = "__enter", hide = true)]
     Enter(Stage),
     #[command(name = "__init", hide = true)]
@@ -179,6 +181,7 @@ fn dispatch(command: Sub) -> Result<i32> {
         Sub::Status => kept::status(),
         Sub::Down { name } => kept::down(&name),
         Sub::Images { operator } => images::cli(&operator),
+        Sub::Sample(wanted) => sample::write(&wanted),
         Sub::Enter(stage) => machine::enter(&stage.state, &stage.command),
         Sub::LoadInside { state, images } => node::load(&state, &images),
         Sub::Pods { state, namespace } => pods::serve(&state, namespace.as_deref()),

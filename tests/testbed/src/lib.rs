@@ -1,4 +1,4 @@
-//! The parts of the test bed: a real Kubernetes on this machine, and the images it runs.
+//! The parts of the test bed: a real Kubernetes on this machine, the images it runs, and a sample of what people commit.
 
 pub mod api;
 pub mod bed;
@@ -18,6 +18,7 @@ pub mod plan;
 pub mod pods;
 pub mod ports;
 pub mod provisioner;
+pub mod sample;
 pub mod session;
 pub mod smoke;
 pub mod state;
