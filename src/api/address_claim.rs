@@ -1,10 +1,20 @@
 //! AddressClaim: one object per address ever issued; its name is the local part, so that the API server itself
 //! guarantees that an address has one holder (D-05).
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::domain::naming::moving::Issued;
+use crate::domain::naming::{Held, Use, same_name};
+
+/// Label of a claim that holds an address for nobody, because several wanted it (D-03).
+pub const CONTESTED: &str = "mail.gialai.gov.vn/contested";
+/// Annotation of such a claim with the names of the Mailboxes that left the address.
+pub const LEFT_BY: &str = "mail.gialai.gov.vn/left-by";
 
 /// What an address is used for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
@@ -79,4 +89,41 @@ pub struct AddressClaimSpec {
     /// Until when a former address is an alias, or a tombstone (D-19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+}
+
+impl AddressClaim {
+    /// How it keeps others from its address (D-05).
+    pub fn held(&self) -> Held {
+        let address_use = match self.spec.address_use {
+            AddressUse::Primary => Use::Primary,
+            AddressUse::Alias => Use::Alias,
+            AddressUse::Tombstone => Use::Tombstone,
+            AddressUse::Reserved => Use::Reserved,
+        };
+        Held { owner: self.spec.owner_ref.name.clone(), name: self.spec.owner_name.clone(), address_use }
+    }
+
+    /// The Mailboxes that left the address to several, if it is held for nobody but to remember that (D-03).
+    pub fn left_by(&self) -> Option<BTreeSet<String>> {
+        if self.spec.address_use != AddressUse::Reserved || !self.labels().contains_key(CONTESTED) {
+            return None;
+        }
+        let names = self.annotations().get(LEFT_BY).map(String::as_str).unwrap_or_default();
+        Some(names.split(',').filter(|name| !name.is_empty()).map(String::from).collect())
+    }
+
+    /// What its address was issued for.
+    pub fn issued(&self) -> Issued<'_> {
+        Issued {
+            local_part: self.metadata.name.as_deref().unwrap_or_default(),
+            agency: self.spec.agency.as_deref(),
+            rename: self.spec.rename.as_deref(),
+        }
+    }
+
+    /// Whether the Mailbox of its holder's name is its holder: the same object, or one of the same person (D-06, D-14).
+    pub fn is_of(&self, uid: Option<&str>, full_name: &str) -> bool {
+        let same_object = uid.is_some() && self.spec.owner_ref.uid.as_deref() == uid;
+        same_object || same_name(&self.spec.owner_name, full_name)
+    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
-use super::mailbox::Rename;
+use super::mailbox::{Holder, MailboxSpec, Rename};
 use crate::domain::naming::{AgencyAddress, AgencyNaming, Form, Level, NamedAgency};
 
 /// Where a body stands (R4.1.a–d).
@@ -112,6 +112,32 @@ pub struct AgencySpec {
     pub supersedes: Vec<String>,
     /// The document it rests on (R5.2).
     pub basis: Basis,
+}
+
+impl AgencySpec {
+    /// The spec of the own Mailbox of the agency `name`.
+    pub fn own_mailbox(&self, name: &str) -> MailboxSpec {
+        MailboxSpec {
+            agency_ref: NameRef { name: name.into() },
+            holder: Holder::Agency,
+            full_name: self.name.clone(),
+            structured_name: None,
+            title: None,
+            local_part: None,
+            disambiguator: None,
+            aliases: Vec::new(),
+            quota_policy_ref: None,
+            lock: None,
+            rename: self.rename.clone(),
+            supersedes: self.supersedes.clone(),
+            basis: self.basis.clone(),
+        }
+    }
+}
+
+/// Name of the own Mailbox of an agency.
+pub fn own_mailbox_name(agency: &str) -> String {
+    format!("agency-{agency}")
 }
 
 impl NamedAgency for Agency {

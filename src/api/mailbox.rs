@@ -1,5 +1,7 @@
 //! Mailbox: the account of a person or of an agency.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
-use crate::domain::naming::{self, MailboxNaming};
+use crate::domain::naming::{self, LocalPart, MailboxNaming, Request, Wish, moving};
 
 /// Who holds a mailbox (R1).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
@@ -187,10 +189,20 @@ pub struct MailboxSpec {
     pub basis: Basis,
 }
 
+/// Annotation of a Mailbox that confirms its `spec.supersedes` (D-19).
+pub const ACKNOWLEDGE_SUPERSEDES: &str = "mail.gialai.gov.vn/acknowledge-supersedes";
+
 impl Mailbox {
     /// What of it decides its address.
     pub fn naming(&self) -> MailboxNaming<'_> {
         self.spec.naming()
+    }
+
+    /// Whether exactly what `spec.supersedes` names was confirmed (D-19).
+    pub fn supersedes_acknowledged(&self) -> bool {
+        let said = self.metadata.annotations.as_ref().and_then(|a| a.get(ACKNOWLEDGE_SUPERSEDES));
+        let said: BTreeSet<&str> = said.map(|s| s.split(',').map(str::trim).collect()).unwrap_or_default();
+        said == self.spec.supersedes.iter().map(String::as_str).collect()
     }
 }
 
@@ -209,6 +221,19 @@ impl MailboxSpec {
             structured,
             disambiguator: self.disambiguator.as_deref(),
         }
+    }
+
+    /// What the Mailbox `id` asks for beside others.
+    pub fn request(&self, id: &str, wish: Wish) -> Request {
+        let supersedes = self.supersedes.iter().filter_map(|local| LocalPart::parse(local, "").ok()).collect();
+        Request { id: id.into(), name: self.full_name.clone(), wish, supersedes, left: BTreeSet::new() }
+    }
+
+    /// Why the issued address is to give way to another one, if it is.
+    pub fn moves(&self, issued: &moving::Issued<'_>) -> Option<moving::Cause> {
+        let rename = self.rename.as_ref().map(|rename| rename.basis.cited());
+        let (agency, pin) = (self.agency_ref.name.as_str(), self.local_part.as_deref());
+        moving::cause(issued, &moving::Wanted { agency, rename: rename.as_deref(), pin })
     }
 }
 

@@ -12,8 +12,8 @@ mod mailbox;
 mod quota_policy;
 mod status;
 
-pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, OwnerRef};
-pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep};
+pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
+pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
 pub use common::{Basis, GROUP, NameRef, VERSION};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use mail_system::{
@@ -21,8 +21,8 @@ pub use mail_system::{
     MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Retention, Storage, Tls,
 };
 pub use mailbox::{
-    EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState, MailboxStatus, Rename,
-    StructuredName,
+    ACKNOWLEDGE_SUPERSEDES, EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState,
+    MailboxStatus, Rename, StructuredName,
 };
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
 pub use status::ObjectStatus;

@@ -1,4 +1,4 @@
-//! `kubectl mail`: the plugin. Exit codes: 0 as wished, 1 findings or conflicts, 2 wrong use, 3 a file cannot be read.
+//! `kubectl mail`: the plugin. Exit codes: 0 as wished, 1 findings or conflicts, 2 wrong use, 3 a file or the cluster cannot be read.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use mail_operator::cli::output::{self, Format, Lang};
 use mail_operator::cli::validate::{Options, Report};
-use mail_operator::cli::{Finding, Severity, pin, tree, validate};
+use mail_operator::cli::{Finding, Severity, pin, plan, tree, validate};
 use mail_operator::domain::naming::{self, NameError};
 use serde_json::json;
 
-/// The rules of the mail system, offline: for pull requests and for people who ask why.
+/// The rules of the mail system on files: for pull requests and for people who ask why.
 #[derive(Parser)]
 #[command(name = "kubectl mail", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
@@ -24,8 +24,7 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file cannot be read.";
+const EXIT_CODES: &str = "Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file or the cluster cannot be read.";
 
 const VALIDATE: &str = "\
 Examples:
@@ -51,6 +50,25 @@ Examples:
   kubectl mail pin manifests/gialai --check
 
 What two of the tree would get alike is left unpinned and named: decide, and write spec.localPart in one of the two.";
+
+const PLAN: &str = "\
+Examples:
+  # What would be issued if nothing were issued yet
+  kubectl mail plan manifests/gialai
+
+  # Beside what the cluster has issued: what a merge would issue, change, and revoke
+  kubectl mail plan manifests/gialai --claims cluster
+
+  # In CI, without access to the cluster: the claims as somebody exports them, with the Mailboxes if revocations matter
+  kubectl -n thu-cong-vu get addressclaims,mailboxes -o yaml > claims.yaml
+  kubectl mail plan . --claims claims.yaml -o markdown --lang vi > comment.md
+
+  # Who needs a decision, and why
+  kubectl mail plan . -o json | jq -r '.items[] | select(.outcome == \"Conflict\") | .name + \" \" + .errors[0].message'
+
+Outcomes: Issued, Kept (an issued address stays), Changed (a transfer or spec.rename; the old one becomes an alias),
+Conflict (a person decides), Rejected (a rule refuses it), Waiting (its Agency is not there). Exit code 1 if there is a
+Conflict or something Rejected.";
 
 const NAME: &str = "\
 Examples:
@@ -78,6 +96,19 @@ enum Command {
         /// Only say what is not pinned; exit code 1 if there is something.
         #[arg(long)]
         check: bool,
+    },
+    /// Says what a merge would do: who gets which address, what changes, what is revoked, and who has to decide (Điều 4).
+    ///
+    /// The rules are those of the operator, for all of the tree at once: written addresses first, then what the names give; of
+    /// several who would get one address all go on to their next one, and two of one full name wait for a person. Nothing is
+    /// written anywhere.
+    #[command(after_help = PLAN)]
+    Plan {
+        #[command(flatten)]
+        tree: TreeArgs,
+        /// Addresses that are issued already: a file of AddressClaims (YAML or JSON), or `cluster`; none when not given.
+        #[arg(long, value_name = "FILE|cluster")]
+        claims: Option<PathBuf>,
     },
     /// Explains how a name becomes an address (Điều 4), without asking whether somebody has it.
     #[command(after_help = NAME)]
@@ -112,18 +143,44 @@ fn main() -> ExitCode {
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let default = if locale.is_some_and(|l| l.starts_with("vi")) { Lang::Vi } else { Lang::En };
     let lang = cli.lang.unwrap_or(default);
+    let (command, formats): (_, &[Format]) = match cli.command {
+        Command::Plan { .. } => ("plan", &[Format::Text, Format::Markdown, Format::Json]),
+        Command::Name { .. } => ("name", &[Format::Text, Format::Json]),
+        Command::Validate { .. } => ("validate", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
+        Command::Pin { .. } => ("pin", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
+    };
+    if !formats.contains(&cli.output) {
+        let names: Vec<String> = formats.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
+        let message = format!("{command} prints {} only", names.join(", "));
+        let _ = Cli::command().error(clap::error::ErrorKind::InvalidValue, message).print();
+        return ExitCode::from(2);
+    }
     match cli.command {
         Command::Validate { tree } => validate_all(&tree, cli.output, lang),
         Command::Pin { tree, check } => pin_all(&tree, check, cli.output, lang),
-        Command::Name { full_name, suffix } => match cli.output {
-            Format::Text | Format::Json => name(&full_name, &suffix, cli.output, lang),
-            _ => {
-                let error = Cli::command().error(clap::error::ErrorKind::InvalidValue, "name prints text or json only");
-                let _ = error.print();
-                ExitCode::from(2)
-            }
-        },
+        Command::Plan { tree, claims } => plan_all(&tree, claims, cli.output, lang),
+        Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
     }
+}
+
+fn plan_all(args: &TreeArgs, claims: Option<PathBuf>, output: Format, lang: Lang) -> ExitCode {
+    let options = Options { allow_missing: args.allow_missing.clone() };
+    let source = match claims {
+        None => plan::Source::Nothing,
+        Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster,
+        Some(file) => plan::Source::File(file),
+    };
+    let plan = match plan::plan(&args.paths, &options, &source) {
+        Ok(plan) => plan,
+        Err(error) => return unreadable(&error),
+    };
+    let text = match output {
+        Format::Json => plan.json(),
+        Format::Markdown => plan::markdown(&plan, lang),
+        _ => plan::text(&plan, lang),
+    };
+    print!("{text}");
+    if plan.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// A root that is not there.

@@ -20,22 +20,39 @@ pub fn same_namespace(a: &str, b: &str) -> bool {
     a == b || a.is_empty() || b.is_empty()
 }
 
-/// Agencies by name.
+/// A MailSystem of a tree.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Its name.
+    pub name: String,
+    /// Its mail domain.
+    pub domain: String,
+    profile: Profile,
+}
+
+/// Agencies by name, and the MailSystems that serve them.
 #[derive(Debug, Default)]
 pub struct Agencies {
     by_name: HashMap<String, Vec<(String, Arc<Agency>)>>,
-    profiles: Vec<(String, Profile)>,
+    systems: Vec<(String, System)>,
 }
 
 impl Agencies {
     /// Those of a tree that fit their kind.
     pub fn of(tree: &Tree) -> Self {
+        Self::among(tree.objects.iter())
+    }
+
+    /// Those of some objects that fit their kind.
+    pub fn among<'o>(objects: impl Iterator<Item = &'o Object>) -> Self {
         let mut all = Self::default();
-        for object in &tree.objects {
+        for object in objects {
             if object.kind == "MailSystem"
                 && let Some(system) = spec::<MailSystemSpec>(object)
             {
-                all.profiles.push((object.namespace.clone(), system.regulation.naming_profile.into()));
+                let profile = system.regulation.naming_profile.into();
+                let system = System { name: object.name.clone(), domain: system.domain, profile };
+                all.systems.push((object.namespace.clone(), system));
             }
             if object.kind == "Agency"
                 && let Some(spec) = spec::<AgencySpec>(object)
@@ -47,6 +64,11 @@ impl Agencies {
         all
     }
 
+    /// The MailSystem of a namespace.
+    pub fn system(&self, namespace: &str) -> Option<&System> {
+        self.systems.iter().find(|(other, _)| same_namespace(other, namespace)).map(|(_, system)| system)
+    }
+
     /// The agency of that name that an object of `namespace` sees.
     pub fn find(&self, namespace: &str, name: &str) -> Option<Arc<Agency>> {
         let named = self.by_name.get(name)?;
@@ -55,8 +77,7 @@ impl Agencies {
 
     /// The naming profile of the namespace's MailSystem; that of 2022 where the tree has none.
     pub fn profile(&self, namespace: &str) -> Profile {
-        let found = self.profiles.iter().find(|(other, _)| same_namespace(other, namespace));
-        found.map_or_else(Profile::default, |(_, profile)| *profile)
+        self.system(namespace).map_or_else(Profile::default, |system| system.profile)
     }
 
     /// The address of an agency, by the rules of articles 4.1.a to 4.1.d.

@@ -6,6 +6,7 @@ mod generate;
 pub mod kinds;
 pub mod output;
 pub mod pin;
+pub mod plan;
 pub mod tree;
 pub mod validate;
 

@@ -7,15 +7,15 @@ use kube::{Resource, ResourceExt};
 use tracing::info;
 
 use super::context::Ctx;
-use super::{mailbox, newcomers, revocation};
-use crate::api::{AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
+use super::{newcomers, revocation};
+use crate::api::{ACKNOWLEDGE_SUPERSEDES, AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::resources::SYSTEM_LABEL;
 use crate::store::Change;
 
 /// Annotation that has an object looked at again: `kubectl annotate … mail.gialai.gov.vn/reconcile-requested-at=now`.
 const REQUESTED: &str = "mail.gialai.gov.vn/reconcile-requested-at";
 /// Annotations by which people ask for something.
-const ASKS: [&str; 2] = [REQUESTED, mailbox::ACKNOWLEDGE];
+const ASKS: [&str; 2] = [REQUESTED, ACKNOWLEDGE_SUPERSEDES];
 /// Generation, deletion, annotations, uid.
 type Fingerprint = (i64, bool, [Option<String>; 2], Option<String>);
 

@@ -15,9 +15,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// How many of `total` accounts may be acted on.
+    pub fn limit(self, total: usize) -> usize {
+        self.max.max(total.saturating_mul(self.percent) / 100)
+    }
+}
+
 /// Whether `wanted` of `total` accounts may be acted on.
 pub fn allows(limits: Limits, wanted: usize, total: usize) -> bool {
-    wanted <= limits.max.max(total.saturating_mul(limits.percent) / 100)
+    wanted <= limits.limit(total)
 }
 
 #[cfg(test)]

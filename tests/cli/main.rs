@@ -4,6 +4,7 @@
 mod input;
 mod output;
 mod pin;
+mod plan;
 mod tree;
 mod validate;
 

@@ -13,6 +13,8 @@ use super::{Finding, Severity};
 pub enum Format {
     /// Lines for people.
     Text,
+    /// Markdown, for a comment of a pull request.
+    Markdown,
     /// One JSON document.
     Json,
     /// SARIF 2.1.0, which code hosts show beside the lines of a change.
@@ -50,7 +52,8 @@ impl Finding {
     }
 }
 
-fn printable(text: &str) -> String {
+/// Text as a terminal may show it: what stood in a file cannot steer it.
+pub(super) fn printable(text: &str) -> String {
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
         if i == SHOWN {
@@ -65,7 +68,8 @@ fn printable(text: &str) -> String {
 /// Findings in one form; the summary stands only in text for people.
 pub fn findings(findings: &[Finding], format: Format, lang: Lang, summary: &str) -> String {
     match format {
-        Format::Text => text(findings, lang) + summary + "\n",
+        // Nothing but `plan` writes Markdown; the lines of text are good Markdown, too, as a block of code.
+        Format::Text | Format::Markdown => text(findings, lang) + summary + "\n",
         Format::Json => {
             let document =
                 json!({"apiVersion": "mail.gialai.gov.vn/v1alpha1", "kind": "Findings", "findings": findings});

@@ -14,16 +14,11 @@ use kube::runtime::reflector::ObjectRef;
 use super::context::Ctx;
 use super::runner::{Error, Next};
 use super::status::say;
-use crate::api::{Agency, Holder, Mailbox, MailboxSpec, NameRef};
+use crate::api::{Agency, Mailbox, own_mailbox_name};
 use crate::resources::MANAGED_BY;
 use crate::store::{profile, resolve};
 
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-
-/// Name of an agency's own Mailbox.
-pub(super) fn mailbox_name(agency: &str) -> String {
-    format!("agency-{agency}")
-}
 
 /// One pass over one Agency.
 pub(super) fn reconcile(agency: Arc<Agency>, ctx: Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>> {
@@ -35,7 +30,7 @@ async fn pass(agency: &Agency, ctx: &Ctx) -> Result<Next, Error> {
     let system = ctx.system();
     let naming = profile(system.as_ref().map(|s| s.spec.regulation.naming_profile).unwrap_or_default());
     let resolved = resolve(&ctx.stores.agencies, ctx.io.namespace(), &name, naming);
-    let own = ctx.stores.mailboxes.get(&ObjectRef::new(&mailbox_name(&name)).within(ctx.io.namespace()));
+    let own = ctx.stores.mailboxes.get(&ObjectRef::new(&own_mailbox_name(&name)).within(ctx.io.namespace()));
     let facts = decide::Facts { system: system.as_deref(), resolved: resolved.as_ref(), mailbox: own.as_deref() };
     let decision = decide::decide(agency, &facts);
     if decision.make_mailbox {
@@ -48,21 +43,7 @@ async fn pass(agency: &Agency, ctx: &Ctx) -> Result<Next, Error> {
 
 /// The agency's own Mailbox. It has no owner reference: it outlives the Agency (R5.3.b: none is lost silently).
 async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Result<(), Error> {
-    let spec = MailboxSpec {
-        agency_ref: NameRef { name: agency.name_any() },
-        holder: Holder::Agency,
-        full_name: agency.spec.name.clone(),
-        structured_name: None,
-        title: None,
-        local_part: None,
-        disambiguator: None,
-        aliases: Vec::new(),
-        quota_policy_ref: None,
-        lock: None,
-        rename: agency.spec.rename.clone(),
-        supersedes: agency.spec.supersedes.clone(),
-        basis: agency.spec.basis.clone(),
-    };
+    let spec = agency.spec.own_mailbox(&agency.name_any());
     let same = own.is_some_and(|m| {
         let known = &m.spec;
         known.agency_ref == spec.agency_ref
@@ -76,7 +57,7 @@ async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Resu
         return Ok(());
     }
     let metadata = ObjectMeta {
-        name: Some(mailbox_name(&agency.name_any())),
+        name: Some(own_mailbox_name(&agency.name_any())),
         namespace: Some(ctx.io.namespace().into()),
         labels: Some([("app.kubernetes.io/managed-by".to_string(), MANAGED_BY.to_string())].into()),
         ..ObjectMeta::default()

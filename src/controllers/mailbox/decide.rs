@@ -1,15 +1,15 @@
 //! What is to be done about one Mailbox: pure.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{
-    AddressClaim, AddressUse, EffectiveQuota, FirstAccess, Holder, LockStatus, Mailbox, MailboxState, Reason,
+    ACKNOWLEDGE_SUPERSEDES, AddressClaim, AddressUse, EffectiveQuota, FirstAccess, Holder, LockStatus, Mailbox,
+    MailboxState, Reason,
 };
 use crate::backend::{Access, Account, check_hash};
-use crate::domain::naming::moving::{self, Issued};
+use crate::domain::naming::moving;
 use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention, Wish};
 use crate::domain::quota::{self, Subject};
 use crate::domain::term;
@@ -70,7 +70,7 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
     }
     if let Some(claim) = &facts.claim {
         let local = issued(mailbox, claim)?;
-        return Ok(match cause(mailbox, claim).zip(facts.system.as_ref()) {
+        return Ok(match mailbox.spec.moves(&claim.issued()).zip(facts.system.as_ref()) {
             None => Address::Issued(local),
             Some((why, system)) => Address::Moving { local, why, wish: wish(mailbox, facts, system) },
         });
@@ -115,20 +115,10 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
 /// the worst that can happen here.
 fn issued(mailbox: &Mailbox, claim: &AddressClaim) -> Result<String, Problem> {
     let local = claim.metadata.name.clone().unwrap_or_default();
-    let same_object = claim.spec.owner_ref.uid.is_some() && claim.spec.owner_ref.uid == mailbox.metadata.uid;
-    if same_object || naming::same_name(&claim.spec.owner_name, &mailbox.spec.full_name) {
+    if claim.is_of(mailbox.metadata.uid.as_deref(), &mailbox.spec.full_name) {
         return Ok(local);
     }
     Err(mismatch(&format!("{local} and its mail"), &claim.spec.owner_name, mailbox))
-}
-
-/// Why an issued mailbox is to get another address.
-pub(super) fn cause(mailbox: &Mailbox, claim: &AddressClaim) -> Option<moving::Cause> {
-    let rename = mailbox.spec.rename.as_ref().map(|rename| rename.basis.cited());
-    let (agency, pin) = (mailbox.spec.agency_ref.name.as_str(), mailbox.spec.local_part.as_deref());
-    let (claimed, local_part) = (&claim.spec, claim.metadata.name.as_deref().unwrap_or_default());
-    let was = Issued { local_part, agency: claimed.agency.as_deref(), rename: claimed.rename.as_deref() };
-    moving::cause(&was, &moving::Wanted { agency, rename: rename.as_deref(), pin })
 }
 
 /// What an issued mailbox is to get instead; the account goes on until it has that.
@@ -149,23 +139,13 @@ pub(super) fn stays(problem: Problem, why: moving::Cause, local: &str, domain: &
     Problem { message, ..problem }
 }
 
-/// Annotation of a Mailbox that confirms its `spec.supersedes` (D-19).
-pub(in super::super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-supersedes";
-
-/// Whether exactly what `spec.supersedes` names was confirmed.
-pub(super) fn acknowledged(mailbox: &Mailbox) -> bool {
-    let said = mailbox.metadata.annotations.as_ref().and_then(|a| a.get(ACKNOWLEDGE));
-    let said: BTreeSet<&str> = said.map(|s| s.split(',').map(str::trim).collect()).unwrap_or_default();
-    said == mailbox.spec.supersedes.iter().map(String::as_str).collect()
-}
-
 /// The address of a former holder is to be handed on, and nobody confirmed that.
 pub(super) fn unacknowledged(mailbox: &Mailbox, local: &str, former: &str) -> Problem {
     let name = mailbox.metadata.name.as_deref().unwrap_or_default();
     let namespace = mailbox.metadata.namespace.as_deref().unwrap_or_default();
     let message = format!(
         "D-19: {local} was the address of '{former}'; mail that people still send there would come here. Confirm: kubectl -n {namespace} \
-         annotate --overwrite mbx {name} {ACKNOWLEDGE}={}",
+         annotate --overwrite mbx {name} {ACKNOWLEDGE_SUPERSEDES}={}",
         mailbox.spec.supersedes.join(",")
     );
     Problem::stalled(Reason::SupersedesHeld, message)

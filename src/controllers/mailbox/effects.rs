@@ -63,7 +63,7 @@ pub(super) async fn claim(
                 return own(mailbox, known, claim.spec, ctx).await;
             }
             if theirs.address_use == AddressUse::Tombstone && mailbox.spec.supersedes.iter().any(|s| s == local) {
-                if !decide::acknowledged(mailbox) {
+                if !mailbox.supersedes_acknowledged() {
                     return Ok(Err(decide::unacknowledged(mailbox, local, &theirs.owner_name)));
                 }
                 return take_over(known, claim.spec, ctx).await.map(Ok);

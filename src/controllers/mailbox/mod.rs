@@ -5,7 +5,6 @@ mod decide;
 mod effects;
 mod facts;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-pub(super) use self::decide::ACKNOWLEDGE;
 use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
 use super::context::Ctx;
@@ -111,20 +109,14 @@ fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
 /// What a Mailbox asks for that has no address, or is to get another one.
 pub(super) fn request(mailbox: &Mailbox, ctx: &Ctx) -> Option<Request> {
     let claim = ctx.primary_claim(&mailbox.name_any());
-    if claim.is_some_and(|claim| decide::cause(mailbox, &claim).is_none()) {
+    if claim.is_some_and(|claim| mailbox.spec.moves(&claim.issued()).is_none()) {
         return None;
     }
     match decide::address(mailbox, &facts::without_policies(mailbox, ctx)) {
-        Ok(Address::Derived(wish)) => Some(asked(mailbox, wish)),
-        Ok(Address::Moving { wish: Ok(wish), .. }) => Some(asked(mailbox, wish)),
+        Ok(Address::Derived(wish)) => Some(mailbox.spec.request(&mailbox.name_any(), wish)),
+        Ok(Address::Moving { wish: Ok(wish), .. }) => Some(mailbox.spec.request(&mailbox.name_any(), wish)),
         _ => None,
     }
-}
-
-fn asked(mailbox: &Mailbox, wish: Wish) -> Request {
-    let supersedes = mailbox.spec.supersedes.iter().filter_map(|local| LocalPart::parse(local, "").ok()).collect();
-    let (id, name) = (mailbox.name_any(), mailbox.spec.full_name.clone());
-    Request { id, name, wish, supersedes, left: BTreeSet::new() }
 }
 
 /// The address that it gets beside those who come with it; `None` while they are waited for.
@@ -134,7 +126,7 @@ async fn derived(
     wish: Wish,
     ctx: &Ctx,
 ) -> Result<Option<Result<String, Problem>>, Error> {
-    let grant = match ctx.newcomers.decision(&asked(mailbox, wish)) {
+    let grant = match ctx.newcomers.decision(&mailbox.spec.request(&mailbox.name_any(), wish)) {
         None => return Ok(None),
         Some(newcomers::Outcome::Decided(Ok(grant))) => grant,
         Some(newcomers::Outcome::Later(why)) => return Ok(Some(Err(Problem::waiting(Reason::ApplyFailed, why)))),

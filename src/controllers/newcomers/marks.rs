@@ -9,19 +9,14 @@ use tracing::warn;
 
 use super::super::context::Ctx;
 use super::super::runner::Error;
-use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, OwnerRef};
+use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
 use crate::domain::naming::{LocalPart, Request};
 use crate::kube_io::Created;
 use crate::resources::MANAGED_BY;
 
-/// Label of such a claim.
-const CONTESTED: &str = "mail.gialai.gov.vn/contested";
-/// Annotation with the names of the Mailboxes that left it.
-const LEFT_BY: &str = "mail.gialai.gov.vn/left-by";
-
 /// Whether a claim holds an address for nobody.
 pub(in super::super) fn is_mark(claim: &AddressClaim) -> bool {
-    claim.spec.address_use == AddressUse::Reserved && claim.labels().contains_key(CONTESTED)
+    claim.left_by().is_some()
 }
 
 /// The same claim, to be somebody's.
@@ -31,19 +26,15 @@ pub(in super::super) fn unmarked(mut claim: AddressClaim) -> AddressClaim {
     claim
 }
 
-fn left_by(claim: &AddressClaim) -> BTreeSet<String> {
-    let names = claim.annotations().get(LEFT_BY).map(String::as_str).unwrap_or_default();
-    names.split(',').filter(|name| !name.is_empty()).map(String::from).collect()
-}
-
 /// Addresses that each Mailbox left to several.
 pub(super) fn left(ctx: &Ctx) -> BTreeMap<String, BTreeSet<LocalPart>> {
     let mut left: BTreeMap<String, BTreeSet<LocalPart>> = BTreeMap::new();
-    for claim in ctx.stores.claims.state().iter().filter(|c| is_mark(c)) {
-        if let Ok(local_part) = LocalPart::parse(&claim.name_any(), "") {
-            for name in left_by(claim) {
-                left.entry(name).or_default().insert(local_part.clone());
-            }
+    for claim in ctx.stores.claims.state() {
+        let (Some(names), Ok(local_part)) = (claim.left_by(), LocalPart::parse(&claim.name_any(), "")) else {
+            continue;
+        };
+        for name in names {
+            left.entry(name).or_default().insert(local_part.clone());
         }
     }
     left
@@ -53,14 +44,15 @@ pub(super) fn left(ctx: &Ctx) -> BTreeMap<String, BTreeSet<LocalPart>> {
 pub(super) async fn mark(ctx: &Ctx, local_part: &LocalPart, left: &BTreeSet<String>) -> Result<(), Error> {
     let name = local_part.as_str();
     let known = ctx.stores.claims.get(&ObjectRef::new(name).within(ctx.io.namespace()));
-    if known.is_some_and(|c| is_mark(&c) && left.is_subset(&left_by(&c))) {
+    if known.is_some_and(|c| c.left_by().is_some_and(|by| left.is_subset(&by))) {
         return Ok(());
     }
     if let Created::New(_) = ctx.io.create(&new(ctx, name, left)).await? {
         return Ok(());
     }
-    let Some(mut claim) = ctx.io.get::<AddressClaim>(name).await?.filter(is_mark) else { return Ok(()) };
-    let names = left.iter().cloned().chain(left_by(&claim)).collect::<BTreeSet<_>>();
+    let Some(mut claim) = ctx.io.get::<AddressClaim>(name).await? else { return Ok(()) };
+    let Some(by) = claim.left_by() else { return Ok(()) };
+    let names = left.iter().cloned().chain(by).collect::<BTreeSet<_>>();
     claim.annotations_mut().insert(LEFT_BY.into(), joined(&names));
     ctx.io.replace(&claim).await?;
     Ok(())
@@ -84,8 +76,8 @@ fn joined(names: &BTreeSet<String>) -> String {
 
 /// Takes away each mark that keeps nobody of `requests`, who have no address yet, from anything.
 pub(super) async fn clear(ctx: &Ctx, requests: &[Request]) {
-    for claim in ctx.stores.claims.state().iter().filter(|c| is_mark(c)) {
-        let (name, left) = (claim.name_any(), left_by(claim));
+    for claim in ctx.stores.claims.state() {
+        let (name, Some(left)) = (claim.name_any(), claim.left_by()) else { continue };
         let wants = |r: &Request| left.contains(&r.id) && r.wish.local_parts().iter().any(|l| l.as_str() == name);
         if !requests.iter().any(wants)
             && let Err(error) = ctx.io.delete_exactly(claim.as_ref()).await

@@ -33,8 +33,15 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Decided(Ok(grant)) => Some(grant),
+            _ => None,
+        }
+    }
+
     fn is_grant(&self) -> bool {
-        matches!(self, Self::Decided(Ok(_)))
+        self.grant().is_some()
     }
 }
 

@@ -10,8 +10,7 @@ use tracing::{error, info, warn};
 use super::super::context::Ctx;
 use super::super::mailbox;
 use super::{Decision, Outcome, QUIET, is_mark, marks, same};
-use crate::api::{AddressClaim, AddressUse};
-use crate::domain::naming::{Allocation, Held, LocalPart, Request, Use, allocate};
+use crate::domain::naming::{Allocation, Held, LocalPart, Request, Use, Written, allocate, holdings};
 
 /// Marks that are written at the same time.
 const AT_ONCE: usize = 8;
@@ -76,38 +75,24 @@ fn granted(ctx: &Ctx, requests: &[Request]) -> BTreeSet<String> {
 
 /// What is taken: claims, what was given here and is not claimed yet, and what people wrote down (D-21: before derivations).
 fn held(ctx: &Ctx, granted: &BTreeSet<String>) -> HashMap<LocalPart, Held> {
-    let mut held = HashMap::new();
-    for mailbox in ctx.stores.mailboxes.state() {
-        let (owner, name) = (mailbox.name_any(), &mailbox.spec.full_name);
-        for local in mailbox.spec.local_part.iter().chain(&mailbox.spec.aliases) {
-            if let Ok(local) = LocalPart::parse(local, "") {
-                held.insert(local, Held { owner: owner.clone(), name: name.clone(), address_use: Use::Primary });
-            }
-        }
-    }
-    ctx.newcomers.with(|state| {
-        for (mailbox, decision) in state.decisions.iter().filter(|(mailbox, _)| granted.contains(*mailbox)) {
-            let Outcome::Decided(Ok(grant)) = &decision.outcome else { continue };
-            let name = decision.request.name.clone();
-            held.insert(grant.local_part.clone(), Held { owner: mailbox.clone(), name, address_use: Use::Primary });
-        }
+    let mailboxes = ctx.stores.mailboxes.state();
+    let written = mailboxes.iter().map(|m| Written {
+        owner: m.metadata.name.as_deref().unwrap_or_default(),
+        name: &m.spec.full_name,
+        local_parts: m.spec.local_part.iter().chain(&m.spec.aliases).map(String::as_str).collect(),
     });
-    for claim in ctx.stores.claims.state().iter().filter(|c| !is_mark(c)) {
-        if let Ok(local) = LocalPart::parse(&claim.name_any(), "") {
-            held.insert(local, held_by(claim));
-        }
-    }
-    held
-}
-
-fn held_by(claim: &AddressClaim) -> Held {
-    let address_use = match claim.spec.address_use {
-        AddressUse::Primary => Use::Primary,
-        AddressUse::Alias => Use::Alias,
-        AddressUse::Tombstone => Use::Tombstone,
-        AddressUse::Reserved => Use::Reserved,
-    };
-    Held { owner: claim.spec.owner_ref.name.clone(), name: claim.spec.owner_name.clone(), address_use }
+    let given = ctx.newcomers.with(|state| {
+        let stands = |(mailbox, decision): (&String, &Decision)| {
+            let grant = decision.outcome.grant().filter(|_| granted.contains(mailbox))?;
+            let name = decision.request.name.clone();
+            Some((grant.local_part.clone(), Held { owner: mailbox.clone(), name, address_use: Use::Primary }))
+        };
+        state.decisions.iter().filter_map(stands).collect::<Vec<_>>()
+    });
+    let claims = ctx.stores.claims.state();
+    let claimed = claims.iter().filter(|c| !is_mark(c));
+    let claimed = claimed.filter_map(|c| LocalPart::parse(&c.name_any(), "").ok().map(|local| (local, c.held())));
+    holdings(written, given.into_iter().chain(claimed))
 }
 
 /// Writes down who left which address; who could not be written down gets nothing yet, and is told why.

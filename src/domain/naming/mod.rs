@@ -19,6 +19,7 @@ pub mod chain;
 pub mod conflict;
 pub mod derive;
 pub mod fold;
+pub mod holdings;
 pub mod legacy;
 pub mod local_part;
 pub mod moving;
@@ -43,6 +44,7 @@ pub use agency::{AgencyAddress, AgencyNaming, Form, Level, Profile, agency_addre
 pub use allocate::{Allocation, Cause, Conflict, Grant, Held, RIVALS, Request, Rival, Use, Wish, allocate};
 pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
+pub use holdings::{Written, holdings};
 pub use local_part::LocalPart;
 pub use moving::{Former, Retention, former};
 pub use person::{PersonName, StructuredName, person_name};

@@ -1,0 +1,203 @@
+//! `kubectl mail plan`: what a merge would do. Every object of a tree is decided by the rules that the operator follows, beside
+//! the addresses that are issued already.
+//!
+//! | File | What it does |
+//! |---|---|
+//! | `claims` | what is issued: a file or a cluster |
+//! | `subjects` | who of the tree asks for an address; what of it is refused before |
+//! | `decide` | who gets which one |
+//! | `words` | why not, in two languages |
+//! | `text`, `markdown` | for a terminal, for a pull request |
+
+mod claims;
+mod decide;
+mod markdown;
+mod subjects;
+mod text;
+mod words;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::json;
+
+pub use claims::Known;
+pub use markdown::markdown;
+pub use text::text;
+pub use words::Told;
+
+use super::tree::{self, Tree, Unreadable};
+use super::validate::Options;
+use super::{Finding, Severity};
+use crate::api::{GROUP, VERSION};
+use crate::domain::naming::{LocalPart, Step};
+
+/// What becomes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Outcome {
+    /// A person has to decide; no address, or the issued one, until then.
+    Conflict,
+    /// A rule refuses it.
+    Rejected,
+    /// Something that it needs is not there yet.
+    Waiting,
+    /// It gets another address; the old one becomes an alias (D-02, D-19).
+    Changed,
+    /// It gets an address. An Agency without a mailbox needs none, and is as good as issued.
+    Issued,
+    /// It has an address, and that stays (D-02).
+    Kept,
+}
+
+impl Outcome {
+    /// All, in the order in which people should look at them.
+    pub const ALL: [Self; 6] = [Self::Conflict, Self::Rejected, Self::Waiting, Self::Changed, Self::Issued, Self::Kept];
+}
+
+/// One object and what becomes of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// `kind`.
+    pub kind: String,
+    /// `metadata.namespace`, empty where it stands in no file.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// File, as it was named.
+    pub file: String,
+    /// Line on which it begins, from 1.
+    pub line: usize,
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// The address in force afterwards, with its domain.
+    pub address: Option<String>,
+    /// The address that gives way to it.
+    pub former_address: Option<String>,
+    /// Further addresses whose mail arrives, with their domain.
+    pub aliases: Vec<String>,
+    /// Whether the address stands in the file (D-21).
+    pub pinned: bool,
+    /// Whether a person locked it (R6).
+    pub locked: bool,
+    /// The name in NFC, as it stands in the directory (R3.4).
+    pub stored_name: Option<String>,
+    /// How the address came about.
+    pub derivation: Vec<Step>,
+    /// What is accepted and should be looked at.
+    pub warnings: Vec<Told>,
+    /// What has to be mended or decided.
+    pub errors: Vec<Told>,
+    /// The local part that it is to get, which `pin` writes.
+    #[serde(skip)]
+    pub(super) granted: Option<LocalPart>,
+}
+
+/// A Mailbox that is not in the tree any more, and its address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Revoked {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub mailbox: String,
+    /// Its address; it is kept (D-14).
+    pub address: String,
+    /// Who had it.
+    pub holder: String,
+}
+
+/// More would be revoked at once than the brake lets pass (D-15).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Brake {
+    /// The namespace whose Mailboxes they are.
+    pub namespace: String,
+    /// How many would be revoked.
+    pub count: usize,
+    /// How many pass without a person's word.
+    pub limit: usize,
+}
+
+/// What a merge would do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Every Mailbox and Agency, and what else is refused, in the order of the tree.
+    pub items: Vec<Item>,
+    /// Mailboxes that would be revoked (D-14).
+    pub revoked: Vec<Revoked>,
+    /// Where the brake would hold them.
+    pub brakes: Vec<Brake>,
+    /// What is wrong with files rather than with objects.
+    pub findings: Vec<Finding>,
+    /// Files that were read.
+    pub files: usize,
+}
+
+/// Where claims come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing is issued yet.
+    #[default]
+    Nothing,
+    /// A file.
+    File(PathBuf),
+    /// The cluster of the kubeconfig.
+    Cluster,
+}
+
+/// Decides every object of files and folders beside what `source` says is issued.
+pub fn plan(roots: &[PathBuf], options: &Options, source: &Source) -> Result<Plan, Unreadable> {
+    let tree = tree::read(roots)?;
+    let known = match source {
+        Source::Nothing => Known::default(),
+        Source::File(path) => Known::of_file(path)?,
+        Source::Cluster => Known::of_cluster(&subjects::namespaces(&tree))?,
+    };
+    Ok(of_tree(&tree, options, &known))
+}
+
+/// Decides every object of a tree.
+pub fn of_tree(tree: &Tree, options: &Options, known: &Known) -> Plan {
+    decide::decide(tree, options, known)
+}
+
+impl Plan {
+    /// How many objects have each outcome.
+    pub fn counts(&self) -> BTreeMap<Outcome, usize> {
+        let mut counts: BTreeMap<Outcome, usize> = Outcome::ALL.into_iter().map(|outcome| (outcome, 0)).collect();
+        self.items.iter().for_each(|item| *counts.entry(item.outcome).or_default() += 1);
+        counts
+    }
+
+    /// Objects of one outcome.
+    pub fn of(&self, outcome: Outcome) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |item| item.outcome == outcome)
+    }
+
+    /// Objects that a person locked.
+    pub fn locked(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.locked)
+    }
+
+    /// Whether a person has something to mend or decide.
+    pub fn has_errors(&self) -> bool {
+        let refused =
+            |item: &Item| matches!(item.outcome, Outcome::Conflict | Outcome::Rejected) || !item.errors.is_empty();
+        let waits = |item: &Item| item.outcome == Outcome::Waiting;
+        self.items.iter().any(|item| refused(item) && !waits(item))
+            || self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// One JSON document (kind `Plan`).
+    pub fn json(&self) -> String {
+        let lower = |outcome: Outcome| format!("{outcome:?}").to_lowercase();
+        let mut counts: BTreeMap<String, usize> = self.counts().into_iter().map(|(o, n)| (lower(o), n)).collect();
+        counts.insert("locked".into(), self.locked().count());
+        counts.insert("revoked".into(), self.revoked.len());
+        let document = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "Plan", "counts": counts, "items": self.items,
+            "revoked": self.revoked, "brakes": self.brakes, "findings": self.findings,
+        });
+        format!("{document}\n")
+    }
+}

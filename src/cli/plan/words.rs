@@ -1,0 +1,166 @@
+//! Why something is not as wished, in two languages: by which rule, and what to do.
+
+use serde::Serialize;
+
+use crate::api::{ACKNOWLEDGE_SUPERSEDES, Holder, Mailbox, Reason};
+use crate::cli::Finding;
+use crate::domain::naming::conflict::explain;
+use crate::domain::naming::moving::Cause as Move;
+use crate::domain::naming::{AgencyProblem, Cause, Conflict, NameError};
+
+/// Something that is to be mended, decided or looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// Stable code; the reasons of conditions where they mean the same.
+    pub code: String,
+    /// Article or decision; empty where it is a matter of YAML or Kubernetes.
+    pub rule: String,
+    /// Field.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The same in Vietnamese.
+    pub message_vi: String,
+}
+
+impl Told {
+    fn new(reason: Reason, rule: &str, path: &str, message: String, message_vi: String) -> Self {
+        Self { code: reason.as_str().into(), rule: rule.into(), path: path.into(), message, message_vi }
+    }
+}
+
+impl From<&Finding> for Told {
+    fn from(finding: &Finding) -> Self {
+        let Finding { code, rule, path, message, message_vi, .. } = finding;
+        let (rule, path) = (rule.clone(), path.clone());
+        Self { code: (*code).into(), rule, path, message: message.clone(), message_vi: message_vi.clone() }
+    }
+}
+
+impl From<NameError> for Told {
+    fn from(error: NameError) -> Self {
+        let NameError { code, rule, path, message, message_vi } = error;
+        Self { code: code.into(), rule: rule.into(), path, message, message_vi }
+    }
+}
+
+/// Somebody else gets the address, or nobody.
+pub fn conflict(mailbox: &Mailbox, conflict: &Conflict, domain: &str, suggestions: &[String]) -> Told {
+    let told = explain(conflict, domain, suggestions, mailbox.spec.holder == Holder::Agency);
+    let reason = if conflict.cause == Cause::Reserved { Reason::ReservedLocalPart } else { Reason::Conflict };
+    Told::new(reason, told.rule, told.path, told.message, told.message_vi)
+}
+
+/// What was issued under this resource name belongs to somebody else.
+pub fn mismatch(local: &str, holder: &str, name: &str) -> Told {
+    let message = format!(
+        "{local} and its mail under this resource name belong to '{holder}'; '{name}' is somebody else (D-06). Use another \
+         metadata.name for the new person, or write the old spec.fullName to give the mailbox back"
+    );
+    let vi = format!(
+        "{local} cùng hộp thư mang tên đối tượng này đã cấp cho '{holder}'; '{name}' là người khác (D-06). Vui lòng đặt \
+         metadata.name khác cho người mới, hoặc ghi lại spec.fullName cũ để trả lại hộp thư."
+    );
+    Told::new(Reason::HolderMismatch, "D-14", "spec.fullName", message, vi)
+}
+
+/// The name of a holder changed; the address stays.
+pub fn renamed(holder: &str, name: &str) -> Told {
+    let message = format!(
+        "the address was issued to '{holder}', spec.fullName is now '{name}'; the address stays. If that is another person, use a \
+         new Mailbox: this one holds the mail of the first"
+    );
+    let vi = format!(
+        "địa chỉ đã cấp cho '{holder}', nay spec.fullName là '{name}'; địa chỉ giữ nguyên. Nếu là người khác, vui lòng tạo \
+         Mailbox mới: hộp thư này chứa thư của người trước."
+    );
+    Told::new(Reason::NameChanged, "D-02", "spec.fullName", message, vi)
+}
+
+/// Another address is written down than the issued one.
+pub fn pinned_elsewhere(pin: &str, local: &str) -> Told {
+    let message = format!(
+        "spec.localPart is '{pin}', but '{local}' is issued and stays; write '{local}' there, or ask for the other one by spec.rename \
+         with a basis"
+    );
+    let vi = format!(
+        "spec.localPart ghi '{pin}' nhưng địa chỉ đã cấp là '{local}' và được giữ nguyên; vui lòng ghi '{local}', hoặc đề nghị \
+         đổi bằng spec.rename kèm văn bản căn cứ."
+    );
+    Told::new(Reason::AddressKept, "D-02", "spec.localPart", message, vi)
+}
+
+/// A transfer or a rename does not come about.
+pub fn stays(told: Told, why: Move, local: &str, domain: &str) -> Told {
+    let (what, what_vi) = match why {
+        Move::Transfer => ("the address of the new Agency", "địa chỉ ở cơ quan mới"),
+        Move::Rename => ("the new address (spec.rename)", "địa chỉ mới (spec.rename)"),
+    };
+    let message = format!("{what} cannot be issued yet, {local}@{domain} stays until then: {}", told.message);
+    let message_vi = format!("chưa cấp được {what_vi}, {local}@{domain} giữ nguyên đến khi đó: {}", told.message_vi);
+    Told { message, message_vi, ..told }
+}
+
+/// The agency that gives the suffix gives none. `refused`: its file is wrong.
+pub fn agency(problem: &AgencyProblem, refused: bool) -> Told {
+    let (reason, message, vi) = match problem {
+        AgencyProblem::NotFound(name) | AgencyProblem::ParentNotFound(name) if refused => (
+            Reason::AgencyNotReady,
+            format!("the Agency '{name}' is rejected; mend it first"),
+            format!("Agency '{name}' đang bị từ chối; vui lòng sửa Agency này trước."),
+        ),
+        AgencyProblem::NotFound(name) => (
+            Reason::AgencyNotFound,
+            format!("there is no Agency '{name}' in these files (R1); add it, this one goes on by itself then"),
+            format!(
+                "không có Agency '{name}' trong các tệp này (R1); vui lòng bổ sung, sau đó hệ thống tự xử lý tiếp."
+            ),
+        ),
+        AgencyProblem::ParentNotFound(name) => (
+            Reason::AgencyNotReady,
+            format!("there is no Agency '{name}' in these files, the parent of its Agency; add it"),
+            format!("không có Agency cấp trên '{name}' trong các tệp này; vui lòng bổ sung."),
+        ),
+        AgencyProblem::ParentCycle => (
+            Reason::AgencyNotReady,
+            "the parents of its Agency form a circle or are nested too deep; mend spec.parentRef of the Agency".into(),
+            "các cơ quan cấp trên tạo thành vòng hoặc quá nhiều cấp; vui lòng sửa spec.parentRef của Agency.".into(),
+        ),
+        AgencyProblem::Name(error) => (
+            Reason::AgencyNotReady,
+            format!("its Agency has no address: {} ({})", error.message, error.rule),
+            format!("Agency chưa có địa chỉ: {} ({})", error.message_vi, error.rule),
+        ),
+    };
+    Told::new(reason, "R1", "spec.agencyRef", message, vi)
+}
+
+/// The agency belongs to another MailSystem than the one of the files.
+pub fn other_system(named: &str, served: &str) -> Told {
+    let message =
+        format!("its Agency names MailSystem '{named}', here is '{served}'; mend spec.systemRef of the Agency");
+    let vi = format!("Agency ghi MailSystem '{named}', ở đây là '{served}'; vui lòng sửa spec.systemRef của Agency.");
+    Told::new(Reason::AgencyNotReady, "", "spec.agencyRef", message, vi)
+}
+
+/// The address of a former holder is to be handed on, and nobody confirmed that.
+pub fn unacknowledged(mailbox: &Mailbox, local: &str, former: &str) -> Told {
+    let names = mailbox.spec.supersedes.join(",");
+    let message = format!(
+        "{local} was the address of '{former}'; mail that people still send there would come here. Confirm by the annotation \
+         {ACKNOWLEDGE_SUPERSEDES}: {names}"
+    );
+    let vi = format!(
+        "{local} từng là địa chỉ của '{former}'; thư gửi đến địa chỉ này sẽ vào hộp thư mới. Vui lòng xác nhận bằng annotation \
+         {ACKNOWLEDGE_SUPERSEDES}: {names}"
+    );
+    Told::new(Reason::SupersedesHeld, "D-19", "spec.supersedes", message, vi)
+}
+
+/// A further address is somebody else's.
+pub fn alias_taken(path: &str, address: &str, holder: &str) -> Told {
+    let message = format!("{address} belongs to '{holder}' and stays there; remove or change this alias");
+    let vi = format!("{address} đã cấp cho '{holder}' và được giữ nguyên; vui lòng bỏ hoặc sửa bí danh này.");
+    Told::new(Reason::AliasConflict, "D-05", path, message, vi)
+}
