@@ -139,6 +139,7 @@ fn kind_and_name(text: &str) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
+    mail_operator::tls::install_provider();
     let cli = Cli::parse();
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let default = if locale.is_some_and(|l| l.starts_with("vi")) { Lang::Vi } else { Lang::En };

@@ -2,6 +2,7 @@
 
 mod error;
 mod events;
+mod pages;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde_json::json;
 
 pub use self::error::{Call, Class, Error};
 pub use self::events::Recorder;
+pub use self::pages::{Incomplete, every};
 use crate::telemetry::Metrics;
 
 /// Field manager of everything that the operator applies.

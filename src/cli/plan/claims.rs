@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
-use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -13,13 +12,10 @@ use crate::api::{AddressClaim, AddressUse, Mailbox};
 use crate::cli::agencies::same_namespace;
 use crate::cli::tree::Unreadable;
 use crate::domain::naming::{Held, LocalPart};
+use crate::kube_io::every;
 
 /// The largest file of claims, in bytes: a province has some 20,000 of half a kilobyte each.
 const MAX_BYTES: u64 = 256 << 20;
-/// Objects that are asked for at once.
-const PAGE: u32 = 500;
-/// Pages that are asked for at most.
-const PAGES: usize = 2000;
 /// The API server is given this long for an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -80,10 +76,10 @@ impl Known {
         Ok(())
     }
 
-    /// Those of some namespaces of the cluster that the kubeconfig names; an empty name is the kubeconfig's own namespace.
+    /// Those of some namespaces of the cluster that the kubeconfig names; an empty name is the kubeconfig's own namespace. The
+    /// process has chosen its crypto provider before.
     pub fn of_cluster(namespaces: &[String]) -> Result<Self, Unreadable> {
         let unreadable = |message: String| Unreadable::new(Path::new("cluster"), &message);
-        crate::tls::install_provider();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unreadable(e.to_string()))?;
         runtime.block_on(read(namespaces)).map_err(|e| unreadable(format!("its AddressClaims cannot be read: {e}")))
@@ -150,26 +146,21 @@ async fn read(namespaces: &[String]) -> Result<Known, Box<dyn std::error::Error>
         let namespace = if namespace.is_empty() { &own } else { namespace };
         let claims: Api<AddressClaim> = Api::namespaced(client.clone(), namespace);
         let mailboxes: Api<Mailbox> = Api::namespaced(client.clone(), namespace);
-        let mut page = ListParams::default().limit(PAGE);
-        for _ in 0..PAGES {
-            let list = claims.list(&page).await?;
-            known.claims.extend(list.items);
-            page.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
-            if page.continue_token.is_none() {
-                break;
-            }
-        }
-        let mut page = ListParams::default().limit(PAGE);
-        for _ in 0..PAGES {
-            let list = mailboxes.list_metadata(&page).await?;
-            for mailbox in &list.items {
-                let key = (namespace.clone(), mailbox.name_any());
-                known.mailboxes.get_or_insert_default().insert(key, mailbox.uid().unwrap_or_default());
-            }
-            page.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
-            if page.continue_token.is_none() {
-                break;
-            }
+        known.claims.extend(
+            every(|page| {
+                let claims = claims.clone();
+                async move { claims.list(&page).await }
+            })
+            .await?,
+        );
+        for mailbox in every(|page| {
+            let mailboxes = mailboxes.clone();
+            async move { mailboxes.list_metadata(&page).await }
+        })
+        .await?
+        {
+            let key = (namespace.clone(), mailbox.name_any());
+            known.mailboxes.get_or_insert_default().insert(key, mailbox.uid().unwrap_or_default());
         }
     }
     Ok(known)
