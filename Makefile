@@ -9,12 +9,12 @@ RUN = tests/with-images.sh
 # A skipped test is a failure unless REQUIRE=0.
 export REQUIRE ?= 1
 
-.PHONY: help test demo demo-down node-exec prerequisites lint unit fuzz deny tier1 tier2 tier3 generate bench images tools
+.PHONY: help test demo demo-down node-exec needs prerequisites cli lint unit fuzz deny tier1 tier2 tier3 generate bench images tools
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: testbed ## From nothing to two people who write to each other (KEEP=1 leaves the node running)
+demo: needs testbed ## From nothing to two people who write to each other (KEEP=1 leaves the node running)
 	@tests/demo/run.sh
 
 demo-down: testbed ## End the node that KEEP=1 left running
@@ -22,17 +22,20 @@ demo-down: testbed ## End the node that KEEP=1 left running
 
 node-exec: export NODE_COMMAND = $(value CMD)
 node-exec: testbed ## Run CMD='…' inside the demo's node
+	@$(TESTBED) status | grep -qw demo || { echo "the node of the demo does not run: make demo KEEP=1 starts it"; exit 1; }
 	@$(TESTBED) exec --name demo -- bash -c "$$NODE_COMMAND"
 
 test: prerequisites lint unit deny tools tier1 tier2 ## Everything that has to be green
 	@echo "everything is green"
 
 # What make cannot install is checked first and named.
-prerequisites:
+needs:
 	@[ "$$(uname -s)" = Linux ] || { echo "Linux is needed"; exit 1; }
 	@command -v cargo > /dev/null || { echo "Rust is needed: https://rustup.rs"; exit 1; }
 	@command -v go > /dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl"; exit 1; }
 	@command -v cc > /dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 1; }
+
+prerequisites: needs
 	@$(MAKE) --no-print-directory testbed
 	@$(TESTBED) doctor --install
 
@@ -46,6 +49,7 @@ checkout:
 
 .PHONY: testbed
 testbed: checkout
+	@[ -x $(TESTBED) ] || echo "▸ the test bed (the first time takes 2 min)"
 	@cargo build --locked --quiet -p testbed
 
 lint: checkout ## Format, clippy with warnings as errors
@@ -59,6 +63,10 @@ unit: checkout ## Rules, builders, tables: no cluster
 fuzz: N = 10000000
 fuzz: checkout ## Made-up names and files, N of each (default 10 million; FUZZ_SEED=… for others)
 	FUZZ_RUNS=$(N) cargo test --release --locked --test fuzz -- --nocapture
+
+cli: checkout ## The plugin of kubectl; put what it prints on the PATH
+	cargo build --locked --release --bin kubectl-mail
+	@echo $(CARGO_TARGET_DIR)/release/kubectl-mail
 
 deny: ## Licences and duplicate versions of dependencies
 	tests/cargo-deny.sh "$(CACHE)"

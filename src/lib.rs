@@ -7,8 +7,9 @@
 //! api          domain                     resources    api, domain
 //! store        api, domain, backend       kube_io      api, domain
 //! agent        backend, domain, tls       cli          api, domain, kube_io
-//! tls          domain                     signals, telemetry, config: leaves
-//! controllers  everything above; nothing imports controllers
+//! tls          domain                     leader       domain, kube_io
+//! controllers  everything above but agent, cli and leader; only operator imports it
+//! operator     the process                signals, telemetry: leaves
 //! ```
 #![forbid(unsafe_code)]
 

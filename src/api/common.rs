@@ -14,6 +14,8 @@ pub const VERSION: &str = "v1alpha1";
 pub struct NameRef {
     /// Name of the object.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')")
+        .message("a reference is the metadata.name of an object: letters a-z without diacritics, 0-9, hyphens and dots, for example stttt"))]
     pub name: String,
 }
 

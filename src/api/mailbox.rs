@@ -241,7 +241,7 @@ fn is_person(holder: &Holder) -> bool {
     *holder == Holder::Person
 }
 
-/// The state of an account (requirements §5).
+/// The state of an account.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum MailboxState {
     /// No account yet.

@@ -12,7 +12,7 @@ pub enum Access {
     MustChange,
     /// Receive only (R6.1).
     Locked,
-    /// Nothing: mail is refused for good with 5.2.1, the mail store stays (requirements §5, D-14).
+    /// Nothing: mail is refused for good with 5.2.1, the mail store stays (D-14).
     Revoked,
 }
 

@@ -66,9 +66,11 @@ impl Network {
         self.inside(|| TcpStream::connect_timeout(&to, LIMIT).is_ok())
     }
 
-    /// A port on which something answers, as long as it is kept.
-    fn listen(&self) -> TcpListener {
-        self.inside(|| TcpListener::bind(("0.0.0.0", OTHER)).expect("a port"))
+    /// From now on something answers on a port of this pod. Each connection is taken: once a queue of them is full, the port would
+    /// seem to be closed.
+    fn listen(&self) {
+        let listener = self.inside(|| TcpListener::bind(("0.0.0.0", OTHER)).expect("a port"));
+        std::thread::spawn(move || listener.incoming().for_each(drop));
     }
 
     /// Waits until exactly these ports can be reached from here.
@@ -162,7 +164,8 @@ async fn policies_hold(world: &World, scene: &Scene, strangers: &[(&str, &str, V
     }
     let operator = operator.ok_or("no operator")?;
     // Something listens there, so that only a policy can close it.
-    let _listeners = [mail.listen(), operator.listen()];
+    mail.listen();
+    operator.listen();
     operator.sees(&mail, &[agent], &[OTHER]).await?;
     let everybody: Vec<u16> = mail_ports().into_iter().chain([probes, METRICS]).collect();
     let mut last = None;

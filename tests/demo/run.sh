@@ -9,12 +9,33 @@ begin=$SECONDS
 log=$cache/demo.log
 : > "$log"
 
-# step "what" command …: says how long it took; when it fails, what, where its log is and what to do.
+# What a long step is at: on a terminal in its line, elsewhere a line a minute.
+progress() {
+  local what=$1 passed=$2 last
+  last=$(tail -n 1 "$log" | tr -d '\r' | sed 's/^ *//' | cut -c1-60)
+  if [ -t 1 ]; then printf '\r\033[K▸ %s … %d s: %s' "$what" "$passed" "$last"; else printf '    %d s: %s\n' "$passed" "$last"; fi
+}
+
+running=
+trap '[ -z "$running" ] || kill "$running" 2> /dev/null || :' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# step "what" command …: says how long it takes; when it fails, what, where its log is and what to do.
 step() {
-  local what=$1 start=$SECONDS
+  local what=$1 start=$SECONDS said=$SECONDS every=60 ended
   shift
-  printf '▸ %s … ' "$what"
-  if "$@" >> "$log" 2>&1; then
+  if [ -t 1 ]; then every=2; printf '▸ %s … ' "$what"; else printf '▸ %s …\n' "$what"; fi
+  "$@" >> "$log" 2>&1 &
+  running=$!
+  while kill -0 "$running" 2> /dev/null; do
+    sleep 0.2
+    if [ $((SECONDS - said)) -ge $every ]; then said=$SECONDS; progress "$what" $((SECONDS - start)); fi
+  done
+  wait "$running" && ended=0 || ended=$?
+  running=
+  [ ! -t 1 ] || printf '\r\033[K▸ %s … ' "$what"
+  if [ "$ended" = 0 ]; then
     printf 'done in %d s\n' $((SECONDS - start))
   else
     printf 'FAILED after %d s\n\n' $((SECONDS - start))
@@ -26,8 +47,10 @@ step() {
 
 foreign=${KUBECONFIG:-}
 [ -n "$foreign" ] || step "prerequisites (Debian packages are installed where they lack)" "$testbed" doctor --install
-step "Kubernetes programs from Go modules (the first time takes 10 to 15 min)" tests/k8s-tools/build.sh "$cache" etcd k8s coredns helm kube-router
-step "the operator, release build (the first time takes 5 min)" cargo build --locked --release --bin mail-operator
+programs="etcd k8s coredns helm kube-router"
+[ -z "$foreign" ] || programs="k8s helm"
+step "Kubernetes programs from Go modules (the first time takes 15 min on two free cores)" tests/k8s-tools/build.sh "$cache" $programs
+step "the operator, release build (the first time takes 10 min)" cargo build --locked --release --bin mail-operator
 images=$("$testbed" images "$CARGO_TARGET_DIR/release/mail-operator" 2>> "$log") || step "images" "$testbed" images "$CARGO_TARGET_DIR/release/mail-operator"
 image() { awk -v n="$1" '$1 ~ "/" n ":" {print $'"$2"'}' <<< "$images"; }
 printf '▸ images: %s %s\n' "$(image mail-operator 1)" "$(image mail-node 1)"
@@ -54,6 +77,7 @@ failed=0
 if [ -n "${KEEP:-}" ] || [ "$failed" -ne 0 ]; then
   echo
   "$testbed" status
+  echo "Its addresses, the API server's too, can be reached inside it alone."
   echo "The node goes on running. A command inside it:   make node-exec CMD='kubectl -n thu-cong-vu get mbx'"
   echo "End it:                                          make demo-down"
 else

@@ -73,6 +73,8 @@ agency tuphap-iagrai tuphap.iagrai@gialai.gov.vn
 agency ccbvmt-stnmt ccbvmt.stnmt@gialai.gov.vn
 mailbox nv-000123 quynhhtn.stttt@gialai.gov.vn
 mailbox nv-000124 nguyentd.dakpo@gialai.gov.vn
+mailbox nv-000125 tienminhth.stttt@gialai.gov.vn
+mailbox nv-000126 tanminhth.stttt@gialai.gov.vn
 E
 [ $bad = 0 ] || fail "an address is not what the regulation says"
 

@@ -13,7 +13,7 @@ const EXAMPLE: &str = "examples/gitops";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-mail");
 
 /// Subcommands that documents may name before the program has them; from then on their options are checked as well.
-const NOT_YET: [&str; 1] = ["plan"];
+const NOT_YET: [&str; 0] = [];
 
 /// Files below a folder of the repository, hidden ones too.
 fn files(folder: &str) -> Vec<PathBuf> {

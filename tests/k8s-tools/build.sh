@@ -20,7 +20,9 @@ k8s_flags() {
   done
 }
 
+count=0
 for project in "$@"; do
+  count=$((count + 1))
   dir=$here/$project
   flags="-s -w"
   case $project in
@@ -40,7 +42,7 @@ for project in "$@"; do
   flock 9
   if [ ! -d "$out" ]; then
     start=$SECONDS
-    echo "building $project with $go (the first time takes minutes) ..." >&2
+    echo "building $project ($count of $#) with $go" >&2
     rm -rf "$out.tmp"; mkdir -p "$out.tmp"
     target=$out.tmp/
     case $project in etcd | coredns) target=$out.tmp/$project ;; esac

@@ -11,6 +11,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "D-21: a local part is",
         "phần trước dấu @ chỉ gồm chữ thường a-z, chữ số 0-9, dấu chấm và dấu gạch nối ở giữa, ví dụ quynhhtn.stttt.",
     ),
+    (
+        "a reference is the metadata.name",
+        "tham chiếu là metadata.name của một đối tượng: chữ thường a-z không dấu, chữ số, dấu gạch nối và dấu chấm, ví dụ stttt.",
+    ),
     ("R4.1: initials are", "tên viết tắt chỉ gồm chữ thường a-z không dấu và chữ số, ví dụ sngv."),
     ("R4.2.a: a suffix is", "phần sau dấu chấm chỉ gồm chữ thường a-z và chữ số, ví dụ stttt."),
     (

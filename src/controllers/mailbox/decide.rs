@@ -99,7 +99,7 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
     let wanted = LocalPart::parse(pinned, "spec.localPart").map_err(|e| stalled(Reason::InvalidLocalPart, &e))?;
     if naming::is_reserved(&wanted) {
         let message = format!(
-            "spec.localPart: {} is reserved for the system (requirements §4, D-01); write another one in spec.localPart",
+            "spec.localPart: {} is reserved for the system (D-01); write another one in spec.localPart",
             wanted.as_str()
         );
         return Err(Problem::stalled(Reason::ReservedLocalPart, message));

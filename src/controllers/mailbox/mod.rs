@@ -281,7 +281,7 @@ async fn aliases(mailbox: &Mailbox, outcome: &mut Outcome, ctx: &Ctx) -> Result<
         let path = format!("spec.aliases[{i}]");
         let taken = match LocalPart::parse(alias, &path) {
             Ok(local) if crate::domain::naming::is_reserved(&local) => {
-                Err(format!("{path}: {alias} is reserved for the system (requirements §4)"))
+                Err(format!("{path}: {alias} is reserved for the system (D-01); write another one"))
             }
             Ok(_) => effects::claim(mailbox, alias, AddressUse::Alias, ctx)
                 .await?
