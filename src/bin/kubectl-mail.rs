@@ -49,7 +49,11 @@ Examples:
   # In CI: exit code 1 while something is not pinned, nothing is written
   kubectl mail pin manifests/gialai --check
 
-What two of the tree would get alike is left unpinned and named: decide, and write spec.localPart in one of the two.";
+  # Beside what is issued already: those who have an address get it written down, others yield to them
+  kubectl mail pin manifests/gialai --claims cluster
+
+The addresses are those of `kubectl mail plan`: of several who would get one address each gets its next one (4.2.b). Two of one full
+name (4.2.c), and bodies that want one address, are left unpinned and named, with exit code 1: decide, and write it down.";
 
 const PLAN: &str = "\
 Examples:
@@ -96,6 +100,8 @@ enum Command {
         /// Only say what is not pinned; exit code 1 if there is something.
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        claims: ClaimsArgs,
     },
     /// Says what a merge would do: who gets which address, what changes, what is revoked, and who has to decide (Điều 4).
     ///
@@ -106,9 +112,8 @@ enum Command {
     Plan {
         #[command(flatten)]
         tree: TreeArgs,
-        /// Addresses that are issued already: a file of AddressClaims (YAML or JSON), or `cluster`; none when not given.
-        #[arg(long, value_name = "FILE|cluster")]
-        claims: Option<PathBuf>,
+        #[command(flatten)]
+        claims: ClaimsArgs,
     },
     /// Explains how a name becomes an address (Điều 4), without asking whether somebody has it.
     #[command(after_help = NAME)]
@@ -129,6 +134,23 @@ struct TreeArgs {
     /// An object that the cluster has and the files need not have; repeatable, * for all of a kind.
     #[arg(long, value_name = "KIND/NAME", value_parser = kind_and_name)]
     allow_missing: Vec<String>,
+}
+
+#[derive(clap::Args)]
+struct ClaimsArgs {
+    /// Addresses that are issued already: a file of AddressClaims (YAML or JSON), or `cluster`; none when not given.
+    #[arg(long, value_name = "FILE|cluster")]
+    claims: Option<PathBuf>,
+}
+
+impl ClaimsArgs {
+    fn source(self) -> plan::Source {
+        match self.claims {
+            None => plan::Source::Nothing,
+            Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster,
+            Some(file) => plan::Source::File(file),
+        }
+    }
 }
 
 fn kind_and_name(text: &str) -> Result<String, String> {
@@ -158,20 +180,15 @@ fn main() -> ExitCode {
     }
     match cli.command {
         Command::Validate { tree } => validate_all(&tree, cli.output, lang),
-        Command::Pin { tree, check } => pin_all(&tree, check, cli.output, lang),
-        Command::Plan { tree, claims } => plan_all(&tree, claims, cli.output, lang),
+        Command::Pin { tree, check, claims } => pin_all(&tree, &claims.source(), check, cli.output, lang),
+        Command::Plan { tree, claims } => plan_all(&tree, &claims.source(), cli.output, lang),
         Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
     }
 }
 
-fn plan_all(args: &TreeArgs, claims: Option<PathBuf>, output: Format, lang: Lang) -> ExitCode {
+fn plan_all(args: &TreeArgs, source: &plan::Source, output: Format, lang: Lang) -> ExitCode {
     let options = Options { allow_missing: args.allow_missing.clone() };
-    let source = match claims {
-        None => plan::Source::Nothing,
-        Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster,
-        Some(file) => plan::Source::File(file),
-    };
-    let plan = match plan::plan(&args.paths, &options, &source) {
+    let plan = match plan::plan(&args.paths, &options, source) {
         Ok(plan) => plan,
         Err(error) => return unreadable(&error),
     };
@@ -214,9 +231,9 @@ fn validate_all(args: &TreeArgs, output: Format, lang: Lang) -> ExitCode {
     exit(&findings)
 }
 
-fn pin_all(args: &TreeArgs, check: bool, output: Format, lang: Lang) -> ExitCode {
+fn pin_all(args: &TreeArgs, source: &plan::Source, check: bool, output: Format, lang: Lang) -> ExitCode {
     let options = Options { allow_missing: args.allow_missing.clone() };
-    let pin::Outcome { findings, pinned, refused } = match pin::pin(&args.paths, &options, check) {
+    let pin::Outcome { findings, pinned, refused } = match pin::pin(&args.paths, &options, source, check) {
         Ok(outcome) => outcome,
         Err(error) => return unreadable(&error),
     };

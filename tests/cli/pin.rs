@@ -130,24 +130,50 @@ fn d_21_an_address_that_yaml_would_not_read_as_text_is_quoted() {
 }
 
 #[test]
-fn d_21_what_two_would_get_alike_is_left_and_named() {
+fn r4_2_b_several_who_would_get_one_address_get_their_next_one() {
     let other = COMMENTED.replace("nv-2", "nv-3").replace("Trần Đình  Nguyên", "Trần Đức Nguyên");
     let folder = Folder::new().with("a.yaml", COMMENTED).with("b.yaml", &other).with("m.yaml", MAILBOX);
-    let (findings, code) = pin(&folder, &[]);
-    assert_eq!((findings.len(), code), (2, 1), "{findings:#?}");
-    findings[0].is("Conflict", "a.yaml:11:15", "spec.fullName");
-    assert!(findings[0].message.contains("Mailbox 'nv-3' (b.yaml:6) wants nguyentd.stttt too"), "{findings:#?}");
-    assert_eq!((folder.read("a.yaml"), folder.read("b.yaml")), (COMMENTED.into(), other));
+    assert_eq!(pin(&folder, &[]), (vec![], 0));
+    assert!(folder.read("a.yaml").contains("    localPart: dinhnguyent.stttt\n"), "{}", folder.read("a.yaml"));
+    assert!(folder.read("b.yaml").contains("    localPart: ducnguyent.stttt\n"), "{}", folder.read("b.yaml"));
     assert!(folder.read("m.yaml").contains("localPart: quynhhtn.stttt"));
+    assert_eq!((folder.validate(&[]), pin(&folder, &["--check"])), ((vec![], 0), (vec![], 0)));
 }
 
 #[test]
-fn d_21_what_another_has_in_writing_is_left() {
+fn r4_2_c_two_of_one_full_name_are_left_and_named() {
+    let other = COMMENTED.replace("nv-2", "nv-3");
+    let decided = COMMENTED.replace("nv-2", "nv-4").replace("    # the decision\n", "    disambiguator: \"2\"\n");
+    let folder = Folder::new().with("a.yaml", COMMENTED).with("b.yaml", &other).with("c.yaml", decided);
+    let (findings, code) = pin(&folder, &[]);
+    assert_eq!((findings.len(), code), (2, 1), "{findings:#?}");
+    findings[0].is("Conflict", "a.yaml:11:15", "spec.fullName");
+    assert!(findings[0].message.contains("(nv-3)") && findings[0].rule == "4.2.c", "{findings:#?}");
+    assert_eq!((folder.read("a.yaml"), folder.read("b.yaml")), (COMMENTED.into(), other));
+    assert!(folder.read("c.yaml").contains("    localPart: nguyentd2.stttt\n"), "{}", folder.read("c.yaml"));
+}
+
+#[test]
+fn d_21_what_another_has_in_writing_is_not_given_to_anybody_else() {
     let alias = MAILBOX.replace("  basis", "  localPart: q.stttt\n  aliases: [nguyentd.stttt]\n  basis");
     let folder = Folder::new().with("a.yaml", COMMENTED).with("m.yaml", alias);
-    let (findings, _) = pin(&folder, &[]);
-    findings[0].is("Conflict", "a.yaml:11:15", "spec.fullName");
-    assert_eq!(folder.read("a.yaml"), COMMENTED);
+    assert_eq!(pin(&folder, &[]), (vec![], 0));
+    assert!(folder.read("a.yaml").contains("    localPart: dinhnguyent.stttt\n"), "{}", folder.read("a.yaml"));
+}
+
+#[test]
+fn d_02_who_has_an_address_gets_that_one_written_and_others_yield() {
+    let claim = |local: &str, owner: &str, name: &str| {
+        format!(
+            "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: AddressClaim\nmetadata: {{name: {local}}}\nspec: {{use: Primary, ownerRef: \
+             {{kind: Mailbox, name: {owner}}}, ownerName: {name}}}\n---\n"
+        )
+    };
+    let claims = claim("cu.stttt", "nv-1", "Hoàng Thị Như Quỳnh") + &claim("nguyentd.stttt", "nv-9", "Trần Đức Nguyên");
+    let folder = Folder::new().with("a.yaml", COMMENTED).with("m.yaml", MAILBOX).with(".claims", claims);
+    assert_eq!(pin(&folder, &["--claims", ".claims"]), (vec![], 0));
+    assert!(folder.read("m.yaml").contains("localPart: cu.stttt\n"), "{}", folder.read("m.yaml"));
+    assert!(folder.read("a.yaml").contains("localPart: dinhnguyent.stttt\n"), "{}", folder.read("a.yaml"));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn owner(path: &str) -> String {
     };
     let text = read("examples/gitops/.github/CODEOWNERS");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let found = lines.filter_map(|line| line.split_once(' ')).filter(|(pattern, _)| fits(pattern)).next_back();
+    let found = lines.filter_map(|line| line.split_once(' ')).rfind(|(pattern, _)| fits(pattern));
     found.unwrap_or_else(|| panic!("nobody owns {path}")).1.trim().to_owned()
 }
 

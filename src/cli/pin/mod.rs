@@ -6,6 +6,7 @@ mod edit;
 
 use std::path::PathBuf;
 
+use super::plan::{self, Known, Source};
 use super::tree::{self, Object, Unreadable};
 use super::validate::{self, Options};
 use super::{Code, Finding, Severity};
@@ -23,14 +24,16 @@ pub struct Outcome {
     pub refused: bool,
 }
 
-/// Pins what is not pinned in files and folders; with `check` only says what it would do.
-pub fn pin(roots: &[PathBuf], options: &Options, check: bool) -> Result<Outcome, Unreadable> {
+/// Pins what is not pinned in files and folders, beside what `source` says is issued; with `check` only says what it would do.
+pub fn pin(roots: &[PathBuf], options: &Options, source: &Source, check: bool) -> Result<Outcome, Unreadable> {
     let tree = tree::read(roots)?;
+    let known = Known::of(source, &tree)?;
     let mut findings = validate::check(&tree, options);
     if findings.iter().any(|f| f.severity == Severity::Error) {
         return Ok(Outcome { findings, pinned: Vec::new(), refused: true });
     }
-    let pins = decide::pins(&tree, &mut findings);
+    let plan = plan::of_findings(&tree, findings.clone(), &known);
+    let pins = decide::pins(&tree, &plan, &mut findings);
     if check {
         findings.extend(pins.iter().map(not_pinned));
         return Ok(Outcome { findings, pinned: Vec::new(), refused: false });

@@ -10,9 +10,12 @@ use serde_json::Value as Json;
 
 use crate::api::{AddressClaim, AddressUse, Mailbox};
 use crate::cli::agencies::same_namespace;
-use crate::cli::tree::Unreadable;
+use crate::cli::tree::{Tree, Unreadable};
 use crate::domain::naming::{Held, LocalPart};
 use crate::kube_io::every;
+
+use super::Source;
+use super::subjects::namespaces;
 
 /// The largest file of claims, in bytes: a province has some 20,000 of half a kilobyte each.
 const MAX_BYTES: u64 = 256 << 20;
@@ -28,8 +31,17 @@ pub struct Known {
 }
 
 impl Known {
+    /// What `source` says is issued to the objects of `tree`.
+    pub fn of(source: &Source, tree: &Tree) -> Result<Self, Unreadable> {
+        match source {
+            Source::Nothing => Ok(Self::default()),
+            Source::File(path) => Self::of_file(path),
+            Source::Cluster => Self::of_cluster(&namespaces(tree)),
+        }
+    }
+
     /// AddressClaims, and Mailboxes if there are any, of a file of YAML or JSON: documents or lists.
-    pub fn of_file(path: &Path) -> Result<Self, Unreadable> {
+    fn of_file(path: &Path) -> Result<Self, Unreadable> {
         let unreadable = |message: String| Unreadable::new(path, &message);
         let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
         if size > MAX_BYTES {
@@ -78,7 +90,7 @@ impl Known {
 
     /// Those of some namespaces of the cluster that the kubeconfig names; an empty name is the kubeconfig's own namespace. The
     /// process has chosen its crypto provider before.
-    pub fn of_cluster(namespaces: &[String]) -> Result<Self, Unreadable> {
+    fn of_cluster(namespaces: &[String]) -> Result<Self, Unreadable> {
         let unreadable = |message: String| Unreadable::new(Path::new("cluster"), &message);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unreadable(e.to_string()))?;
@@ -86,7 +98,7 @@ impl Known {
     }
 
     /// What concerns the objects of `namespace`.
-    pub(super) fn of(&self, namespace: &str) -> Claims<'_> {
+    pub(super) fn within(&self, namespace: &str) -> Claims<'_> {
         let mut all = Claims::default();
         let here = |other: &str| same_namespace(other, namespace);
         for claim in self.claims.iter().filter(|c| here(c.metadata.namespace.as_deref().unwrap_or_default())) {

@@ -11,8 +11,7 @@ use super::{Brake, Item, Outcome, Plan, Revoked};
 use crate::api::{AddressUse, Agency, own_mailbox_name};
 use crate::cli::agencies::Agencies;
 use crate::cli::tree::{Node, Object, Tree};
-use crate::cli::validate::{self, Options};
-use crate::cli::{Code, Severity};
+use crate::cli::{Code, Finding, Severity};
 use crate::domain::brake;
 use crate::domain::naming::moving::Cause as Move;
 use crate::domain::naming::normalise::{Alphabet, clean};
@@ -72,8 +71,8 @@ struct Group<'t> {
 }
 
 /// Decides every object of a tree.
-pub fn decide(tree: &Tree, options: &Options, known: &Known) -> Plan {
-    let found = Found::of(tree, validate::check(tree, options));
+pub fn decide(tree: &Tree, findings: Vec<Finding>, known: &Known) -> Plan {
+    let found = Found::of(tree, findings);
     let mut plan = Plan { files: tree.files, ..Plan::default() };
     let mut items: Vec<Option<Item>> = tree.objects.iter().map(|_| None).collect();
     for (namespace, indexes) in groups(tree) {
@@ -104,7 +103,7 @@ impl<'t> Group<'t> {
             agencies,
             resolved: HashMap::new(),
             refused: lost.map(|(_, o)| o.name.as_str()).collect(),
-            claims: known.of(namespace),
+            claims: known.within(namespace),
             subjects: subjects(tree, indexes, found),
         }
     }
@@ -299,6 +298,7 @@ impl<'t> Group<'t> {
             derivation: Vec::new(),
             warnings: told(Severity::Warning),
             errors: told(Severity::Error),
+            index,
             granted: None,
         };
         let known = ["Mailbox", "Agency"].contains(&object.kind.as_str());
@@ -322,7 +322,7 @@ impl<'t> Group<'t> {
         item.former_address = decided.former.as_ref().map(|local| format!("{local}@{}", self.domain));
         item.derivation = decided.steps.clone();
         item.warnings.extend(decided.warnings.iter().cloned());
-        item.granted = decided.local.clone().filter(|_| decided.outcome != Outcome::Conflict);
+        item.granted = decided.local.clone().filter(|_| decided.errors.is_empty());
         if decided.local.is_some() {
             let in_dispute: HashSet<String> =
                 item.errors.iter().filter(|t| disputed(t)).map(|t| t.path.clone()).collect();

@@ -28,7 +28,7 @@ pub use text::text;
 pub use words::Told;
 
 use super::tree::{self, Tree, Unreadable};
-use super::validate::Options;
+use super::validate::{self, Options};
 use super::{Finding, Severity};
 use crate::api::{GROUP, VERSION};
 use crate::domain::naming::{LocalPart, Step};
@@ -89,7 +89,10 @@ pub struct Item {
     pub warnings: Vec<Told>,
     /// What has to be mended or decided.
     pub errors: Vec<Told>,
-    /// The local part that it is to get, which `pin` writes.
+    /// Its place in the tree.
+    #[serde(skip)]
+    pub(super) index: usize,
+    /// The local part that it has afterwards, which `pin` writes.
     #[serde(skip)]
     pub(super) granted: Option<LocalPart>,
 }
@@ -148,17 +151,13 @@ pub enum Source {
 /// Decides every object of files and folders beside what `source` says is issued.
 pub fn plan(roots: &[PathBuf], options: &Options, source: &Source) -> Result<Plan, Unreadable> {
     let tree = tree::read(roots)?;
-    let known = match source {
-        Source::Nothing => Known::default(),
-        Source::File(path) => Known::of_file(path)?,
-        Source::Cluster => Known::of_cluster(&subjects::namespaces(&tree))?,
-    };
-    Ok(of_tree(&tree, options, &known))
+    let known = Known::of(source, &tree)?;
+    Ok(of_findings(&tree, validate::check(&tree, options), &known))
 }
 
-/// Decides every object of a tree.
-pub fn of_tree(tree: &Tree, options: &Options, known: &Known) -> Plan {
-    decide::decide(tree, options, known)
+/// Decides every object of a tree. `findings` are those of `validate`.
+pub fn of_findings(tree: &Tree, findings: Vec<Finding>, known: &Known) -> Plan {
+    decide::decide(tree, findings, known)
 }
 
 impl Plan {
