@@ -1,6 +1,7 @@
 //! Tier 1: kinds, operator and agent on a real API server.
 
 mod account;
+mod agreement;
 mod deletion;
 mod issue;
 mod moving;
