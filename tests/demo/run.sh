@@ -34,7 +34,7 @@ step() {
   done
   wait "$running" && ended=0 || ended=$?
   running=
-  [ ! -t 1 ] || printf '\r\033[K▸ %s … ' "$what"
+  if [ -t 1 ]; then printf '\r\033[K▸ %s … ' "$what"; else printf '    '; fi
   if [ "$ended" = 0 ]; then
     printf 'done in %d s\n' $((SECONDS - start))
   else
