@@ -9,11 +9,12 @@ RUN = tests/with-images.sh
 # A skipped test is a failure unless REQUIRE=0.
 export REQUIRE ?= 1
 
-.PHONY: help test demo demo-down node-exec needs prerequisites cli lint unit fuzz deny tier1 tier2 tier3 generate bench images tools
+.PHONY: help test sample demo demo-down node-exec needs prerequisites cli lint unit fuzz deny tier1 tier2 tier3 generate bench images tools
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+demo: export DEMO_BEGIN := $(shell date +%s)
 demo: needs testbed ## From nothing to two people who write to each other (KEEP=1 leaves the node running)
 	@tests/demo/run.sh
 
@@ -21,9 +22,10 @@ demo-down: testbed ## End the node that KEEP=1 left running
 	@$(TESTBED) down --name demo
 
 node-exec: export NODE_COMMAND = $(value CMD)
-node-exec: testbed ## Run CMD='…' inside the demo's node
-	@$(TESTBED) status | grep -qw demo || { echo "the node of the demo does not run: make demo KEEP=1 starts it"; exit 1; }
-	@$(TESTBED) exec --name demo -- bash -c "$$NODE_COMMAND"
+node-exec: testbed ## Run CMD='…' inside the demo's node; a shell without CMD
+	@$(TESTBED) status | grep -w demo > /dev/null || { echo "the node of the demo does not run: make demo KEEP=1 starts it"; exit 1; }
+	@if [ -n "$$NODE_COMMAND" ]; then $(TESTBED) exec --name demo -- bash -c "$$NODE_COMMAND"; \
+	else echo "a shell inside the demo's node; exit leaves it"; $(TESTBED) exec --name demo -- bash; fi
 
 test: prerequisites lint unit deny tools tier1 tier2 ## Everything that has to be green
 	@echo "everything is green"
@@ -64,15 +66,20 @@ fuzz: N = 10000000
 fuzz: checkout ## Made-up names and files, N of each (default 10 million; FUZZ_SEED=… for others)
 	FUZZ_RUNS=$(N) cargo test --release --locked --test fuzz -- --nocapture
 
-cli: checkout ## The plugin of kubectl; put what it prints on the PATH
+cli: checkout ## The plugin of kubectl; prints the line that puts it on the PATH
 	cargo build --locked --release --bin kubectl-mail
-	@echo $(CARGO_TARGET_DIR)/release/kubectl-mail
+	@echo 'export PATH=$(CARGO_TARGET_DIR)/release:$$PATH'
+
+sample: DIR = sample
+sample: testbed ## A repository of invented people in DIR, to try things on (AGENCIES, MAILBOXES)
+	$(TESTBED) sample $(DIR) --agencies $(or $(AGENCIES),1000) --mailboxes $(or $(MAILBOXES),20000)
 
 deny: ## Licences and duplicate versions of dependencies
 	tests/cargo-deny.sh "$(CACHE)"
 
 tools: ## Kubernetes programs from Go modules
 	tests/k8s-tools/build.sh "$(CACHE)" > /dev/null
+	tests/k8s-tools/build.sh "$(CACHE)" flux > /dev/null
 
 images: testbed ## Images of the mail server and of the operator, as OCI archives
 	@PROFILE=release $(RUN) env | grep -E '^MAIL_OPERATOR_(MAIL_)?(IMAGE|ARCHIVES)=' 
@@ -84,7 +91,7 @@ tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
 
 tier2: testbed ## Tests on a whole node, installed by the Helm chart
 	cargo test --locked --no-run --test cluster
-	$(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: volume:: network:: node::
+	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 chart:: flux:: mail:: sieve:: certificates:: baseline:: volume:: network:: node::
 
 tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
 	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: node::

@@ -44,7 +44,7 @@ pub struct RunArgs {
     /// Name of the Lease.
     #[arg(long, default_value = "mail-operator")]
     pub lease: String,
-    /// Mailboxes worked on at the same time.
+    /// Mailboxes of a namespace for which the API server is spoken to at the same time.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=128))]
     pub concurrency: u16,
     /// Address of /livez, /readyz and /metrics.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Basis, NameRef};
+use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
 use super::conditions::conditions_schema;
 use super::mailbox::{Holder, MailboxSpec, Rename};
 use crate::domain::naming::{AgencyAddress, AgencyNaming, Form, Level, NamedAgency};
@@ -69,6 +69,7 @@ pub struct AgencySpec {
     pub level: AgencyLevel,
     /// Official name in Vietnamese, with its type word: `Sở Thông tin và Truyền thông`.
     #[schemars(length(min = 1, max = 200))]
+    #[x_kube(validation = Rule::new(NO_YAML_WORD).message(NO_YAML_WORD_MESSAGE))]
     pub name: String,
     /// The Agency above it; needed for communes and units.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -42,3 +42,8 @@ impl Basis {
         format!("{} ({}, {})", self.number, self.date, self.issuer)
     }
 }
+
+/// Kustomize reads `fullName: no` as the text "no", kubectl as a boolean: nobody is called that.
+pub(super) const NO_YAML_WORD: &str = "!self.matches('^(?i:y|yes|n|no|on|off|true|false|null|~)$')";
+pub(super) const NO_YAML_WORD_MESSAGE: &str =
+    "R3.4: this is a word that YAML reads as true, false or nothing, not a name; write the full name";

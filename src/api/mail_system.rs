@@ -182,11 +182,11 @@ pub struct Regulation {
 pub struct Retention {
     /// Months in which mail to a former address still arrives, after a transfer or a rename.
     #[serde(default = "alias_months")]
-    #[schemars(default = "alias_months", range(min = 1, max = 120))]
+    #[schemars(default = "alias_months", range(min = 1, max = 120), transform = super::whole_number)]
     pub alias_months: u16,
     /// Months after that in which nobody gets it (D-19).
     #[serde(default = "tombstone_months")]
-    #[schemars(default = "tombstone_months", range(min = 24, max = 600))]
+    #[schemars(default = "tombstone_months", range(min = 24, max = 600), transform = super::whole_number)]
     pub tombstone_months: u16,
 }
 

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Basis, NameRef};
+use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
 use super::conditions::conditions_schema;
 use crate::domain::naming::{self, LocalPart, MailboxNaming, Request, Wish, moving};
 
@@ -138,9 +138,10 @@ pub struct MailboxSpec {
     #[serde(default, skip_serializing_if = "is_person")]
     #[schemars(default)]
     pub holder: Holder,
-    /// Full name in Vietnamese with its diacritics: `Hoàng Thị Như Quỳnh`. The address is derived from it (Điều 4 khoản 2); an
-    /// issued address stays when the name changes (D-02).
+    /// Full name in Vietnamese with its diacritics: `Hoàng Thị Như Quỳnh`. The address is derived from it (R4.2.a); an issued
+    /// address stays when the name changes (D-02).
     #[schemars(length(min = 1, max = 200))]
+    #[x_kube(validation = Rule::new(NO_YAML_WORD).message(NO_YAML_WORD_MESSAGE))]
     pub full_name: String,
     /// The parts of the name, where the text does not tell them: a family name of two words, a given name that stands first
     /// (D-08).
@@ -162,6 +163,8 @@ pub struct MailboxSpec {
     #[schemars(length(min = 1, max = 8))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]{1,8}$')")
         .message("D-07: a disambiguator is 1 to 8 lower-case letters a-z and digits without diacritics, for example 2 or 1985"))]
+    #[x_kube(validation = Rule::new("!self.matches('^([0-3][0-9][01][0-9](19|20)[0-9]{2}|(19|20)[0-9]{2}[01][0-9][0-3][0-9])$')")
+        .message("D-07: this reads as a full date of birth, and addresses are public; write the year alone, for example 1985"))]
     pub disambiguator: Option<String>,
     /// Further local parts, without the domain, whose mail arrives in this mailbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -27,10 +27,27 @@ pub use mailbox::{
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
 pub use status::ObjectStatus;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt;
+use serde_json::json;
 
 /// Every CustomResourceDefinition of the operator, in the order in which `crds/` lists them.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![MailSystem::crd(), Agency::crd(), Mailbox::crd(), QuotaPolicy::crd(), AddressClaim::crd()]
+    [MailSystem::crd(), Agency::crd(), Mailbox::crd(), QuotaPolicy::crd(), AddressClaim::crd()].map(unobserved).into()
+}
+
+/// kstatus takes an object without status for finished. A fresh one says by default that no generation was looked at yet, so that
+/// Flux and `kubectl wait` wait for the operator.
+fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas =
+        crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
+    for status in schemas.filter_map(|schema| schema.properties.as_mut()?.get_mut("status")) {
+        status.default = Some(JSON(json!({"observedGeneration": -1})));
+    }
+    crd
+}
+
+/// kubectl warns of a format that it does not know.
+pub(super) fn whole_number(schema: &mut schemars::Schema) {
+    schema.remove("format");
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 /// The rules of the mail system on files: for pull requests and for people who ask why.
 #[derive(Parser)]
-#[command(name = "kubectl mail", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "kubectl mail", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     /// How to print.
     #[arg(short, long, global = true, value_enum, default_value = "text")]
@@ -50,7 +50,7 @@ Examples:
   kubectl mail pin manifests/gialai --check
 
   # Beside what is issued already: those who have an address get it written down, others yield to them
-  kubectl mail pin manifests/gialai --claims cluster
+  kubectl mail pin manifests/gialai --claims cluster -n thu-cong-vu
 
 The addresses are those of `kubectl mail plan`: of several who would get one address each gets its next one (4.2.b). Two of one full
 name (4.2.c), and bodies that want one address, are left unpinned and named, with exit code 1: decide, and write it down.";
@@ -61,7 +61,7 @@ Examples:
   kubectl mail plan manifests/gialai
 
   # Beside what the cluster has issued: what a merge would issue, change, and revoke
-  kubectl mail plan manifests/gialai --claims cluster
+  kubectl mail plan manifests/gialai --claims cluster -n thu-cong-vu
 
   # In CI, without access to the cluster: the claims as somebody exports them, with the Mailboxes if revocations matter
   kubectl -n thu-cong-vu get addressclaims,mailboxes -o yaml > claims.yaml
@@ -141,13 +141,16 @@ struct ClaimsArgs {
     /// Addresses that are issued already: a file of AddressClaims (YAML or JSON), or `cluster`; none when not given.
     #[arg(long, value_name = "FILE|cluster")]
     claims: Option<PathBuf>,
+    /// With `--claims cluster`: the namespace of objects that name none; the kubeconfig's own when not given.
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
 }
 
 impl ClaimsArgs {
     fn source(self) -> plan::Source {
         match self.claims {
             None => plan::Source::Nothing,
-            Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster,
+            Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster(self.namespace),
             Some(file) => plan::Source::File(file),
         }
     }

@@ -35,7 +35,7 @@ pub fn codes_table() -> String {
     for (reason, meaning) in ONLY_EVENTS {
         let _ = writeln!(text, "| `{reason}` | {meaning} |");
     }
-    text += "\n# Codes of findings\n\nOf `kubectl mail validate` and `pin`, beside those that the rules of names bring.\n\n| Code | Meaning |\n|---|---|\n";
+    text += "\n# Codes of findings\n\nOf `kubectl mail validate` and `pin`, beside those of the rules of names ([naming.md](../naming.md) lists them).\n\n| Code | Meaning |\n|---|---|\n";
     let mut all: Vec<_> = Code::ALL.to_vec();
     all.sort_by_key(|(code, _)| code.as_str());
     for (code, meaning) in all {

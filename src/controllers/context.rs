@@ -9,6 +9,8 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::watch;
 
 use super::readiness::Readiness;
+use super::slots::Slots;
+use super::status::Written;
 use crate::api::{AddressClaim, AddressUse, Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
@@ -58,7 +60,7 @@ pub struct Settings {
     pub pull_secrets: Vec<String>,
     /// Namespace of the operator, which may reach the agents.
     pub operator_namespace: String,
-    /// Mailboxes that are worked on at the same time.
+    /// Mailboxes of a namespace for which the API server is spoken to at the same time.
     pub concurrency: u16,
     /// Term of the leader that we are: a mail server refuses what an older one sends.
     pub term: Term,
@@ -84,6 +86,9 @@ pub(crate) struct Ctx {
     pub syncer: Arc<Syncer>,
     pub metrics: Metrics,
     pub events: Recorder,
+    /// Of passes over Mailboxes.
+    pub slots: Slots,
+    pub written: Written,
     index: Mutex<Index>,
     unsettled: Mutex<Option<BTreeSet<String>>>,
     /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
@@ -112,6 +117,8 @@ impl Ctx {
         tokio::spawn(writer);
         Self {
             io,
+            slots: Slots::new(settings.concurrency),
+            written: Written::default(),
             settings,
             stores,
             triggers,

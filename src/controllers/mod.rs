@@ -12,6 +12,7 @@ mod quota_policy;
 mod readiness;
 mod revocation;
 mod runner;
+mod slots;
 mod status;
 
 pub use context::{Clock, Settings};

@@ -18,6 +18,7 @@ use tracing::info;
 use super::changes::{self, KnownCredentials, Seen, synced};
 use super::context::{Ctx, Settings, Triggers, prune_credentials};
 use super::runner::{self, Shape};
+use super::slots::BEGUN_PER_SLOT;
 use super::{agency, mail_system, mailbox, newcomers, quota_policy, revocation};
 use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::{Health, Syncer};
@@ -175,7 +176,8 @@ pub async fn run(
 /// The four controllers, until `stop`.
 async fn controllers(ctx: &Arc<Ctx>, receivers: Receivers, stop: Stop) {
     let shape = |name, concurrency, debounce| Shape { name, concurrency, debounce: Duration::from_millis(debounce) };
-    let (stores, mailboxes) = (&ctx.stores, shape("mailbox", ctx.settings.concurrency, 0));
+    let begun = ctx.settings.concurrency.saturating_mul(BEGUN_PER_SLOT);
+    let (stores, mailboxes) = (&ctx.stores, shape("mailbox", begun, 0));
     let systems = shape("mailsystem", 2, 50);
     let agencies = shape("agency", 4, 20);
     let policies = shape("quotapolicy", 2, 1000);

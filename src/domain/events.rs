@@ -11,6 +11,10 @@ pub const NOTE: usize = 1024;
 /// Reasons of events that are no reasons of conditions, with what they mean, for `docs/reference/codes.md`.
 pub const ONLY_EVENTS: &[(&str, &str)] = &[
     ("Active", "Mail protocols are open: the initial password was changed, or need not be changed any more."),
+    (
+        "AddressChanged",
+        "A transfer or a rename gave another address; mail to the old one still arrives for a time (D-02, D-19).",
+    ),
     ("CertificateRenewed", "Another server certificate is in use, which ends later."),
     ("PodReplaced", "The operator deleted a mail pod of an old revision that did not become ready."),
     ("Unlocked", "The lock was taken away."),

@@ -112,7 +112,7 @@ impl Io {
 
     /// Server-side apply of the status alone, if `object` is still the newest: what was decided from an older one is decided
     /// again.
-    pub async fn apply_status<K: Object, S: Serialize>(&self, object: &K, status: &S) -> Result<(), Error> {
+    pub async fn apply_status<K: Object, S: Serialize>(&self, object: &K, status: &S) -> Result<K, Error> {
         let name = object.meta().name.as_deref().unwrap_or_default();
         let body = json!({
             "apiVersion": K::api_version(&()), "kind": K::kind(&()), "status": status,
@@ -121,7 +121,7 @@ impl Io {
         let parameters = PatchParams::apply(MANAGER).force();
         let api = self.api::<K>();
         let patch = Patch::Apply(&body);
-        self.call::<K, _>("patch/status", name, api.patch_status(name, &parameters, &patch)).await.map(|_| ())
+        self.call::<K, _>("patch/status", name, api.patch_status(name, &parameters, &patch)).await
     }
 
     /// Deletes; what is not there is an answer, not an error.

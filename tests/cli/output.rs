@@ -17,7 +17,7 @@ fn text_for_people_in_both_languages() {
     let (english, code) = print(&[]);
     let expected = "\
 dir a/m.yaml:6:21: warning: spec.agencyRef.name: no Agency 'khac' stands in these files; add it, or if the cluster has it: --allow-missing Agency/khac [R1, ReferenceNotFound]
-dir a/m.yaml:7:13: error: spec.fullName: '2' (U+0032) at position 21 is a digit that cannot stand here; write the name alone and tell people of one name apart with spec.localPart [D-08, DigitInName]
+dir a/m.yaml:7:13: error: spec.fullName: '2' (U+0032) at position 21 is a digit that cannot stand here; write the name alone and tell people of one name apart with spec.disambiguator (D-07) [D-08, DigitInName]
 2 files, 2 objects: 1 errors, 1 warnings
 ";
     assert_eq!((english.as_str(), code), (expected, Some(1)));

@@ -363,3 +363,12 @@ fn wrong_use_ends_with_2_and_claims_that_cannot_be_read_with_3() {
     let help = String::from_utf8(folder.run(&["plan", "--help"]).stdout).unwrap();
     assert!(help.contains("--claims cluster") && help.contains("Outcomes: Issued, Kept"), "{help}");
 }
+
+#[test]
+fn r4_1_a_the_rule_beside_the_address_of_a_body_is_that_of_bodies() {
+    let folder = Folder::new().with("a.yaml", AGENCY).with("m.yaml", MAILBOX);
+    let text = String::from_utf8(folder.run(&["plan", "."]).stdout).unwrap();
+    let row = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_string();
+    assert!(row("stttt@gialai.gov.vn").contains(" 4.1.a "), "{text}");
+    assert!(row("quynhhtn.stttt@gialai.gov.vn").contains(" 4.2.a "), "{text}");
+}

@@ -101,10 +101,13 @@ fn schemas_of_the_kinds_are_checked_offline() {
             .only();
     found.is("NotAllowed", "m.yaml:8:20", "spec.lock.reasons[0]");
     assert!(found.message.contains("did you mean Inactive?"));
-    let (findings, _) = with("  basis", "  basi").validate(&[]);
+    // A word that is misspelt is not missing as well.
+    with("  basis", "  basi").only().is("UnknownField", "m.yaml:8:3", "spec.basi");
+    let (findings, _) = with("  basis", "  comment").validate(&[]);
     let missing = findings.iter().find(|f| f.code == "MissingField").unwrap();
     missing.is("MissingField", "m.yaml:5:1", "spec.basis");
     assert_eq!(missing.rule, "R5.2");
+    assert_eq!(missing.message, "spec.basis is missing; write it (The document it rests on)");
     with("name: nv-1", "name: NV 1").only().is("InvalidObjectName", "m.yaml:4:9", "metadata.name");
 }
 
@@ -181,4 +184,13 @@ fn the_manifests_of_the_province_have_no_findings() {
     let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/gialai");
     let run = folder.run(&["validate", manifests, "-o", "json"]);
     assert_eq!((found(&run.stdout), run.status.code()), (vec![], Some(0)));
+}
+
+#[test]
+fn d_07_a_date_of_birth_is_no_disambiguator() {
+    let born = |text: &str| with("  basis", &format!("  disambiguator: \"{text}\"\n  basis"));
+    for date in ["12031985", "19850312"] {
+        born(date).only().is("DisambiguatorIsBirthDate", "m.yaml:8:18", "spec.disambiguator");
+    }
+    assert_eq!(born("1985").validate(&[]).0.len(), 0);
 }

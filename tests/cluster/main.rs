@@ -6,6 +6,7 @@ mod baseline;
 mod certificates;
 mod chart;
 mod events;
+mod flux;
 mod mail;
 mod network;
 mod node;

@@ -5,14 +5,15 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache=${MAIL_OPERATOR_CACHE:?set by the Makefile}
 testbed=$CARGO_TARGET_DIR/debug/testbed
-begin=$SECONDS
+begin=${DEMO_BEGIN:-$(date +%s)}
 log=$cache/demo.log
 : > "$log"
 
 # What a long step is at: on a terminal in its line, elsewhere a line a minute.
 progress() {
   local what=$1 passed=$2 last
-  last=$(tail -n 1 "$log" | tr -d '\r' | sed 's/^ *//' | cut -c1-60)
+  # What go fetches says little of what it builds.
+  last=$(tail -n 200 "$log" | grep -v '^go: downloading' | tail -n 1 | tr -d '\r' | sed 's/^ *//' | cut -c1-60) || :
   if [ -t 1 ]; then printf '\r\033[K▸ %s … %d s: %s' "$what" "$passed" "$last"; else printf '    %d s: %s\n' "$passed" "$last"; fi
 }
 
@@ -83,5 +84,5 @@ if [ -n "${KEEP:-}" ] || [ "$failed" -ne 0 ]; then
 else
   step "everything away again (KEEP=1 leaves it running)" "$testbed" down --name demo
 fi
-printf 'in all %d s\n' $((SECONDS - begin))
+printf 'in all %d s\n' $(($(date +%s) - begin))
 exit "$failed"

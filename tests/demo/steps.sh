@@ -3,9 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ns=thu-cong-vu
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+if [ -t 1 ]; then title() { printf '\n\033[1m%s\033[0m\n' "$*"; }; else title() { printf '\n%s\n' "$*"; }; fi
 show() { printf '$ %s\n' "$*"; "$@"; }
-fail() { printf '\nFAILED: %s\n' "$*"; not_ready; kubectl -n $ns get msys,pods -o wide || :; echo "Look at: kubectl -n mail-operator logs deploy/mail-operator; kubectl -n $ns describe pod gialai-0"; exit 1; }
+fail() { printf '\nFAILED: %s\n' "$*"; not_ready; kubectl -n $ns get msys,pods -o wide || :; echo "Look at: kubectl -n mail-operator logs -l app.kubernetes.io/name=mail-operator --prefix --tail=100; kubectl -n $ns describe pod gialai-0"; exit 1; }
 
 limit=240 # seconds that a wait may take
 named=5   # objects that are named at once
@@ -19,16 +19,16 @@ not_ready() {
     awk -v named=$named 'NR <= named; END {if (NR > named) print "      … and " NR - named " more"}' || :
 }
 
-# wait_until "what" command …: asks until the command agrees; every 15 s says what is not Ready.
+# wait_until "what" command …: asks until the command agrees; after 40 s, then every 15 s, says what is not Ready.
 wait_until() {
-  local what=$1 begin=$SECONDS said=$SECONDS
+  local what=$1 begin=$SECONDS said=$((SECONDS + 25)) why
   shift
   until timeout 15 "$@" > /dev/null 2>&1; do
     [ $((SECONDS - begin)) -lt $limit ] || fail "$what: not within $limit s"
     if [ $((SECONDS - said)) -lt 15 ]; then sleep 0.5; continue; fi
     said=$SECONDS
-    printf '  … %s: not after %d s; not Ready are\n' "$what" $((SECONDS - begin))
-    not_ready
+    why=$(not_ready)
+    [ -z "$why" ] || printf '  … %s: not after %d s; not Ready are\n%s\n' "$what" $((SECONDS - begin)) "$why"
   done
 }
 
@@ -45,7 +45,7 @@ printf '$ %s\n' "${install[*]}"
 
 title "2. What people commit: one MailSystem, $(ls manifests/gialai/agencies | wc -l) agencies, people"
 show kubectl -n $ns apply -R -f manifests/gialai | tail -n 3
-echo "  … waiting until all of it is Ready (a cold start of the mail server takes 15 s)"
+echo "  … waiting until all of it is Ready (a cold start of the mail server takes half a minute)"
 all_ready() { wait_until "every $1 Ready" kubectl -n $ns wait --for=condition=Ready "$1" --all --timeout=15s; }
 for kind in mailsystem agency mailbox quotapolicy; do all_ready $kind; done
 # Each agency has a mailbox of its own, which the operator makes.
@@ -57,8 +57,10 @@ all_ready mailbox
 
 title "3. What the operator made of it"
 show kubectl -n $ns get msys,qp
-show kubectl -n $ns get agency
-show kubectl -n $ns get mbx
+few() { awk -v rows="$1" 'NR <= rows + 1; END {if (NR > rows + 1) print "… " NR - rows - 1 " more"}'; }
+show kubectl -n $ns get agency | few 6
+show kubectl -n $ns get mbx --sort-by=.metadata.name | { sed -u 2q; grep '^nv-'; }
+echo "… and those of the $(ls manifests/gialai/agencies | wc -l) agencies themselves"
 title "   Addresses of Điều 4, as the regulation prints them"
 bad=0
 while read -r kind name address; do
@@ -139,7 +141,7 @@ for i in $(seq 50); do imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 &&
 arrives "$nguyen" nv-000124 While-locked || fail "mail that came during the lock is not there"
 printf '  unlocked: %s logs in again and reads what came meanwhile\n' "$nguyen"
 
-title "Try next${DEMO_INSIDE:+ (KEEP=1 make demo leaves the node running; each line by: make node-exec CMD='…')}"
+title "Try next${DEMO_INSIDE:+ in a shell inside the node: make demo KEEP=1 leaves it running, make node-exec opens the shell}"
 cat <<T
   kubectl -n $ns get mbx -o wide
   kubectl -n $ns describe mbx nv-000123

@@ -6,7 +6,7 @@
 set -euo pipefail
 cache=${1:?usage: build.sh CACHE_DIR [PROJECT ...]}; shift
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || set -- etcd k8s coredns helm kube-router
+[ $# -gt 0 ] || set -- etcd k8s coredns helm kube-router # flux: only for the tests that deliver by it
 export GOTOOLCHAIN=local GOFLAGS=-mod=readonly
 go=$(go env GOVERSION)
 
@@ -33,6 +33,7 @@ for project in "$@"; do
     coredns) packages=(.) ;;
     helm) packages=(helm.sh/helm/v4/cmd/helm) ;;
     kube-router) packages=(github.com/cloudnativelabs/kube-router/v2/cmd/kube-router) ;;
+    flux) packages=(github.com/fluxcd/{source,kustomize}-controller) ;;
     *) echo "build.sh: unknown project '$project'" >&2; exit 2 ;;
   esac
   hash=$({ echo "$go $flags ${packages[*]}"; cat "$dir"/go.mod "$dir"/go.sum "$dir"/*.go 2>/dev/null || :; } | sha256sum | cut -c1-16)
@@ -47,6 +48,13 @@ for project in "$@"; do
     target=$out.tmp/
     case $project in etcd | coredns) target=$out.tmp/$project ;; esac
     CGO_ENABLED=0 go build -C "$dir" -buildvcs=false -trimpath -ldflags "$flags" -o "$target" "${packages[@]}" >&2
+    if [ "$project" = flux ]; then # their kinds lie beside their code
+      mkdir "$out.tmp/crds"
+      for package in "${packages[@]}"; do
+        cp "$(go list -C "$dir" -m -f '{{.Dir}}' "$package")"/config/crd/bases/*.yaml "$out.tmp/crds/"
+      done
+      chmod -R u+w "$out.tmp/crds"
+    fi
     mv "$out.tmp" "$out"
     echo "built $project in $((SECONDS - start)) s" >&2
   fi

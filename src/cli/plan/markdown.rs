@@ -54,7 +54,7 @@ fn row(item: &Item, lang: Lang) -> Vec<String> {
         (_, Some(address)) => code(address),
         _ => String::new(),
     };
-    let rule = item.derivation.last().map(|step| step.rule.to_string()).filter(|_| item.errors.is_empty());
+    let rule = item.rule().map(String::from).filter(|_| item.errors.is_empty());
     let told = item.errors.iter().chain(&item.warnings).take(TOLD).map(|told| escaped(&told.text(lang)));
     let said: Vec<String> = rule.into_iter().chain(told).collect();
     let name = format!("{} {}<br>{}", item.kind, code(&item.name), place(&item.file, item.line));

@@ -97,6 +97,14 @@ pub struct Item {
     pub(super) granted: Option<LocalPart>,
 }
 
+impl Item {
+    /// The article or decision that gave the address; what comes after that step is about other things.
+    pub fn rule(&self) -> Option<&'static str> {
+        let gives = |step: &&Step| ["localPart", "spec.localPart"].contains(&step.step);
+        self.derivation.iter().rfind(gives).map(|step| step.rule)
+    }
+}
+
 /// A Mailbox that is not in the tree any more, and its address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Revoked {
@@ -144,8 +152,8 @@ pub enum Source {
     Nothing,
     /// A file.
     File(PathBuf),
-    /// The cluster of the kubeconfig.
-    Cluster,
+    /// The cluster of the kubeconfig; the namespace of objects that name none, else the kubeconfig's.
+    Cluster(Option<String>),
 }
 
 /// Decides every object of files and folders beside what `source` says is issued.
@@ -175,7 +183,7 @@ impl Plan {
 
     /// Objects that a person locked.
     pub fn locked(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| item.locked)
+        self.items.iter().filter(|item| item.locked && item.outcome != Outcome::Rejected)
     }
 
     /// Whether a person has something to mend or decide.

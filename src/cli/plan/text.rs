@@ -115,7 +115,7 @@ fn section(out: &mut String, title: &str, rows: usize, lang: Lang, mut row: impl
 
 fn item(out: &mut String, item: &Item, lang: Lang) {
     let name = item.stored_name.as_deref().unwrap_or_default();
-    let rule = item.derivation.last().map_or("", |step| step.rule);
+    let rule = item.rule().unwrap_or_default();
     let address = match (&item.former_address, &item.address) {
         (Some(old), Some(new)) => format!("{old} → {new}"),
         (_, address) => address.clone().unwrap_or_default(),

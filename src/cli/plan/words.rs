@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::api::{ACKNOWLEDGE_SUPERSEDES, Holder, Mailbox, Reason};
 use crate::cli::Finding;
-use crate::domain::naming::conflict::explain;
+use crate::domain::naming::conflict::{Explained, explain};
 use crate::domain::naming::moving::Cause as Move;
+use crate::domain::naming::sticky::{self, Kept};
 use crate::domain::naming::{AgencyProblem, Cause, Conflict, NameError};
 
 /// Something that is to be mended, decided or looked at.
@@ -28,6 +29,10 @@ impl Told {
     fn new(reason: Reason, rule: &str, path: &str, message: String, message_vi: String) -> Self {
         Self { code: reason.as_str().into(), rule: rule.into(), path: path.into(), message, message_vi }
     }
+
+    fn explained(reason: Reason, why: Explained) -> Self {
+        Self::new(reason, why.rule, why.path, why.message, why.message_vi)
+    }
 }
 
 impl From<&Finding> for Told {
@@ -49,56 +54,27 @@ impl From<NameError> for Told {
 pub fn conflict(mailbox: &Mailbox, conflict: &Conflict, domain: &str, suggestions: &[String]) -> Told {
     let told = explain(conflict, domain, suggestions, mailbox.spec.holder == Holder::Agency);
     let reason = if conflict.cause == Cause::Reserved { Reason::ReservedLocalPart } else { Reason::Conflict };
-    Told::new(reason, told.rule, told.path, told.message, told.message_vi)
+    Told::explained(reason, told)
 }
 
 /// What was issued under this resource name belongs to somebody else.
 pub fn mismatch(local: &str, holder: &str, name: &str) -> Told {
-    let message = format!(
-        "{local} and its mail under this resource name belong to '{holder}'; '{name}' is somebody else (D-06). Use another \
-         metadata.name for the new person, or write the old spec.fullName to give the mailbox back"
-    );
-    let vi = format!(
-        "{local} cùng hộp thư mang tên đối tượng này đã cấp cho '{holder}'; '{name}' là người khác (D-06). Vui lòng đặt \
-         metadata.name khác cho người mới, hoặc ghi lại spec.fullName cũ để trả lại hộp thư."
-    );
-    Told::new(Reason::HolderMismatch, "D-14", "spec.fullName", message, vi)
+    Told::explained(Reason::HolderMismatch, sticky::mismatch(Kept::Address(local), holder, name))
 }
 
 /// The name of a holder changed; the address stays.
 pub fn renamed(holder: &str, name: &str) -> Told {
-    let message = format!(
-        "the address was issued to '{holder}', spec.fullName is now '{name}'; the address stays. If that is another person, use a \
-         new Mailbox: this one holds the mail of the first"
-    );
-    let vi = format!(
-        "địa chỉ đã cấp cho '{holder}', nay spec.fullName là '{name}'; địa chỉ giữ nguyên. Nếu là người khác, vui lòng tạo \
-         Mailbox mới: hộp thư này chứa thư của người trước."
-    );
-    Told::new(Reason::NameChanged, "D-02", "spec.fullName", message, vi)
+    Told::explained(Reason::NameChanged, sticky::renamed(holder, name))
 }
 
 /// Another address is written down than the issued one.
 pub fn pinned_elsewhere(pin: &str, local: &str) -> Told {
-    let message = format!(
-        "spec.localPart is '{pin}', but '{local}' is issued and stays; write '{local}' there, or ask for the other one by spec.rename \
-         with a basis"
-    );
-    let vi = format!(
-        "spec.localPart ghi '{pin}' nhưng địa chỉ đã cấp là '{local}' và được giữ nguyên; vui lòng ghi '{local}', hoặc đề nghị \
-         đổi bằng spec.rename kèm văn bản căn cứ."
-    );
-    Told::new(Reason::AddressKept, "D-02", "spec.localPart", message, vi)
+    Told::explained(Reason::AddressKept, sticky::pinned_elsewhere(pin, local))
 }
 
 /// A transfer or a rename does not come about.
 pub fn stays(told: Told, why: Move, local: &str, domain: &str) -> Told {
-    let (what, what_vi) = match why {
-        Move::Transfer => ("the address of the new Agency", "địa chỉ ở cơ quan mới"),
-        Move::Rename => ("the new address (spec.rename)", "địa chỉ mới (spec.rename)"),
-    };
-    let message = format!("{what} cannot be issued yet, {local}@{domain} stays until then: {}", told.message);
-    let message_vi = format!("chưa cấp được {what_vi}, {local}@{domain} giữ nguyên đến khi đó: {}", told.message_vi);
+    let (message, message_vi) = sticky::stays(why, &format!("{local}@{domain}"), &told.message, &told.message_vi);
     Told { message, message_vi, ..told }
 }
 
@@ -147,15 +123,7 @@ pub fn other_system(named: &str, served: &str) -> Told {
 /// The address of a former holder is to be handed on, and nobody confirmed that.
 pub fn unacknowledged(mailbox: &Mailbox, local: &str, former: &str) -> Told {
     let names = mailbox.spec.supersedes.join(",");
-    let message = format!(
-        "{local} was the address of '{former}'; mail that people still send there would come here. Confirm by the annotation \
-         {ACKNOWLEDGE_SUPERSEDES}: {names}"
-    );
-    let vi = format!(
-        "{local} từng là địa chỉ của '{former}'; thư gửi đến địa chỉ này sẽ vào hộp thư mới. Vui lòng xác nhận bằng annotation \
-         {ACKNOWLEDGE_SUPERSEDES}: {names}"
-    );
-    Told::new(Reason::SupersedesHeld, "D-19", "spec.supersedes", message, vi)
+    Told::explained(Reason::SupersedesHeld, sticky::unacknowledged(local, former, ACKNOWLEDGE_SUPERSEDES, &names))
 }
 
 /// A further address is somebody else's.

@@ -49,9 +49,12 @@ fn mailbox(object: &Object, agencies: &Agencies, findings: &mut Vec<Finding>) {
     let agency = text(object, "spec.agencyRef.name").unwrap_or_default();
     if pinned.is_none()
         && let Ok((_, address)) = agencies.resolve(&object.namespace, agency)
-        && let Err(error) = naming::person_local_part(&name, &address.suffix)
     {
-        findings.push(refused(object, error));
+        let derived = match text(object, "spec.disambiguator") {
+            Some(more) => naming::with_disambiguator(&name, &address.suffix, more),
+            None => naming::person_local_part(&name, &address.suffix),
+        };
+        findings.extend(derived.err().map(|error| refused(object, error)));
     }
 }
 

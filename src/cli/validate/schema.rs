@@ -227,6 +227,7 @@ impl Checker<'_> {
         let path_of = |key: &str| if field.path.is_empty() { key.to_string() } else { format!("{}.{key}", field.path) };
         let properties = field.schema.get("properties").and_then(Json::as_object);
         let additional = field.schema.get("additionalProperties").filter(|a| a.is_object());
+        let mut misspelt = Vec::new();
         for entry in &map.entries {
             match properties.and_then(|p| p.get(&entry.key)).or(additional) {
                 Some(schema) => self.value(field.child(schema, path_of(&entry.key)), &entry.value, entry.key_at),
@@ -234,7 +235,9 @@ impl Checker<'_> {
                 None => {
                     let path = path_of(&entry.key);
                     let known = properties.into_iter().flat_map(|p| p.keys().map(String::as_str));
-                    let (hint, hint_vi) = did_you_mean(&entry.key, known);
+                    let near = nearest(&entry.key, known);
+                    misspelt.extend(near);
+                    let (hint, hint_vi) = hint(near);
                     let message =
                         format!("{path}: there is no such field{hint}; mend or remove it (kubectl explain lists all)");
                     let vi = format!("{path}: không có trường này{hint_vi}; vui lòng sửa hoặc xóa.");
@@ -244,10 +247,11 @@ impl Checker<'_> {
             }
         }
         let required = field.schema.get("required").and_then(Json::as_array);
-        for key in required.into_iter().flatten().filter_map(Json::as_str).filter(|key| map.get(key).is_none()) {
+        let lacks = |key: &&str| map.get(key).is_none() && !misspelt.contains(key);
+        for key in required.into_iter().flatten().filter_map(Json::as_str).filter(lacks) {
             let missing = properties.and_then(|p| p.get(key)).map(|s| field.child(s, path_of(key)));
             let what = missing.as_ref().and_then(|m| m.schema.get("description")).and_then(Json::as_str);
-            let what = what.map(|w| format!(" ({})", w.trim_end_matches('.'))).unwrap_or_default();
+            let what = what.map(first_sentence).map(|w| format!(" ({w})")).unwrap_or_default();
             let missing = missing.unwrap_or_else(|| field.child(field.schema, path_of(key)));
             let path = &missing.path;
             let message = format!("{path} is missing; write it{what}");
@@ -272,12 +276,26 @@ fn bounds_vi(min: Option<f64>, max: Option<f64>) -> String {
     }
 }
 
-/// The nearest known word, if one is near.
+/// The first sentence of a description, in one line and without what it says in brackets.
+fn first_sentence(description: &str) -> String {
+    let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = [". ", " ("].iter().filter_map(|end| line.find(end)).min().unwrap_or(line.len());
+    line[..end].trim_end_matches('.').to_string()
+}
+
+/// The nearest known word, if one is near, as a question.
 pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> (String, String) {
+    hint(nearest(word, known))
+}
+
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |k: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase());
-    let near = known.map(|k| (distance(k), k)).min().filter(|(d, _)| *d <= (word.len() / 3).clamp(1, 3));
+    known.map(|k| (distance(k), k)).min().filter(|(d, _)| *d <= (word.len() / 3).clamp(1, 3)).map(|(_, name)| name)
+}
+
+fn hint(near: Option<&str>) -> (String, String) {
     match near {
-        Some((_, name)) => (format!(" (did you mean {name}?)"), format!(" (có phải ý là {name}?)")),
+        Some(name) => (format!(" (did you mean {name}?)"), format!(" (có phải ý là {name}?)")),
         None => (String::new(), String::new()),
     }
 }

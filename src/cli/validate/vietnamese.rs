@@ -8,6 +8,14 @@ const MESSAGES: &[(&str, &str)] = &[
         "D-07: thành phần phân biệt gồm 1 đến 8 chữ thường a-z không dấu hoặc chữ số, ví dụ 2 hoặc 1985",
     ),
     (
+        "D-07: this reads as a full date",
+        "D-07: giống ngày sinh đầy đủ, trong khi địa chỉ thư là công khai; vui lòng chỉ ghi năm sinh, ví dụ 1985.",
+    ),
+    (
+        "R3.4: this is a word that YAML",
+        "R3.4: đây là từ mà YAML hiểu là đúng, sai hoặc rỗng, không phải tên; vui lòng ghi đầy đủ họ tên.",
+    ),
+    (
         "D-21: a local part is",
         "phần trước dấu @ chỉ gồm chữ thường a-z, chữ số 0-9, dấu chấm và dấu gạch nối ở giữa, ví dụ quynhhtn.stttt.",
     ),

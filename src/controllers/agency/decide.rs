@@ -108,7 +108,7 @@ fn resolved_decision(
     let derivation = resolved.address.steps.iter().take(16);
     Decision {
         make_mailbox: agency.spec.has_mailbox,
-        address: agency.spec.has_mailbox.then(|| issued.unwrap_or(derived)),
+        address: issued.or_else(|| conflict.is_none().then_some(derived)).filter(|_| agency.spec.has_mailbox),
         suffix: Some(resolved.address.suffix.clone()),
         derivation: derivation
             .map(|s| DerivationStep { rule: s.rule.into(), step: s.step.into(), value: s.value.clone() })
@@ -119,17 +119,60 @@ fn resolved_decision(
     }
 }
 
-/// The status that says it. What was decided before stays when bad input comes.
+/// The status that says it. What was decided before stays when bad input comes; an address that is somebody else's is not shown.
 pub(super) fn status(agency: &Agency, decision: &Decision, now: Timestamp) -> AgencyStatus {
     let old = agency.status.clone().unwrap_or_default();
     let generation = agency.metadata.generation.unwrap_or(0);
     let mut status = AgencyStatus {
         observed_generation: Some(generation),
-        address: decision.address.clone().or(old.address),
+        address: decision.address.clone().or(old.address.filter(|_| decision.reason != Reason::Conflict)),
         suffix: decision.suffix.clone().or(old.suffix),
         derivation: if decision.derivation.is_empty() { old.derivation } else { decision.derivation.clone() },
         conditions: old.conditions,
     };
     summarise(&mut status.conditions, decision.outlook, decision.reason, &decision.message, generation, now);
     status
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::naming::{AgencyNaming, Level, Profile, agency_address};
+    use serde_json::{Value, from_value, json};
+    use std::sync::Arc;
+
+    fn agency() -> Agency {
+        let basis = json!({"number": "1/x", "date": "2026-01-01", "issuer": "x"});
+        from_value(json!({"metadata": {"name": "snv"}, "spec": {"systemRef": {"name": "gialai"}, "level": "Province",
+            "name": "Sở Nội vụ", "basis": basis}, "status": {"address": "snv@gialai.gov.vn"}}))
+        .unwrap()
+    }
+
+    fn address(own: Option<Value>) -> Option<String> {
+        let system = json!({"metadata": {"name": "gialai"}, "spec": {"domain": "gialai.gov.vn",
+            "hostname": "mail.gialai.gov.vn", "dovecot": {"storage": {"size": "1Gi"}}}});
+        let system: MailSystem = from_value(system).unwrap();
+        let (initials, form, local_part, suffix, parent) = (None, None, None, None, None);
+        let name = "Sở Nội vụ";
+        let naming = AgencyNaming { level: Level::Province, name, initials, form, local_part, suffix, parent };
+        let address = agency_address(Profile::GiaLai2022, &naming).unwrap();
+        let resolved = ResolvedAgency { agency: Arc::new(agency()), address };
+        let own: Option<Mailbox> = own.map(|status| {
+            let spec = json!({"agencyRef": {"name": "snv"}, "holder": "Agency", "fullName": "Sở Nội vụ",
+                "basis": agency().spec.basis});
+            from_value(json!({"metadata": {"name": "agency.snv"}, "spec": spec, "status": status})).unwrap()
+        });
+        let facts = Facts { system: Some(&system), resolved: Ok(&resolved), mailbox: own.as_ref() };
+        status(&agency(), &decide(&agency(), &facts), Timestamp::UNIX_EPOCH).address
+    }
+
+    #[test]
+    fn d_05_an_agency_shows_no_address_that_is_somebody_elses() {
+        assert_eq!(address(None).as_deref(), Some("snv@gialai.gov.vn"), "the one it is to get");
+        assert_eq!(address(Some(json!({"address": "chung@gialai.gov.vn"}))).as_deref(), Some("chung@gialai.gov.vn"));
+        let stalled = json!({"type": "Stalled", "status": "True", "reason": "Conflict", "message": "x",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        assert_eq!(address(Some(json!({"conditions": [stalled]}))), None);
+    }
 }

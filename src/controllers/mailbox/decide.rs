@@ -9,7 +9,9 @@ use crate::api::{
     MailboxState, Reason,
 };
 use crate::backend::{Access, Account, check_hash};
+use crate::domain::naming::conflict::Explained;
 use crate::domain::naming::moving;
+use crate::domain::naming::sticky::{self, Kept};
 use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention, Wish};
 use crate::domain::quota::{self, Subject};
 use crate::domain::term;
@@ -33,6 +35,10 @@ impl Problem {
 
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), waiting: false }
+    }
+
+    fn explained(reason: Reason, why: &Explained) -> Self {
+        Self::stalled(reason, format!("{}: {}", why.rule, why.message))
     }
 }
 
@@ -87,7 +93,7 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
     if let Some(holder) = facts.credentials.as_ref().and_then(|c| c.holder.as_deref())
         && !naming::same_name(holder, &mailbox.spec.full_name)
     {
-        return Err(mismatch("the mail and the password", holder, mailbox));
+        return Err(mismatch(Kept::Mail, holder, mailbox));
     }
     let Some(pinned) = &mailbox.spec.local_part else {
         if mailbox.metadata.deletion_timestamp.is_some() {
@@ -118,7 +124,7 @@ fn issued(mailbox: &Mailbox, claim: &AddressClaim) -> Result<String, Problem> {
     if claim.is_of(mailbox.metadata.uid.as_deref(), &mailbox.spec.full_name) {
         return Ok(local);
     }
-    Err(mismatch(&format!("{local} and its mail"), &claim.spec.owner_name, mailbox))
+    Err(mismatch(Kept::Address(&local), &claim.spec.owner_name, mailbox))
 }
 
 /// What an issued mailbox is to get instead; the account goes on until it has that.
@@ -131,11 +137,7 @@ fn wish(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Wish, 
 
 /// Why a transfer or a rename does not come about yet.
 pub(super) fn stays(problem: Problem, why: moving::Cause, local: &str, domain: &str) -> Problem {
-    let what = match why {
-        moving::Cause::Transfer => "the address of the new Agency",
-        moving::Cause::Rename => "the new address (spec.rename)",
-    };
-    let message = format!("{what} cannot be issued yet, {local}@{domain} stays until then: {}", problem.message);
+    let (message, _) = sticky::stays(why, &format!("{local}@{domain}"), &problem.message, "");
     Problem { message, ..problem }
 }
 
@@ -143,12 +145,11 @@ pub(super) fn stays(problem: Problem, why: moving::Cause, local: &str, domain: &
 pub(super) fn unacknowledged(mailbox: &Mailbox, local: &str, former: &str) -> Problem {
     let name = mailbox.metadata.name.as_deref().unwrap_or_default();
     let namespace = mailbox.metadata.namespace.as_deref().unwrap_or_default();
-    let message = format!(
-        "D-19: {local} was the address of '{former}'; mail that people still send there would come here. Confirm: kubectl -n {namespace} \
-         annotate --overwrite mbx {name} {ACKNOWLEDGE_SUPERSEDES}={}",
-        mailbox.spec.supersedes.join(",")
-    );
-    Problem::stalled(Reason::SupersedesHeld, message)
+    let names = mailbox.spec.supersedes.join(",");
+    let why = sticky::unacknowledged(local, former, ACKNOWLEDGE_SUPERSEDES, &names);
+    let problem = Problem::explained(Reason::SupersedesHeld, &why);
+    let how = format!("kubectl -n {namespace} annotate --overwrite mbx {name} {ACKNOWLEDGE_SUPERSEDES}={names}");
+    Problem { message: format!("{} ({how})", problem.message), ..problem }
 }
 
 /// What becomes of each further claim of an issued mailbox.
@@ -194,28 +195,23 @@ fn bury_the_oldest(all: &mut [(Arc<AddressClaim>, Former)], kept: Retention) {
 }
 
 /// Somebody else had this resource name, and what belongs to them is kept for them.
-pub(super) fn mismatch(what: &str, holder: &str, mailbox: &Mailbox) -> Problem {
-    let message = format!(
-        "D-14: {what} under this resource name belong to '{holder}'; '{}' is somebody else (D-06). Use another metadata.name for the \
-         new person, or write the old spec.fullName to give the mailbox back",
-        mailbox.spec.full_name
-    );
-    Problem::stalled(Reason::HolderMismatch, message)
+pub(super) fn mismatch(kept: Kept<'_>, holder: &str, mailbox: &Mailbox) -> Problem {
+    Problem::explained(Reason::HolderMismatch, &sticky::mismatch(kept, holder, &mailbox.spec.full_name))
 }
 
 /// A name that was changed while the mailbox stands: the address stays, and a person should look whether it is still the same
 /// one.
 pub(super) fn renamed(mailbox: &Mailbox, facts: &Facts) -> Option<Problem> {
-    let claim = facts.claim.as_ref()?;
-    if naming::same_name(&claim.spec.owner_name, &mailbox.spec.full_name) {
-        return None;
-    }
-    let message = format!(
-        "D-02, D-06: the address was issued to '{}', spec.fullName is now '{}'; the address stays. If that is another person, use a \
-         new Mailbox: this one holds the mail of the first",
-        claim.spec.owner_name, mailbox.spec.full_name
-    );
-    Some(Problem::stalled(Reason::NameChanged, message))
+    let holder = &facts.claim.as_ref()?.spec.owner_name;
+    let name = &mailbox.spec.full_name;
+    let same = naming::same_name(holder, name);
+    (!same).then(|| Problem::explained(Reason::NameChanged, &sticky::renamed(holder, name)))
+}
+
+/// A pin that differs from the issued address changes nothing (D-02, D-21).
+pub(super) fn pinned_elsewhere(mailbox: &Mailbox, local: &str) -> Option<Problem> {
+    let pinned = mailbox.spec.local_part.as_deref().filter(|pin| *pin != local)?;
+    Some(Problem::explained(Reason::AddressKept, &sticky::pinned_elsewhere(pinned, local)))
 }
 
 fn stalled(reason: Reason, error: &naming::NameError) -> Problem {

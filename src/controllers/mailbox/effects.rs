@@ -18,6 +18,7 @@ use crate::controllers::status;
 use crate::domain::events::{Event, Severity};
 use crate::domain::naming::Former;
 use crate::domain::naming::moving::Cause;
+use crate::domain::naming::sticky::Kept;
 use crate::domain::{naming, password};
 use crate::kube_io::Created;
 use crate::resources;
@@ -95,7 +96,7 @@ async fn own(
 ) -> Result<Result<(), Problem>, Error> {
     let theirs = &known.spec;
     if theirs.owner_ref.uid != wanted.owner_ref.uid && !naming::same_name(&theirs.owner_name, &wanted.owner_name) {
-        return Ok(Err(mismatch(&known.name_any(), &theirs.owner_name, mailbox)));
+        return Ok(Err(mismatch(Kept::Address(&known.name_any()), &theirs.owner_name, mailbox)));
     }
     let same = (theirs.address_use, &theirs.agency, &theirs.rename, &theirs.until)
         == (wanted.address_use, &wanted.agency, &wanted.rename, &wanted.until);
@@ -115,15 +116,14 @@ pub(super) fn tell_moved(mailbox: &Mailbox, why: Cause, old: &str, new: &str, do
     if old == new {
         return;
     }
-    let (rule, why) = match why {
-        Cause::Transfer => ("D-02", format!("transferred to Agency {}", mailbox.spec.agency_ref.name)),
-        Cause::Rename => (
-            "D-02",
-            mailbox.spec.rename.as_ref().map(|r| format!("asked for by {}", r.basis.cited())).unwrap_or_default(),
-        ),
+    let why = match why {
+        Cause::Transfer => format!("transferred to Agency {}", mailbox.spec.agency_ref.name),
+        Cause::Rename => {
+            mailbox.spec.rename.as_ref().map(|r| format!("asked for by {}", r.basis.cited())).unwrap_or_default()
+        }
     };
     let note =
-        format!("{rule}: {old}@{domain} → {new}@{domain}, {why}; mail to the old address still arrives for a time");
+        format!("D-02: {old}@{domain} → {new}@{domain}, {why}; mail to the old address still arrives for a time");
     status::tell(mailbox, Event::new(Severity::Normal, "AddressChanged", "ChangeAddress", &note), ctx);
 }
 
@@ -196,7 +196,7 @@ pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<C
     };
     if credentials.holder.as_deref().is_some_and(|holder| !naming::same_name(holder, &mailbox.spec.full_name)) {
         let holder = credentials.holder.unwrap_or_default();
-        return Ok(Err(mismatch("the mail and the password", &holder, mailbox)));
+        return Ok(Err(mismatch(Kept::Mail, &holder, mailbox)));
     }
     Ok(Ok(credentials))
 }

@@ -19,6 +19,7 @@ use self::facts::Facts;
 use super::context::Ctx;
 use super::newcomers;
 use super::runner::{Error, Next};
+use super::slots::Slot;
 use super::status::say;
 use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
@@ -51,7 +52,7 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
 struct Outcome {
     local: Option<String>,
     claimed_at: Option<Time>,
-    /// Those who come with it are waited for; nothing is said meanwhile.
+    /// Those who come with it are waited for; nothing is said meanwhile. An account that it has goes on.
     gathering: bool,
     aliases: Vec<String>,
     decided: Option<Decided>,
@@ -64,8 +65,9 @@ struct Outcome {
 }
 
 async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
+    let mut slot = ctx.slots.take().await;
     let facts = facts::gather(mailbox, ctx);
-    let mut outcome = perform(mailbox, &facts, ctx).await?;
+    let mut outcome = perform(mailbox, &facts, &mut slot, ctx).await?;
     outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
     if outcome.gathering {
         return Ok(Next::Change);
@@ -168,7 +170,10 @@ async fn address(mailbox: &Mailbox, facts: &Facts, outcome: &mut Outcome, ctx: &
                     outcome.staying = Some(decide::stays(problem, why, &local, &domain));
                     local
                 }
-                None => local,
+                None => {
+                    outcome.gathering = true;
+                    local
+                }
             }));
         }
         Ok(Address::Wanted(wanted)) => {
@@ -216,7 +221,7 @@ async fn keep_former(
     Ok(())
 }
 
-async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome, Error> {
+async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ctx) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     let Some(local) = address(mailbox, facts, &mut outcome, ctx).await? else { return Ok(outcome) };
     let Some(system) = &facts.system else {
@@ -255,14 +260,14 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, ctx: &Ctx) -> Result<Outcome,
     let credentials = (credentials.hash.as_str(), credentials.initial);
     match decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(credentials), ctx.now()) {
         Ok(decided) => {
-            outcome.synced = Some(effects::account(decided.account.clone(), ctx).await);
-            let looked_at = || decide::renamed(mailbox, facts).filter(|_| !moved);
+            outcome.synced = Some(slot.lend(effects::account(decided.account.clone(), ctx)).await);
+            // What only wants a look is not said in place of what keeps it from its new address.
+            let looked_at = || decide::pinned_elsewhere(mailbox, &local).or_else(|| decide::renamed(mailbox, facts));
             outcome.problem = decided
                 .problem
                 .clone()
                 .or(alias_problem)
-                .or_else(|| pinned_elsewhere(mailbox, &local).filter(|_| outcome.staying.is_none()))
-                .or_else(looked_at);
+                .or_else(|| looked_at().filter(|_| !moved && outcome.staying.is_none()));
             outcome.decided = Some(decided);
         }
         Err(problem) => outcome.problem = Some(problem),
@@ -294,15 +299,6 @@ async fn aliases(mailbox: &Mailbox, outcome: &mut Outcome, ctx: &Ctx) -> Result<
         }
     }
     Ok(problem)
-}
-
-/// A pin that differs from the issued address changes nothing (D-02, D-21).
-fn pinned_elsewhere(mailbox: &Mailbox, local: &str) -> Option<Problem> {
-    let pinned = mailbox.spec.local_part.as_deref().filter(|p| *p != local)?;
-    let message = format!(
-        "D-02, D-21: spec.localPart is '{pinned}', but '{local}' is issued and stays; write '{local}' there, or ask for the other one by spec.rename with a basis"
-    );
-    Some(Problem::stalled(Reason::AddressKept, message))
 }
 
 fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus {

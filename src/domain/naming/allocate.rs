@@ -114,20 +114,58 @@ pub struct Conflict {
 pub struct Allocation {
     /// By the name of the Mailbox.
     pub outcomes: BTreeMap<String, Result<Grant, Conflict>>,
-    /// Addresses that nobody got because several wanted them, and who got another one therefore. Until these have theirs, that
-    /// must be remembered, or the last of them would get it after a restart (D-03).
+    /// Addresses that nobody got because several wanted them, and who went on to another one therefore, got or not. Until these
+    /// have theirs, that must be remembered, or the last of them would get it after a restart (D-03).
     pub contested: BTreeMap<LocalPart, BTreeSet<String>>,
 }
 
-/// Settles every request, beside what is `held` already.
+/// Settles every request, beside what is `held` already. Who got nothing is looked at again beside what was given, until that gives
+/// nothing more: another look later, with these addresses issued, changes nothing.
 pub fn allocate<'a>(requests: &[Request], held: impl Fn(&LocalPart) -> Option<&'a Held>) -> Allocation {
+    let mut result = once(requests, &held);
+    let mut given = HashMap::new();
+    let mut granted = take_grants(requests, &result, &mut given);
+    while granted > 0 && result.outcomes.values().any(Result::is_err) {
+        let open: Vec<Request> = requests.iter().filter_map(|request| still_open(request, &result)).collect();
+        let mut again = once(&open, &|local_part: &LocalPart| given.get(local_part).or_else(|| held(local_part)));
+        again.outcomes.retain(|_, outcome| outcome.is_ok());
+        granted = take_grants(&open, &again, &mut given);
+        result.outcomes.extend(again.outcomes);
+        for (local_part, left) in again.contested {
+            result.contested.entry(local_part).or_default().extend(left);
+        }
+    }
+    result
+}
+
+/// Notes what is given; how many that are.
+fn take_grants(requests: &[Request], result: &Allocation, given: &mut HashMap<LocalPart, Held>) -> usize {
+    let before = given.len();
+    for request in requests {
+        let Some(Ok(grant)) = result.outcomes.get(&request.id) else { continue };
+        let held = Held { owner: request.id.clone(), name: request.name.clone(), address_use: Use::Primary };
+        given.insert(grant.local_part.clone(), held);
+    }
+    given.len() - before
+}
+
+/// A request that got nothing, which does not come back to what it left.
+fn still_open(request: &Request, result: &Allocation) -> Option<Request> {
+    result.outcomes.get(&request.id)?.as_ref().err()?;
+    let mut request = request.clone();
+    let left = result.contested.iter().filter(|(_, left)| left.contains(&request.id)).map(|(local_part, _)| local_part);
+    request.left.extend(left.cloned());
+    Some(request)
+}
+
+/// One look at everybody together.
+fn once<'a>(requests: &[Request], held: &impl Fn(&LocalPart) -> Option<&'a Held>) -> Allocation {
     let mut round = Allocator {
         requests,
         keys: requests.iter().map(|r| key(&r.name)).collect(),
         held,
         settled: HashMap::new(),
         blocked: HashMap::new(),
-        contested: BTreeMap::new(),
         result: Allocation::default(),
     };
     round.fixed(|wish| match wish {
@@ -139,7 +177,7 @@ pub fn allocate<'a>(requests: &[Request], held: impl Fn(&LocalPart) -> Option<&'
         _ => None,
     });
     round.ranked();
-    round.finish()
+    round.result
 }
 
 struct Allocator<'r, F> {
@@ -150,8 +188,6 @@ struct Allocator<'r, F> {
     settled: HashMap<&'r LocalPart, usize>,
     /// Wanted by several for whom no other will do.
     blocked: HashMap<&'r LocalPart, Vec<usize>>,
-    /// Who left an address to several.
-    contested: BTreeMap<LocalPart, Vec<usize>>,
     result: Allocation,
 }
 
@@ -221,19 +257,6 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
     fn sorted(&self, mut group: Vec<usize>) -> Vec<usize> {
         group.sort_unstable_by(|a, b| self.requests[*a].id.cmp(&self.requests[*b].id));
         group
-    }
-
-    /// Who got another address than a contested one is remembered; who got none may come back to it.
-    fn finish(mut self) -> Allocation {
-        for (local_part, left) in std::mem::take(&mut self.contested) {
-            let names = left.into_iter().map(|index| self.requests[index].id.clone());
-            let elsewhere: BTreeSet<String> =
-                names.filter(|id| self.result.outcomes.get(id).is_some_and(Result::is_ok)).collect();
-            if !elsewhere.is_empty() {
-                self.result.contested.insert(local_part, elsewhere);
-            }
-        }
-        self.result
     }
 
     /// Those for whom one address alone will do.
@@ -312,7 +335,8 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
                 self.refuse(seeker.index, Cause::SameName, seeker.tried);
             }
             if !different.is_empty() {
-                self.contested.insert(local_part.clone(), different.iter().map(|s| s.index).collect());
+                let left = different.iter().map(|s| self.requests[s.index].id.clone()).collect();
+                self.result.contested.insert(local_part.clone(), left);
             }
             // Whoever is left may not come back to it, and nobody else may have it either.
             self.blocked.insert(local_part, members);

@@ -5,7 +5,7 @@ use super::allocate::{Cause, Conflict, Rival};
 /// Rivals that are named at most.
 const NAMED: usize = 3;
 
-/// A conflict in words.
+/// A problem in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
     /// The article or decision.

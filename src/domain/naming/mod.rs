@@ -27,6 +27,7 @@ pub mod normalise;
 pub mod person;
 pub mod reserved;
 pub mod same_name;
+pub mod sticky;
 pub mod wish;
 
 #[cfg(test)]

@@ -192,8 +192,8 @@ fn refused_character(c: char, position: usize, path: &str, alphabet: Alphabet) -
     if c.is_numeric() {
         let (remedy, remedy_vi) = match alphabet {
             Alphabet::Person => (
-                "write the name alone and tell people of one name apart with spec.localPart",
-                "vui lòng chỉ ghi tên, và phân biệt người trùng tên bằng spec.localPart",
+                "write the name alone and tell people of one name apart with spec.disambiguator (D-07)",
+                "vui lòng chỉ ghi tên, và phân biệt người trùng tên bằng spec.disambiguator (D-07)",
             ),
             Alphabet::Agency => ("write it with the digits 0-9", "vui lòng ghi bằng các chữ số 0-9"),
         };

@@ -28,6 +28,20 @@ async fn r4_2_a_a_commit_becomes_an_address_an_account_and_a_password() {
     world.end().await;
 }
 
+/// kstatus takes an object without status for finished.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_looked_at_yet_says_so() {
+    let Some(world) = World::new("fresh").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    world.person("nv-1", "Hoàng Thị Như Quỳnh", "").await;
+    let mailbox = world.mailboxes.get("nv-1").await.expect("mailbox").status.expect("its default");
+    assert_eq!((mailbox.observed_generation, mailbox.conditions.len()), (Some(-1), 0));
+    let agency = world.agencies.get("stttt").await.expect("agency").status.expect("its default");
+    assert_eq!(agency.observed_generation, Some(-1));
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn issuing_a_mailbox_costs_three_writes_and_rest_costs_none() {
     let Some((world, operator, _agent)) = World::running("writes").await else { return };

@@ -110,6 +110,13 @@ enum Sub {
         /// Programs for the operator's image; one of them is called mail-operator
         operator: Vec<PathBuf>,
     },
+    /// Build the image of one program; prints name, archive and root file system
+    Image {
+        /// Name of the image
+        name: String,
+        /// The program; it becomes the entrypoint
+        program: PathBuf,
+    },
     /// Write a repository of agencies and people to try things on, laid out as docs/gitops.md says
     Sample(sample::Sample),
     #[command(name = "__enter", hide = true)]
@@ -181,6 +188,7 @@ fn dispatch(command: Sub) -> Result<i32> {
         Sub::Status => kept::status(),
         Sub::Down { name } => kept::down(&name),
         Sub::Images { operator } => images::cli(&operator),
+        Sub::Image { name, program } => images::program(&name, &program).map(|image| images::print(&image)),
         Sub::Sample(wanted) => sample::write(&wanted),
         Sub::Enter(stage) => machine::enter(&stage.state, &stage.command),
         Sub::LoadInside { state, images } => node::load(&state, &images),

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use crate::node_config;
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 18] = [
     ("unshare", "util-linux"),
     ("setpriv", "util-linux"),
     ("nsenter", "util-linux"),
@@ -30,6 +30,7 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("curl", "curl"),
     ("cc", "gcc"),
     ("flock", "util-linux"),
+    ("git", "git"),
 ];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const GO: (u32, u32) = (1, 26);

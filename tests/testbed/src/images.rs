@@ -5,7 +5,9 @@
 //! start the mail programs without a container runtime. Nothing may be written into it.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
@@ -81,7 +83,14 @@ pub fn operator(binaries: &[PathBuf]) -> Result<Image> {
         "no program mail-operator among those for the image of the operator"
     );
     let config = Config { entrypoint: vec!["/usr/bin/mail-operator".into()], user: "65532:65532".into() };
-    from_files("mail-operator", None, &files::operator(binaries)?, &config)
+    from_files("mail-operator", None, &files::programs(binaries)?, &config)
+}
+
+/// The image of one program alone, called `name`; it runs as nobody in particular.
+pub fn program(name: &str, binary: &Path) -> Result<Image> {
+    let file = binary.file_name().and_then(OsStr::to_str).context("a program without a name")?;
+    let config = Config { entrypoint: vec![format!("/usr/bin/{file}")], user: "65532:65532".into() };
+    from_files(name, None, &files::programs(&[binary.to_owned()])?, &config)
 }
 
 /// The image that holds the namespaces of a pod: `registry.local/pause:3.10`.
@@ -120,10 +129,13 @@ pub fn cli(operator_binaries: &[PathBuf]) -> Result<()> {
     if !operator_binaries.is_empty() {
         images.push(operator(operator_binaries)?);
     }
-    for Image { name, tar, root } in images {
-        println!("{name} {} {}", tar.display(), root.display());
-    }
+    images.iter().for_each(print);
     Ok(())
+}
+
+/// One line: name, archive, root file system.
+pub fn print(Image { name, tar, root }: &Image) {
+    println!("{name} {} {}", tar.display(), root.display());
 }
 
 /// Where built things are kept: `$MAIL_OPERATOR_CACHE`, else `mail-operator` in `$XDG_CACHE_HOME` or

@@ -89,8 +89,8 @@ pub(super) const APPLETS: &[&str] = &[
     "xargs",
 ];
 
-/// The image of the operator.
-pub(super) fn operator(binaries: &[PathBuf]) -> Result<Vec<Entry>> {
+/// An image of programs in `/usr/bin` with the shared libraries that they need.
+pub(super) fn programs(binaries: &[PathBuf]) -> Result<Vec<Entry>> {
     let mut entries = skeleton();
     let mut libraries = BTreeSet::new();
     for binary in binaries {
@@ -200,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn operator_image_holds_the_program_and_its_libraries() {
-        let entries = operator(&[env::current_exe().unwrap()]).unwrap();
+    fn an_image_holds_the_program_and_its_libraries() {
+        let entries = programs(&[env::current_exe().unwrap()]).unwrap();
         let has = |wanted: &str| entries.iter().any(|entry| entry.path.ends_with(wanted));
         assert!(has("etc/nsswitch.conf"));
         assert!(entries.iter().any(|entry| entry.path.starts_with("usr/bin/")));

@@ -1,0 +1,222 @@
+//! Tier 2: Flux delivers. Its source-controller and kustomize-controller run as pods; people push to a real Git server.
+
+mod git;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, ResourceExt};
+use mail_operator::api::AddressClaim;
+use serde_json::{Value, json};
+
+use crate::support::mail::Imap;
+use crate::support::{eventually, initial_password, wait_ready};
+use crate::world::{NAMESPACE, SOON, START, World, let_in, run};
+use git::Git;
+
+const HEAD: &str = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind:";
+const BASIS: &str = "  basis: {number: 7/VP, date: \"2026-03-01\", issuer: SNV}\n";
+/// Those whose way from the push to the login is measured.
+const GIVEN: [&str; 10] = ["An", "Bình", "Chi", "Dũng", "Giang", "Hạnh", "Khoa", "Lan", "Mai", "Phúc"];
+
+fn agency() -> String {
+    format!(
+        "{HEAD} Agency\nmetadata: {{name: snv}}\nspec:\n  systemRef: {{name: gialai}}\n  level: Province\n  name: Sở Nội vụ\n{BASIS}"
+    )
+}
+
+fn mailbox(name: &str, full_name: &str) -> String {
+    format!(
+        "{HEAD} Mailbox\nmetadata: {{name: {name}}}\nspec:\n  agencyRef: {{name: snv}}\n  fullName: {full_name}\n{BASIS}"
+    )
+}
+
+fn file(name: &str) -> String {
+    format!("agencies/snv/{name}.yaml")
+}
+
+/// Flux with a repository that it delivers to the shared mail system.
+struct Flux<'a> {
+    world: &'a World,
+    git: Git,
+    sources: Api<DynamicObject>,
+    kustomizations: Api<DynamicObject>,
+}
+
+/// A manifest of this folder, its variables filled in.
+fn apply_manifest(text: &str, variables: &[(&str, &str)]) {
+    let mut text = text.to_owned();
+    for (name, value) in variables {
+        text = text.replace(&format!("${name}"), value);
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("manifest.yaml");
+    std::fs::write(&path, text).expect("file");
+    run("kubectl", &["apply", "--server-side", "--filename", &path.to_string_lossy()]);
+}
+
+impl<'a> Flux<'a> {
+    async fn deliver_to(world: &'a World) -> Self {
+        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name}: set by FLUX=1 make tier2"));
+        run("kubectl", &["apply", "--server-side", "--filename", &variable("FLUX_CRDS")]);
+        let images = ["FLUX_SOURCE_IMAGE", "FLUX_KUSTOMIZE_IMAGE"].map(|name| (name, variable(name)));
+        let images: Vec<(&str, &str)> = images.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        apply_manifest(include_str!("controllers.yaml"), &images);
+        for controller in ["source-controller", "kustomize-controller"] {
+            let deployment = format!("deployment/{controller}");
+            run("kubectl", &["-n", "flux-system", "rollout", "status", &deployment, "--timeout=120s"]);
+        }
+        let git = Git::serve().await;
+        let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
+        let node = run("kubectl", &["get", "nodes", "--output", address]);
+        let url = format!("http://{node}:{}/mail.git", git.port);
+        git.commit("agencies/snv/agency.yaml", Some(&agency()));
+        git.push();
+        apply_manifest(include_str!("delivery.yaml"), &[("URL", &url), ("NAMESPACE", NAMESPACE)]);
+        let api = |group: &str, kind: &str| {
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+            Api::namespaced_with(world.client.clone(), "flux-system", &resource)
+        };
+        let sources = api("source.toolkit.fluxcd.io", "GitRepository");
+        Self { world, git, sources, kustomizations: api("kustomize.toolkit.fluxcd.io", "Kustomization") }
+    }
+
+    /// Pushes what was committed and tells Flux of it, as the Git server's webhook does (a Receiver of Flux sets this
+    /// annotation).
+    async fn push(&self) -> String {
+        let revision = self.git.push();
+        let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": revision}}});
+        self.sources.patch("mail", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("annotated");
+        revision
+    }
+
+    /// Waits until Flux has tried a revision; what its condition Ready says then: status, reason, message.
+    async fn tried(&self, revision: &str) -> (String, String, String) {
+        eventually(&format!("Flux on {revision}"), START, || async {
+            let status = self.kustomizations.get("mail").await.map_err(|e| e.to_string())?.data["status"].clone();
+            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+            let ready = conditions.iter().find(|c| c["type"] == "Ready").cloned().unwrap_or_default();
+            let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
+            let done = status["lastAttemptedRevision"] == revision && text("status") != "Unknown";
+            if done { Ok((text("status"), text("reason"), text("message"))) } else { Err(status.to_string()) }
+        })
+        .await
+    }
+
+    async fn applied(&self, revision: &str) {
+        let (status, reason, message) = self.tried(revision).await;
+        assert_eq!((status.as_str(), reason.as_str()), ("True", "ReconciliationSucceeded"), "{message}");
+    }
+
+    /// Waits until somebody logs in.
+    async fn logs_in(&self, address: &str, password: &str) {
+        eventually(&format!("a login of {address}"), SOON, || async {
+            match Imap::login(&self.world.host, address, password).await {
+                Ok((_, answer)) if let_in(&answer) => Ok(()),
+                other => Err(other.map(|(_, answer)| answer).unwrap_or_else(|e| e.to_string())),
+            }
+        })
+        .await;
+    }
+
+    /// The holder's way from the file to the mail.
+    async fn arrives(&self, name: &str) -> (String, String) {
+        let mailbox = wait_ready(&self.world.mailboxes, name, START).await;
+        let address = mailbox.status.and_then(|s| s.address).expect("address");
+        let password = initial_password(&self.world.client, NAMESPACE, name).await;
+        self.logs_in(&address, &password).await;
+        (address, password)
+    }
+
+    /// All that was issued: who holds which address, and what each mailbox shows.
+    async fn issued(&self) -> BTreeMap<String, Value> {
+        let claims: Api<AddressClaim> = Api::namespaced(self.world.client.clone(), NAMESPACE);
+        let claims = claims.list(&ListParams::default()).await.expect("claims");
+        let mut all: BTreeMap<String, Value> =
+            claims.iter().map(|claim| (format!("claim {}", claim.name_any()), json!(claim.spec))).collect();
+        for mailbox in self.world.mailboxes.list(&ListParams::default()).await.expect("mailboxes") {
+            let status = mailbox.status.clone().unwrap_or_default();
+            if let Some(address) = status.address {
+                all.insert(format!("mailbox {}", mailbox.name_any()), json!([address, status.state]));
+            }
+        }
+        all
+    }
+
+    /// A commit that Flux or the operator refuses changes nothing that is issued; the words name what is wrong. It is
+    /// taken back then.
+    async fn refused(&self, text: &str, reason: &str, words: &[&str]) {
+        let before = self.issued().await;
+        self.git.commit(&file("nv-bad"), Some(text));
+        let (status, why, message) = self.tried(&self.push().await).await;
+        assert_eq!((status.as_str(), why.as_str()), ("False", reason), "{message}");
+        for word in words {
+            assert!(message.contains(word), "{word}: {message}");
+        }
+        assert_eq!(self.issued().await, before, "after {text}");
+        self.git.revert();
+        self.applied(&self.push().await).await;
+        assert_eq!(self.issued().await, before, "taken back: {text}");
+    }
+
+    /// Leaves no controller behind that would go on.
+    fn end(&self) {
+        run("kubectl", &["-n", "flux-system", "scale", "deployment", "--all", "--replicas=0"]);
+    }
+}
+
+/// From the push to the login, one after the other: the numbers of docs/benchmarks.md, to be seen with --nocapture.
+async fn measure(flux: &Flux<'_>) {
+    let mut took = Vec::new();
+    for (i, given) in GIVEN.iter().enumerate() {
+        let name = format!("nv-push-{i}");
+        flux.git.commit(&file(&name), Some(&mailbox(&name, &format!("Vũ Thị {given}"))));
+        let start = Instant::now();
+        let revision = flux.push().await;
+        flux.arrives(&name).await;
+        took.push(start.elapsed().as_millis());
+        flux.applied(&revision).await;
+    }
+    took.sort_unstable();
+    eprintln!("push_to_login n={} p50_ms={} max_ms={}", took.len(), took[took.len() / 2], took[took.len() - 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_becomes_a_mailbox_and_a_bad_one_changes_nothing_that_is_issued() {
+    let Some(world) = World::on(&[2]).await else { return };
+    let flux = Flux::deliver_to(&world).await;
+    // One person, by a push.
+    flux.git.commit(&file("nv-git"), Some(&mailbox("nv-git", "Trần Đình Nguyên")));
+    let revision = flux.push().await;
+    let (address, password) = flux.arrives("nv-git").await;
+    assert_eq!(address, "nguyentd.snv@gialai.gov.vn");
+    flux.applied(&revision).await;
+    measure(&flux).await;
+    // What Flux itself refuses: the whole commit, before anything of it is applied.
+    flux.refused("kind: Mailbox\n\tname: x\n", "BuildFailed", &["nv-bad.yaml"]).await;
+    flux.refused(&mailbox("nv-bad", "no"), "ReconciliationFailed", &["nv-bad", "fullName"]).await;
+    let unknown = mailbox("nv-bad", "Lê Thị Hoa").replace("fullName", "fulName");
+    flux.refused(&unknown, "ReconciliationFailed", &["nv-bad", "fulName"]).await;
+    let day = mailbox("nv-bad", "Lê Thị Hoa").replace("2026-03-01", "2026-02-30");
+    flux.refused(&day, "ReconciliationFailed", &["nv-bad", "date"]).await;
+    // What the operator refuses: Flux sees by kstatus which object it is.
+    let homograph = mailbox("nv-bad", "L\u{435} Thị Hoa");
+    flux.refused(&homograph, "HealthCheckFailed", &["Mailbox/thu-cong-vu/nv-bad", "Failed"]).await;
+    let nowhere = mailbox("nv-bad", "Lê Thị Hoa").replace("{name: snv}", "{name: no-such}");
+    flux.refused(&nowhere, "HealthCheckFailed", &["Mailbox/thu-cong-vu/nv-bad", "InProgress"]).await;
+    flux.logs_in(&address, &password).await;
+    // Who is taken out of the files loses the login and keeps the rest; put back, it is all there.
+    flux.git.commit(&file("nv-git"), None);
+    flux.applied(&flux.push().await).await;
+    eventually("the login ends", SOON, || async {
+        let (_, answer) = world.login(&address, &password).await;
+        if let_in(&answer) { Err(answer) } else { Ok(()) }
+    })
+    .await;
+    flux.git.revert();
+    flux.applied(&flux.push().await).await;
+    assert_eq!(flux.arrives("nv-git").await, (address, password));
+    flux.end();
+}
