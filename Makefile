@@ -70,7 +70,7 @@ cli: checkout ## The plugin of kubectl; prints the line that puts it on the PATH
 	cargo build --locked --release --bin kubectl-mail
 	@echo 'export PATH=$(CARGO_TARGET_DIR)/release:$$PATH'
 
-sample: DIR = sample
+sample: DIR = /tmp/mail-sample
 sample: testbed ## A repository of invented people in DIR, to try things on (AGENCIES, MAILBOXES)
 	$(TESTBED) sample $(DIR) --agencies $(or $(AGENCIES),1000) --mailboxes $(or $(MAILBOXES),20000)
 

@@ -1,5 +1,6 @@
 //! What `docs/benchmarks.md` reports. Run by `make bench`, inside a test bed of tier 1 (a fresh API server each time):
 //!   issue floor N C        a bare client makes the writes that N mailboxes cost, with the operator's watches open
+//!   issue beside N C       the same on a test bed where a mail system runs, as it does beside the operator, which is stopped
 //!   issue operator N C     the operator issues N mailboxes, all Ready
 //!   issue latency N        apply → IMAP login (50 times) and lock → refused (20 times) with N mailboxes present
 //!   issue quiet N SECONDS  API writes of the operator while nothing happens, and its memory
@@ -42,7 +43,11 @@ async fn main() -> Result<(), Failure> {
     prepare(&client).await?;
     let (n, c) = (number(1).unwrap_or(2000), number(2).unwrap_or(16));
     match what.as_str() {
-        "floor" => floor(client, n, c).await,
+        "floor" => floor(client, n, c, "floor").await,
+        "beside" => {
+            drop(Running::start(&client, c).await?);
+            floor(client, n, c, "beside").await
+        }
         "operator" => operator(client, n, c).await,
         "latency" => latency(client, n).await,
         "quiet" => quiet(client, n, c as u64).await,
@@ -200,7 +205,7 @@ fn cpu_since(before: &BTreeMap<String, u64>) -> String {
     shown.collect::<Vec<_>>().join(",")
 }
 
-async fn floor(client: Client, n: usize, c: usize) -> Result<(), Failure> {
+async fn floor(client: Client, n: usize, c: usize, what: &str) -> Result<(), Failure> {
     // The operator's; the one that counts comes on top in both runs.
     open_watch::<Mailbox>(&client);
     open_watch::<AddressClaim>(&client);
@@ -237,7 +242,7 @@ async fn floor(client: Client, n: usize, c: usize) -> Result<(), Failure> {
     created?;
     issued?;
     counted.await??;
-    println!("floor n={n} c={c} seconds={:.2} cpu={}", start.elapsed().as_secs_f64(), cpu_since(&cpu));
+    println!("{what} n={n} c={c} seconds={:.2} cpu={}", start.elapsed().as_secs_f64(), cpu_since(&cpu));
     Ok(())
 }
 

@@ -11,6 +11,9 @@ use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
 use super::conditions::conditions_schema;
 use crate::domain::naming::{self, LocalPart, MailboxNaming, Request, Wish, moving};
 
+/// Days, months and years as `domain::naming` reads them: ddmmyyyy, yyyymmdd, ddmmyy, yymmdd.
+const NO_DATE_OF_BIRTH: &str = "!self.matches('^((0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])((19|20)[0-9]{2}|[0-9]{2})|((19|20)[0-9]{2}|[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01]))$')";
+
 /// Who holds a mailbox (R1).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub enum Holder {
@@ -163,7 +166,7 @@ pub struct MailboxSpec {
     #[schemars(length(min = 1, max = 8))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]{1,8}$')")
         .message("D-07: a disambiguator is 1 to 8 lower-case letters a-z and digits without diacritics, for example 2 or 1985"))]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-3][0-9][01][0-9](19|20)[0-9]{2}|(19|20)[0-9]{2}[01][0-9][0-3][0-9])$')")
+    #[x_kube(validation = Rule::new(NO_DATE_OF_BIRTH)
         .message("D-07: this reads as a full date of birth, and addresses are public; write the year alone, for example 1985"))]
     pub disambiguator: Option<String>,
     /// Further local parts, without the domain, whose mail arrives in this mailbox.

@@ -37,7 +37,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 }
 
 /// kstatus takes an object without status for finished. A fresh one says by default that no generation was looked at yet, so that
-/// Flux and `kubectl wait` wait for the operator.
+/// Flux waits for the operator.
 fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let schemas =
         crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());

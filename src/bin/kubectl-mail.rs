@@ -142,7 +142,7 @@ struct ClaimsArgs {
     #[arg(long, value_name = "FILE|cluster")]
     claims: Option<PathBuf>,
     /// With `--claims cluster`: the namespace of objects that name none; the kubeconfig's own when not given.
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", requires = "claims")]
     namespace: Option<String>,
 }
 
@@ -151,6 +151,10 @@ impl ClaimsArgs {
         match self.claims {
             None => plan::Source::Nothing,
             Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster(self.namespace),
+            Some(_) if self.namespace.is_some() => {
+                let message = "--namespace goes with --claims cluster; claims of a file name theirs";
+                Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
+            }
             Some(file) => plan::Source::File(file),
         }
     }

@@ -2,8 +2,8 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Passes that are begun for each slot: those beyond the first wait for the mail server, or for a slot.
-pub(crate) const BEGUN_PER_SLOT: u16 = 4;
+/// Passes that are begun for each slot: one of them waits for the mail server, or for the slot.
+pub(crate) const BEGUN_PER_SLOT: u16 = 2;
 
 /// The slots of one namespace.
 pub(crate) struct Slots(Semaphore);

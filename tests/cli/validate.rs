@@ -187,10 +187,27 @@ fn the_manifests_of_the_province_have_no_findings() {
 }
 
 #[test]
-fn d_07_a_date_of_birth_is_no_disambiguator() {
-    let born = |text: &str| with("  basis", &format!("  disambiguator: \"{text}\"\n  basis"));
-    for date in ["12031985", "19850312"] {
-        born(date).only().is("DisambiguatorIsBirthDate", "m.yaml:8:18", "spec.disambiguator");
+fn d_07_a_date_of_birth_is_no_disambiguator_for_the_rules_of_names_and_for_the_api_server() {
+    let found = |text: &str, more: &str| {
+        with("  basis", &format!("{more}  disambiguator: \"{text}\"\n  basis")).validate(&[]).0
+    };
+    let table = [
+        ("12031985", true),
+        ("19850312", true),
+        ("120385", true),
+        ("850312", true),
+        ("1985", false),
+        ("20001234", false),
+        ("39191999", false),
+        ("00001999", false),
+        ("991385", false),
+    ];
+    for (text, refused) in table {
+        let codes = |more: &str| found(text, more).into_iter().map(|f| f.code).collect::<Vec<_>>();
+        let (names, server) = (codes(""), codes("  localPart: quynh\n"));
+        let expected = |code: &str| if refused { vec![code.to_string()] } else { vec![] };
+        assert_eq!(names, expected("DisambiguatorIsBirthDate"), "{text}");
+        // Beside a pin no name is derived: what speaks is the rule of the kind.
+        assert_eq!(server, expected("RuleBroken"), "{text}");
     }
-    assert_eq!(born("1985").validate(&[]).0.len(), 0);
 }

@@ -26,7 +26,7 @@ pub struct Outcome {
 
 /// Pins what is not pinned in files and folders, beside what `source` says is issued; with `check` only says what it would do.
 pub fn pin(roots: &[PathBuf], options: &Options, source: &Source, check: bool) -> Result<Outcome, Unreadable> {
-    let tree = tree::read(roots)?;
+    let tree = source.within(tree::read(roots)?);
     let known = Known::of(source, &tree)?;
     let mut findings = validate::check(&tree, options);
     if findings.iter().any(|f| f.severity == Severity::Error) {

@@ -36,7 +36,7 @@ impl Known {
         match source {
             Source::Nothing => Ok(Self::default()),
             Source::File(path) => Self::of_file(path),
-            Source::Cluster(default) => Self::of_cluster(&namespaces(tree), default.as_deref()),
+            Source::Cluster(_) => Self::of_cluster(&namespaces(tree)),
         }
     }
 
@@ -88,13 +88,13 @@ impl Known {
         Ok(())
     }
 
-    /// Those of some namespaces of the cluster that the kubeconfig names; an empty name is `default`, else the kubeconfig's own
+    /// Those of some namespaces of the cluster that the kubeconfig names; an empty name is the kubeconfig's own
     /// namespace. The process has chosen its crypto provider before.
-    fn of_cluster(namespaces: &[String], default: Option<&str>) -> Result<Self, Unreadable> {
+    fn of_cluster(namespaces: &[String]) -> Result<Self, Unreadable> {
         let unreadable = |message: String| Unreadable::new(Path::new("cluster"), &message);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unreadable(e.to_string()))?;
-        runtime.block_on(read(namespaces, default)).map_err(|e| unreadable(e.to_string()))
+        runtime.block_on(read(namespaces)).map_err(|e| unreadable(e.to_string()))
     }
 
     /// What concerns the objects of `namespace`.
@@ -148,12 +148,11 @@ pub(super) struct Claims<'k> {
     pub mailboxes: Option<HashMap<&'k str, &'k str>>,
 }
 
-async fn read(namespaces: &[String], default: Option<&str>) -> Result<Known, Box<dyn std::error::Error>> {
+async fn read(namespaces: &[String]) -> Result<Known, Box<dyn std::error::Error>> {
     let config = kube::Config::infer().await;
-    let mut config =
-        config.map_err(|e| format!("no cluster is known: set KUBECONFIG or write ~/.kube/config ({e})"))?;
+    let mut config = config.map_err(|e| format!("no cluster can be asked; mend KUBECONFIG or ~/.kube/config: {e}"))?;
     config.read_timeout = Some(TIMEOUT);
-    let own = default.unwrap_or(&config.default_namespace).to_string();
+    let own = config.default_namespace.clone();
     let client = Client::try_from(config)?;
     let mut known = Known { claims: Vec::new(), mailboxes: Some(HashMap::new()) };
     for namespace in namespaces {

@@ -156,9 +156,20 @@ pub enum Source {
     Cluster(Option<String>),
 }
 
+impl Source {
+    /// The tree, with the namespace that was said in every object that names none.
+    pub fn within(&self, mut tree: Tree) -> Tree {
+        if let Self::Cluster(Some(namespace)) = self {
+            let unnamed = tree.objects.iter_mut().filter(|object| object.namespace.is_empty());
+            unnamed.for_each(|object| object.namespace.clone_from(namespace));
+        }
+        tree
+    }
+}
+
 /// Decides every object of files and folders beside what `source` says is issued.
 pub fn plan(roots: &[PathBuf], options: &Options, source: &Source) -> Result<Plan, Unreadable> {
-    let tree = tree::read(roots)?;
+    let tree = source.within(tree::read(roots)?);
     let known = Known::of(source, &tree)?;
     Ok(of_findings(&tree, validate::check(&tree, options), &known))
 }

@@ -276,7 +276,7 @@ fn bounds_vi(min: Option<f64>, max: Option<f64>) -> String {
     }
 }
 
-/// The first sentence of a description, in one line and without what it says in brackets.
+/// The first sentence of a description, in one line, up to what it says in brackets.
 fn first_sentence(description: &str) -> String {
     let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = [". ", " ("].iter().filter_map(|end| line.find(end)).min().unwrap_or(line.len());

@@ -161,7 +161,7 @@ mod tests {
         let own: Option<Mailbox> = own.map(|status| {
             let spec = json!({"agencyRef": {"name": "snv"}, "holder": "Agency", "fullName": "Sở Nội vụ",
                 "basis": agency().spec.basis});
-            from_value(json!({"metadata": {"name": "agency.snv"}, "spec": spec, "status": status})).unwrap()
+            from_value(json!({"metadata": {"name": "agency-snv"}, "spec": spec, "status": status})).unwrap()
         });
         let facts = Facts { system: Some(&system), resolved: Ok(&resolved), mailbox: own.as_ref() };
         status(&agency(), &decide(&agency(), &facts), Timestamp::UNIX_EPOCH).address

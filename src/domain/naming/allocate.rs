@@ -5,6 +5,7 @@
 //! who is alone with a free address gets it; of several with different names all go on to their next one, and who shares
 //! a full name with another waits for a person to decide.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::same_name::key;
@@ -114,55 +115,66 @@ pub struct Conflict {
 pub struct Allocation {
     /// By the name of the Mailbox.
     pub outcomes: BTreeMap<String, Result<Grant, Conflict>>,
-    /// Addresses that nobody got because several wanted them, and who went on to another one therefore, got or not. Until these
-    /// have theirs, that must be remembered, or the last of them would get it after a restart (D-03).
+    /// Addresses that several wanted, and who got another one therefore. Until these have theirs, that must be remembered, or the
+    /// last of them would get it after a restart (D-03).
     pub contested: BTreeMap<LocalPart, BTreeSet<String>>,
 }
 
 /// Settles every request, beside what is `held` already. Who got nothing is looked at again beside what was given, until that gives
-/// nothing more: another look later, with these addresses issued, changes nothing.
+/// nothing more: another look later, with these addresses issued, says the same.
 pub fn allocate<'a>(requests: &[Request], held: impl Fn(&LocalPart) -> Option<&'a Held>) -> Allocation {
     let mut result = once(requests, &held);
     let mut given = HashMap::new();
-    let mut granted = take_grants(requests, &result, &mut given);
-    while granted > 0 && result.outcomes.values().any(Result::is_err) {
-        let open: Vec<Request> = requests.iter().filter_map(|request| still_open(request, &result)).collect();
-        let mut again = once(&open, &|local_part: &LocalPart| given.get(local_part).or_else(|| held(local_part)));
-        again.outcomes.retain(|_, outcome| outcome.is_ok());
-        granted = take_grants(&open, &again, &mut given);
+    let mut open: Vec<Request> = requests.iter().filter(|r| result.is_refused(&r.id)).cloned().collect();
+    let mut granted = if open.is_empty() { 0 } else { note_grants(requests, &result, &mut given) };
+    while granted > 0 && !open.is_empty() {
+        let again = once(&open, &|local_part: &LocalPart| given.get(local_part).or_else(|| held(local_part)));
+        granted = note_grants(&open, &again, &mut given);
         result.outcomes.extend(again.outcomes);
         for (local_part, left) in again.contested {
             result.contested.entry(local_part).or_default().extend(left);
         }
+        open.retain(|request| result.is_refused(&request.id));
     }
+    result.keep_who_left_for_another();
     result
 }
 
-/// Notes what is given; how many that are.
-fn take_grants(requests: &[Request], result: &Allocation, given: &mut HashMap<LocalPart, Held>) -> usize {
-    let before = given.len();
+/// Notes what was given; how many that are.
+fn note_grants(requests: &[Request], result: &Allocation, given: &mut HashMap<LocalPart, Held>) -> usize {
+    let mut count = 0;
     for request in requests {
         let Some(Ok(grant)) = result.outcomes.get(&request.id) else { continue };
         let held = Held { owner: request.id.clone(), name: request.name.clone(), address_use: Use::Primary };
         given.insert(grant.local_part.clone(), held);
+        count += 1;
     }
-    given.len() - before
+    count
 }
 
-/// A request that got nothing, which does not come back to what it left.
-fn still_open(request: &Request, result: &Allocation) -> Option<Request> {
-    result.outcomes.get(&request.id)?.as_ref().err()?;
-    let mut request = request.clone();
-    let left = result.contested.iter().filter(|(_, left)| left.contains(&request.id)).map(|(local_part, _)| local_part);
-    request.left.extend(left.cloned());
-    Some(request)
+impl Allocation {
+    fn is_refused(&self, id: &str) -> bool {
+        self.outcomes.get(id).is_some_and(Result::is_err)
+    }
+
+    /// Who got another address than a contested one is remembered; who got none may come back to it.
+    fn keep_who_left_for_another(&mut self) {
+        let outcomes = &self.outcomes;
+        self.contested.retain(|local_part, left| {
+            let elsewhere = |id: &String| {
+                outcomes.get(id).and_then(|o| o.as_ref().ok()).is_some_and(|g| g.local_part != *local_part)
+            };
+            left.retain(elsewhere);
+            !left.is_empty()
+        });
+    }
 }
 
 /// One look at everybody together.
 fn once<'a>(requests: &[Request], held: &impl Fn(&LocalPart) -> Option<&'a Held>) -> Allocation {
     let mut round = Allocator {
         requests,
-        keys: requests.iter().map(|r| key(&r.name)).collect(),
+        keys: vec![OnceCell::new(); requests.len()],
         held,
         settled: HashMap::new(),
         blocked: HashMap::new(),
@@ -182,7 +194,8 @@ fn once<'a>(requests: &[Request], held: &impl Fn(&LocalPart) -> Option<&'a Held>
 
 struct Allocator<'r, F> {
     requests: &'r [Request],
-    keys: Vec<String>,
+    /// Names as D-06 compares them; made when somebody is in the way, which is rare.
+    keys: Vec<OnceCell<String>>,
     held: F,
     /// Given here, by index.
     settled: HashMap<&'r LocalPart, usize>,
@@ -208,6 +221,10 @@ enum Obstacle {
 }
 
 impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
+    fn key(&self, index: usize) -> &str {
+        self.keys[index].get_or_init(|| key(&self.requests[index].name))
+    }
+
     fn rival(&self, index: usize, holds: bool) -> Rival {
         let request = &self.requests[index];
         Rival { id: request.id.clone(), name: request.name.clone(), holds }
@@ -219,7 +236,7 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
             && held.owner != request.id
             && !(held.address_use == Use::Tombstone && request.supersedes.contains(local_part))
         {
-            let same = held.address_use != Use::Reserved && key(&held.name) == self.keys[index];
+            let same = held.address_use != Use::Reserved && key(&held.name) == self.key(index);
             let rival = Rival { id: held.owner.clone(), name: held.name.clone(), holds: true };
             return Obstacle::Rivals(vec![rival], same);
         }
@@ -227,11 +244,11 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
             return Obstacle::Reserved;
         }
         if let Some(other) = self.settled.get(local_part) {
-            return Obstacle::Rivals(vec![self.rival(*other, true)], self.keys[*other] == self.keys[index]);
+            return Obstacle::Rivals(vec![self.rival(*other, true)], self.key(*other) == self.key(index));
         }
         match self.blocked.get(local_part) {
             Some(others) => {
-                let same = others.iter().any(|o| self.keys[*o] == self.keys[index]);
+                let same = others.iter().any(|o| self.key(*o) == self.key(index));
                 Obstacle::Rivals(self.others(others, index), same)
             }
             None => Obstacle::None,
@@ -327,10 +344,9 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
             }
             let mut names: HashMap<&str, usize> = HashMap::new();
             for index in &members {
-                *names.entry(self.keys[*index].as_str()).or_insert(0) += 1;
+                *names.entry(self.key(*index)).or_insert(0) += 1;
             }
-            let (same, different): (Vec<_>, Vec<_>) =
-                group.into_iter().partition(|s| names[self.keys[s.index].as_str()] > 1);
+            let (same, different): (Vec<_>, Vec<_>) = group.into_iter().partition(|s| names[self.key(s.index)] > 1);
             for seeker in same {
                 self.refuse(seeker.index, Cause::SameName, seeker.tried);
             }

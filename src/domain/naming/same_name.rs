@@ -14,7 +14,8 @@ pub fn same_name(a: &str, b: &str) -> bool {
 
 /// The form in which equal names are equal text; for indexes.
 pub fn key(name: &str) -> String {
-    let spaced: String = name.chars().filter(|c| !is_invisible(*c)).map(plain).collect();
+    // NFC first: some shapes of the apostrophe are one only by canonical equivalence.
+    let spaced: String = name.nfc().filter(|c| !is_invisible(*c)).map(plain).collect();
     let joined = spaced.split_whitespace().collect::<Vec<_>>().join(" ").replace("' ", "'");
     let mut key = String::with_capacity(joined.len());
     let mut run = VowelRun::default();

@@ -169,7 +169,12 @@ async fn compare(world: &World, plan: &Plan) -> Result<(), String> {
         let none = item.kind == "Agency" && item.address.is_none() && item.outcome != Outcome::Conflict;
         match mailbox.as_ref().map(|m| (m.name_any(), said(m))) {
             None if none => {}
-            Some((_, Some((address, reason)))) if agrees(item, address.as_ref(), &reason) => {}
+            Some((_, Some((address, reason)))) if agrees(item, address.as_ref(), &reason) => {
+                let known = mailbox.and_then(|m| m.status).map(|s| s.aliases).unwrap_or_default();
+                if item.address.is_some() && known != item.aliases {
+                    return Err(format!("{wanted} with aliases {:?}, the operator {known:?}", item.aliases));
+                }
+            }
             other => return Err(format!("{wanted}, the operator {other:?}")),
         }
     }
@@ -187,7 +192,10 @@ async fn apply_tree(world: &World, read: &Tree, gone: &[Person]) {
         applied.unwrap_or_else(|e| panic!("{} {}: {e}", object.kind, object.name));
     }
     for person in gone {
-        let _ = world.mailboxes.delete(&person.id, &DeleteParams::default()).await;
+        match world.mailboxes.delete(&person.id, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            other => drop(other.expect("deleted")),
+        }
     }
 }
 
@@ -218,14 +226,24 @@ async fn years(world: &World, seed: u64) {
         let operator = Operator::start(world.client.clone(), &world.namespace);
         let agent = Agent::start(&world.client, &world.namespace).await;
         let what = format!("agreement on the tree of seed {seed}, year {year}");
+        eventually(&format!("{what}: all looked at"), DECIDED, || all_looked_at(world, &operator)).await;
         eventually(&what, DECIDED, || compare(world, &plan)).await;
-        // And it stays so.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // And it stays so when those who come together were decided (D-22).
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         compare(world, &plan).await.unwrap_or_else(|e| panic!("{what}: {e}"));
         operator.stop().await;
         drop(agent);
         next_year(&mut people, &mut gone, rng);
     }
+}
+
+/// Whether this operator, not the one of the year before, passed over as many Mailboxes as there are.
+async fn all_looked_at(world: &World, operator: &Operator) -> Result<(), String> {
+    let count = world.mailboxes.list(&ListParams::default()).await.map_err(|e| e.to_string())?.items.len();
+    let text = operator.metrics.text();
+    let line = text.lines().find(|l| l.contains("reconcile_total{controller=\"mailbox\",result=\"ok\"}"));
+    let passes = line.and_then(|l| l.rsplit(' ').next()?.parse::<usize>().ok()).unwrap_or(0);
+    if passes >= count { Ok(()) } else { Err(format!("{passes} passes for {count} mailboxes")) }
 }
 
 /// Mailboxes that stand and have an address, the own ones of agencies apart.

@@ -6,6 +6,7 @@ mod deletion;
 mod issue;
 mod moving;
 mod newcomers;
+mod plan;
 mod refused;
 mod restart;
 mod system;

@@ -15,11 +15,18 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::world::run;
-
 pub struct Git {
     folder: Arc<TempDir>,
     pub port: u16,
+}
+
+/// Runs git as nobody in particular: without the configuration, hooks and proxies of whoever runs the tests.
+fn git(args: &[&str]) -> String {
+    let none = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("NO_PROXY", "*"), ("no_proxy", "*")];
+    let output = std::process::Command::new("git").envs(none).args(args).output().expect("git");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "git {args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
 }
 
 impl Git {
@@ -27,13 +34,13 @@ impl Git {
     pub async fn serve() -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("folder"));
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-        run("git", &["init", "--quiet", "--bare", "--initial-branch=main", &path("mail.git")]);
+        git(&["init", "--quiet", "--bare", "--initial-branch=main", &path("mail.git")]);
         let listener = TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], 0))).await.expect("a port");
         let port = listener.local_addr().expect("address").port();
         let served = Router::new().fallback(backend).with_state(folder.clone());
         tokio::spawn(async move { axum::serve(listener, served).await });
         let url = format!("http://127.0.0.1:{port}/mail.git");
-        tokio::task::block_in_place(|| run("git", &["clone", "--quiet", &url, &path("work")]));
+        tokio::task::block_in_place(|| git(&["clone", "--quiet", &url, &path("work")]));
         Self { folder, port }
     }
 
@@ -41,21 +48,23 @@ impl Git {
         let work = self.folder.path().join("work").to_string_lossy().into_owned();
         let who = ["-c", "user.name=a-person", "-c", "user.email=a-person@example.org"];
         // The server is in this process.
-        tokio::task::block_in_place(|| run("git", &[&["-C", &work], &who[..], args].concat()))
+        tokio::task::block_in_place(|| git(&[&["-C", &work], &who[..], args].concat()))
     }
 
-    /// Writes a file, or takes it away; commits that.
-    pub fn commit(&self, file: &str, text: Option<&str>) {
-        let path = self.folder.path().join("work").join(file);
-        match text {
-            Some(text) => {
-                std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("folder");
-                std::fs::write(path, text).expect("file");
+    /// Writes files, or takes them away; commits that.
+    pub fn commit(&self, files: &[(&str, Option<&str>)]) {
+        for (file, text) in files {
+            let path = self.folder.path().join("work").join(file);
+            match text {
+                Some(text) => {
+                    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("folder");
+                    std::fs::write(path, text).expect("file");
+                }
+                None => std::fs::remove_file(path).expect("a file"),
             }
-            None => std::fs::remove_file(path).expect("a file"),
         }
         self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", file]);
+        self.git(&["commit", "--quiet", "--message", files[0].0]);
     }
 
     /// Takes the last commit back by another one.

@@ -18,6 +18,9 @@ use git::Git;
 
 const HEAD: &str = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind:";
 const BASIS: &str = "  basis: {number: 7/VP, date: \"2026-03-01\", issuer: SNV}\n";
+const EXAMPLE_URL: &str = "https://git.example.org/gialai/mail.git";
+/// A claim stays when its Mailbox goes (D-14).
+const GOOD_CLAIM: &str = "claim totmt.snv";
 /// Those whose way from the push to the login is measured.
 const GIVEN: [&str; 10] = ["An", "Bình", "Chi", "Dũng", "Giang", "Hạnh", "Khoa", "Lan", "Mai", "Phúc"];
 
@@ -72,9 +75,14 @@ impl<'a> Flux<'a> {
         let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
         let node = run("kubectl", &["get", "nodes", "--output", address]);
         let url = format!("http://{node}:{}/mail.git", git.port);
-        git.commit("agencies/snv/agency.yaml", Some(&agency()));
+        git.commit(&[("agencies/snv/agency.yaml", Some(&agency()))]);
         git.push();
-        apply_manifest(include_str!("delivery.yaml"), &[("URL", &url), ("NAMESPACE", NAMESPACE)]);
+        let delivery = include_str!("../../../examples/gitops/delivery/flux.yaml");
+        for ours in [EXAMPLE_URL, "timeout: 5m", &format!("targetNamespace: {NAMESPACE}")] {
+            assert!(delivery.contains(ours), "{ours}");
+        }
+        // The Git server of this test, and less patience.
+        apply_manifest(&delivery.replace(EXAMPLE_URL, &url).replace("timeout: 5m", "timeout: 20s"), &[]);
         let api = |group: &str, kind: &str| {
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
             Api::namespaced_with(world.client.clone(), "flux-system", &resource)
@@ -130,12 +138,13 @@ impl<'a> Flux<'a> {
         (address, password)
     }
 
-    /// All that was issued: who holds which address, and what each mailbox shows.
+    /// All that was issued: who holds which address, and what each mailbox shows; the claim of `refused` apart.
     async fn issued(&self) -> BTreeMap<String, Value> {
         let claims: Api<AddressClaim> = Api::namespaced(self.world.client.clone(), NAMESPACE);
         let claims = claims.list(&ListParams::default()).await.expect("claims");
         let mut all: BTreeMap<String, Value> =
             claims.iter().map(|claim| (format!("claim {}", claim.name_any()), json!(claim.spec))).collect();
+        all.remove(GOOD_CLAIM);
         for mailbox in self.world.mailboxes.list(&ListParams::default()).await.expect("mailboxes") {
             let status = mailbox.status.clone().unwrap_or_default();
             if let Some(address) = status.address {
@@ -145,25 +154,36 @@ impl<'a> Flux<'a> {
         all
     }
 
-    /// A commit that Flux or the operator refuses changes nothing that is issued; the words name what is wrong. It is
-    /// taken back then.
+    /// A commit that Flux or the operator refuses changes nothing that is issued; the words name what is wrong. A good file stands
+    /// beside the bad one: it is not applied where Flux refuses the commit, and issued where the operator refuses one object.
+    /// The commit is taken back then.
     async fn refused(&self, text: &str, reason: &str, words: &[&str]) {
         let before = self.issued().await;
-        self.git.commit(&file("nv-bad"), Some(text));
+        let good = mailbox("nv-good", "Mai Thị Tốt");
+        self.git.commit(&[(&file("nv-bad"), Some(text)), (&file("nv-good"), Some(&good))]);
         let (status, why, message) = self.tried(&self.push().await).await;
         assert_eq!((status.as_str(), why.as_str()), ("False", reason), "{message}");
         for word in words {
             assert!(message.contains(word), "{word}: {message}");
         }
-        assert_eq!(self.issued().await, before, "after {text}");
+        if reason == "HealthCheckFailed" {
+            wait_ready(&self.world.mailboxes, "nv-good", SOON).await;
+        }
+        let mut after = self.issued().await;
+        let beside = after.remove("mailbox nv-good");
+        assert_eq!(beside.is_some(), reason == "HealthCheckFailed", "{reason}: {beside:?}");
+        assert_eq!(after, before, "after {text}");
         self.git.revert();
         self.applied(&self.push().await).await;
         assert_eq!(self.issued().await, before, "taken back: {text}");
     }
+}
 
-    /// Leaves no controller behind that would go on.
-    fn end(&self) {
-        run("kubectl", &["-n", "flux-system", "scale", "deployment", "--all", "--replicas=0"]);
+/// Leaves no controller behind that would go on, whatever became of the test.
+impl Drop for Flux<'_> {
+    fn drop(&mut self) {
+        let scale = ["-n", "flux-system", "scale", "deployment", "--all", "--replicas=0"];
+        let _ = std::process::Command::new("kubectl").args(scale).status();
     }
 }
 
@@ -172,7 +192,7 @@ async fn measure(flux: &Flux<'_>) {
     let mut took = Vec::new();
     for (i, given) in GIVEN.iter().enumerate() {
         let name = format!("nv-push-{i}");
-        flux.git.commit(&file(&name), Some(&mailbox(&name, &format!("Vũ Thị {given}"))));
+        flux.git.commit(&[(&file(&name), Some(&mailbox(&name, &format!("Vũ Thị {given}"))))]);
         let start = Instant::now();
         let revision = flux.push().await;
         flux.arrives(&name).await;
@@ -188,7 +208,7 @@ async fn a_push_becomes_a_mailbox_and_a_bad_one_changes_nothing_that_is_issued()
     let Some(world) = World::on(&[2]).await else { return };
     let flux = Flux::deliver_to(&world).await;
     // One person, by a push.
-    flux.git.commit(&file("nv-git"), Some(&mailbox("nv-git", "Trần Đình Nguyên")));
+    flux.git.commit(&[(&file("nv-git"), Some(&mailbox("nv-git", "Trần Đình Nguyên")))]);
     let revision = flux.push().await;
     let (address, password) = flux.arrives("nv-git").await;
     assert_eq!(address, "nguyentd.snv@gialai.gov.vn");
@@ -208,7 +228,7 @@ async fn a_push_becomes_a_mailbox_and_a_bad_one_changes_nothing_that_is_issued()
     flux.refused(&nowhere, "HealthCheckFailed", &["Mailbox/thu-cong-vu/nv-bad", "InProgress"]).await;
     flux.logs_in(&address, &password).await;
     // Who is taken out of the files loses the login and keeps the rest; put back, it is all there.
-    flux.git.commit(&file("nv-git"), None);
+    flux.git.commit(&[(&file("nv-git"), None)]);
     flux.applied(&flux.push().await).await;
     eventually("the login ends", SOON, || async {
         let (_, answer) = world.login(&address, &password).await;
@@ -218,5 +238,4 @@ async fn a_push_becomes_a_mailbox_and_a_bad_one_changes_nothing_that_is_issued()
     flux.git.revert();
     flux.applied(&flux.push().await).await;
     assert_eq!(flux.arrives("nv-git").await, (address, password));
-    flux.end();
 }
