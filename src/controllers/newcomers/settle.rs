@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::super::context::Ctx;
 use super::super::mailbox;
 use super::{Decision, Outcome, QUIET, is_mark, marks, same};
+use crate::api::{Mailbox, own_mailbox_name};
 use crate::domain::naming::{Allocation, Held, LocalPart, Request, Use, Written, allocate, holdings};
 
 /// Marks that are written at the same time.
@@ -60,7 +61,17 @@ fn requests(ctx: &Ctx) -> Vec<Request> {
     let mut left = marks::left(ctx);
     let mailboxes = ctx.stores.mailboxes.state();
     let asked = mailboxes.iter().filter_map(|m| mailbox::request(m, ctx));
+    let to_come = mailboxes_to_come(ctx);
+    let asked = asked.chain(to_come.iter().filter_map(|m| mailbox::request(m, ctx)));
     asked.map(|request| Request { left: left.remove(&request.id).unwrap_or_default(), ..request }).collect()
+}
+
+/// The own mailboxes of agencies, where the operator has yet to make them: they come with their agencies.
+fn mailboxes_to_come(ctx: &Ctx) -> Vec<Mailbox> {
+    let agencies = ctx.stores.agencies.state();
+    let own = agencies.iter().filter(|a| a.spec.has_mailbox && a.metadata.deletion_timestamp.is_none());
+    let own = own.map(|a| (own_mailbox_name(&a.name_any()), a)).filter(|(name, _)| ctx.mailbox(name).is_none());
+    own.map(|(name, a)| Mailbox::new(&name, a.spec.own_mailbox(&a.name_any()))).collect()
 }
 
 /// Those whose grant stands, because they ask for the same as then and have not claimed it yet.
