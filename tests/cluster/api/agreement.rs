@@ -153,10 +153,11 @@ fn said(mailbox: &Mailbox) -> Option<(Option<String>, String)> {
 }
 
 fn agrees(item: &Item, address: Option<&String>, reason: &str) -> bool {
+    // One condition says one thing: an alias that is somebody else's goes before what keeps a transfer from coming about.
     let known = match item.outcome {
         Outcome::Issued | Outcome::Kept | Outcome::Changed | Outcome::Rejected => true,
-        Outcome::Conflict => ["Conflict", "HolderMismatch"].contains(&reason),
-        Outcome::Waiting => ["AgencyNotFound", "AgencyNotReady"].contains(&reason),
+        Outcome::Conflict => ["Conflict", "HolderMismatch", "AliasConflict"].contains(&reason),
+        Outcome::Waiting => ["AgencyNotFound", "AgencyNotReady", "AliasConflict"].contains(&reason),
     };
     // Who gets no other address keeps the one it has.
     known && address == item.address.as_ref()
