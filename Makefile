@@ -30,11 +30,15 @@ node-exec: testbed ## Run CMD='…' inside the demo's node; a shell without CMD
 test: prerequisites lint unit deny tools tier1 tier2 ## Everything that has to be green
 	@echo "everything is green"
 
+# at_least NAME VERSION FOUND WHERE
+at_least = found="$(3)"; printf '%s\n' $(2) "$${found:-0}" | sort -CV || \
+  { echo "$(1) $(2) or newer is needed, $${found:-none} was found: $(4)"; exit 1; }
+
 # What make cannot install is checked first and named.
 needs:
 	@[ "$$(uname -s)" = Linux ] || { echo "Linux is needed"; exit 1; }
-	@command -v cargo > /dev/null || { echo "Rust is needed: https://rustup.rs"; exit 1; }
-	@command -v go > /dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl"; exit 1; }
+	@$(call at_least,Rust,1.91,$$(cargo --version 2> /dev/null | cut -d' ' -f2 || true),https://rustup.rs)
+	@$(call at_least,Go,1.26,$$(go env GOVERSION 2> /dev/null | tr -d go || true),https://go.dev/dl)
 	@command -v cc > /dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 1; }
 
 prerequisites: needs

@@ -85,7 +85,7 @@ impl LockReason {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lock {
-    /// Every reason that holds; the account is unlocked when none is left (D-13). `Inactive`: no login, send or receive for three
+    /// Every reason that holds (R6.2); the account is unlocked when none is left (D-13). `Inactive`: no login, send or receive for three
     /// months (6.2.a). `Compromised`: the password is known to others (6.2.b). `LostPassword` (6.2.b). `SpamOrMalware`: a source
     /// of spam or malware (6.2.b). `ProhibitedUse` (6.2.c). `DefaultPassword`: the default password was not changed (6.2.d).
     #[schemars(length(min = 1, max = 6))]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use k8s_openapi::jiff::Zoned;
 use mail_operator::cli::output::{self, Format, Lang};
 use mail_operator::cli::validate::{Options, Report};
 use mail_operator::cli::{Finding, Severity, pin, plan, tree, validate};
@@ -136,6 +137,12 @@ struct TreeArgs {
     allow_missing: Vec<String>,
 }
 
+impl TreeArgs {
+    fn options(&self) -> Options {
+        Options { allow_missing: self.allow_missing.clone(), today: Some(Zoned::now().date()) }
+    }
+}
+
 #[derive(clap::Args)]
 struct ClaimsArgs {
     /// Addresses that are issued already: a file of AddressClaims (YAML or JSON), or `cluster`; none when not given.
@@ -194,7 +201,7 @@ fn main() -> ExitCode {
 }
 
 fn plan_all(args: &TreeArgs, source: &plan::Source, output: Format, lang: Lang) -> ExitCode {
-    let options = Options { allow_missing: args.allow_missing.clone() };
+    let options = args.options();
     let plan = match plan::plan(&args.paths, &options, source) {
         Ok(plan) => plan,
         Err(error) => return unreadable(&error),
@@ -218,20 +225,30 @@ fn exit(findings: &[Finding]) -> ExitCode {
     if findings.iter().any(|f| f.severity == Severity::Error) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn counts(findings: &[Finding]) -> (usize, usize) {
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     (errors, findings.len() - errors)
 }
 
 fn validate_all(args: &TreeArgs, output: Format, lang: Lang) -> ExitCode {
-    let options = Options { allow_missing: args.allow_missing.clone() };
+    let options = args.options();
     let Report { findings, objects, files } = match validate::validate(&args.paths, &options) {
         Ok(report) => report,
         Err(error) => return unreadable(&error),
     };
     let (errors, warnings) = counts(&findings);
     let summary = match lang {
-        Lang::En => format!("{files} files, {objects} objects: {errors} errors, {warnings} warnings"),
+        Lang::En => format!(
+            "{}, {}: {}, {}",
+            counted(files, "file"),
+            counted(objects, "object"),
+            counted(errors, "error"),
+            counted(warnings, "warning")
+        ),
         Lang::Vi => format!("{files} tệp, {objects} đối tượng: {errors} lỗi, {warnings} cảnh báo"),
     };
     print!("{}", output::findings(&findings, output, lang, &summary));
@@ -239,7 +256,7 @@ fn validate_all(args: &TreeArgs, output: Format, lang: Lang) -> ExitCode {
 }
 
 fn pin_all(args: &TreeArgs, source: &plan::Source, check: bool, output: Format, lang: Lang) -> ExitCode {
-    let options = Options { allow_missing: args.allow_missing.clone() };
+    let options = args.options();
     let pin::Outcome { findings, pinned, refused } = match pin::pin(&args.paths, &options, source, check) {
         Ok(outcome) => outcome,
         Err(error) => return unreadable(&error),

@@ -180,6 +180,8 @@ codes! {
     DuplicateValue,
     /// A date does not exist or is written in another way than YYYY-MM-DD.
     InvalidDate,
+    /// A document is dated after today.
+    DateToCome,
     /// metadata.name is no name of a Kubernetes object.
     InvalidObjectName,
     /// A rule of the kind (CEL) is broken; the message names it.

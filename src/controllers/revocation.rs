@@ -11,8 +11,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::context::Ctx;
+use super::status;
 use crate::backend::Account;
 use crate::domain::brake;
+use crate::domain::events::{Event, Severity};
 
 /// Annotation of the MailSystem that releases what is held: the word that its condition names, good for exactly these.
 pub(super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-revocations";
@@ -108,10 +110,24 @@ fn pass(ctx: &Ctx) {
     }
     drop(waiting);
     drop(state);
-    for row in known.into_iter().chain(if free { new } else { Vec::new() }) {
+    let done = if free { new } else { Vec::new() };
+    tell(&done, ctx);
+    for row in known.into_iter().chain(done) {
         info!(mailbox = row.mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
         ctx.syncer.want(row);
     }
+}
+
+/// One event for all that are revoked together: who is gone has no object of its own to look at.
+fn tell(revoked: &[Account], ctx: &Ctx) {
+    let Some(system) = ctx.system().filter(|_| !revoked.is_empty()) else { return };
+    let who: Vec<String> = revoked.iter().map(|row| format!("{} ({})", row.mailbox, row.address)).collect();
+    let note = format!(
+        "{} revoked, their Mailboxes are gone; mail, address and password are kept (D-14): {}",
+        revoked.len(),
+        who.join(", ")
+    );
+    status::tell(&*system, Event::new(Severity::Normal, "Revoked", "Revoke", &note), ctx);
 }
 
 fn acknowledged(ctx: &Ctx) -> Option<String> {

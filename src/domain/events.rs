@@ -17,6 +17,11 @@ pub const ONLY_EVENTS: &[(&str, &str)] = &[
     ),
     ("CertificateRenewed", "Another server certificate is in use, which ends later."),
     ("PodReplaced", "The operator deleted a mail pod of an old revision that did not become ready."),
+    (
+        "Revoked",
+        "Mailboxes are gone: no login, mail is refused; mail, address and password are kept (D-14). At the MailSystem, one for those \
+         that go together.",
+    ),
     ("Unlocked", "The lock was taken away."),
 ];
 

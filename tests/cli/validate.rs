@@ -53,9 +53,20 @@ fn d_08_structured_names_are_told_at_their_part() {
 }
 
 #[test]
+fn r5_2_a_document_of_a_day_to_come_is_a_warning() {
+    let found = with("2026-02-02", "9999-02-02").only();
+    found.is("DateToCome", "m.yaml:8:38", "spec.basis.date");
+    assert!(found.message.contains("9999-02-02") && found.vi.contains("chưa tới"), "{found:?}");
+}
+
+#[test]
 fn d_21_pins_and_aliases_are_checked_by_the_rule_of_addresses_once() {
     let found = with("  basis", "  localPart: Quynh_htn\n  basis").only();
     found.is("LocalPartCharacter", "m.yaml:8:14", "spec.localPart");
+    assert!(found.message.contains("lower case: quynh_htn"), "{}", found.message);
+    let found = with("  basis", "  localPart: Postmaster\n  basis").only();
+    found.is("LocalPartCharacter", "m.yaml:8:14", "spec.localPart");
+    assert!(found.message.contains("postmaster is reserved"), "{}", found.message);
     let found = with("  basis", "  localPart: postmaster\n  basis").only();
     found.is("ReservedLocalPart", "m.yaml:8:14", "spec.localPart");
     let found = with("  basis", "  aliases: [quynh.stttt, quynh@x]\n  basis").only();

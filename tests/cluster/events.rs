@@ -153,7 +153,7 @@ async fn agencies_and_systems_tell_of_what_a_person_must_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d_15_the_brake_is_told_as_an_event_of_the_system() {
+async fn d_14_d_15_revocations_and_the_brake_are_told_as_events_of_the_system() {
     let Some(world) = World::new("events-brake").await else { return };
     let names: Vec<String> = (0..25).map(|i| format!("nv-{i}")).collect();
     for name in &names {
@@ -162,6 +162,18 @@ async fn d_15_the_brake_is_told_as_an_event_of_the_system() {
     for name in &names {
         wait_ready(&world.mailboxes, name, SOON).await;
     }
+    // One alone is revoked, and told at the system: it has no object of its own any more.
+    world.person("nv-gone", "Lê Văn Tám", "").await;
+    wait_ready(&world.mailboxes, "nv-gone", SOON).await;
+    world.mailboxes.delete("nv-gone", &DeleteParams::default()).await.expect("nv-gone");
+    eventually("the revocation is told", SOON, || async {
+        let events = world.events.list(&ListParams::default()).await.map_err(|e| e.to_string())?.items;
+        let told = events.iter().find(|e| e.reason.as_deref() == Some("Revoked")).and_then(|e| e.note.clone());
+        told.filter(|note| note.contains("nv-gone (tamlv.stttt@gialai.gov.vn)") && note.contains("D-14"))
+            .map(drop)
+            .ok_or_else(|| format!("{} events", events.len()))
+    })
+    .await;
     for name in &names {
         world.mailboxes.delete(name, &DeleteParams::default()).await.expect(name);
     }

@@ -16,9 +16,12 @@ use std::collections::HashSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+
+/// How often a long run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(60);
 
 /// Inputs that are kept at most, and bytes of one.
 const KEPT: usize = 5_000;
@@ -45,7 +48,12 @@ fn fuzz(name: &str, words: &[&str], target: impl Fn(&[u8]) -> String) {
     for input in &kept {
         seen.insert(target(input));
     }
+    let mut told = start;
     for run in 0..runs {
+        if told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            eprintln!("fuzz target={name} seed={seed} run={run} of {runs}");
+        }
         let mut input = kept[random.usize(0..kept.len())].clone();
         let other = &kept[random.usize(0..kept.len())];
         mutate::mutate(&mut input, other, words, LONGEST, &mut random);
@@ -64,7 +72,7 @@ fn fuzz(name: &str, words: &[&str], target: impl Fn(&[u8]) -> String) {
     let seconds = start.elapsed().as_secs_f64();
     let rate = runs as f64 / seconds;
     println!(
-        "fuzz target={name} runs={runs} seconds={seconds:.1} per_second={rate:.0} corpus={begun} new={}",
+        "fuzz target={name} seed={seed} runs={runs} seconds={seconds:.1} per_second={rate:.0} corpus={begun} new={}",
         kept.len() - begun
     );
 }

@@ -65,7 +65,7 @@ pub(super) fn printable(text: &str) -> String {
     out
 }
 
-/// Findings in one form; the summary stands only in text for people.
+/// Findings in one form; the summary stands in text for people, who also read the log of a pipeline.
 pub fn findings(findings: &[Finding], format: Format, lang: Lang, summary: &str) -> String {
     match format {
         // Nothing but `plan` writes Markdown; the lines of text are good Markdown, too, as a block of code.
@@ -76,7 +76,7 @@ pub fn findings(findings: &[Finding], format: Format, lang: Lang, summary: &str)
             format!("{document}\n")
         }
         Format::Sarif => format!("{}\n", sarif::log(findings, lang)),
-        Format::Github => findings.iter().map(|f| annotation(f, lang)).collect(),
+        Format::Github => findings.iter().map(|f| annotation(f, lang)).collect::<String>() + summary + "\n",
     }
 }
 

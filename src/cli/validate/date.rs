@@ -1,6 +1,10 @@
 //! Days as the API server takes them: `YYYY-MM-DD`, and only such as there are.
 
+use k8s_openapi::jiff::civil;
 use time::{Date, Month};
+
+use crate::cli::tree::{Node, Object};
+use crate::cli::{Code, Finding};
 
 /// What is wrong with a date, in English and Vietnamese.
 pub type Complaint = (String, String);
@@ -48,6 +52,25 @@ fn no_such_day(text: &str, year: u32, month: u32) -> Complaint {
     };
     let message = format!("the day '{text}' does not exist, {why}; look at the document again and write YYYY-MM-DD");
     (message, format!("ngày '{text}' không tồn tại, {why_vi}; vui lòng xem lại văn bản và ghi theo dạng YYYY-MM-DD."))
+}
+
+/// Where a document is cited (R5.2).
+const DOCUMENTS: [&str; 3] = ["spec.basis.date", "spec.lock.basis.date", "spec.rename.basis.date"];
+
+/// Documents that are dated after `today`: mostly a year or a month that was mistyped.
+pub fn documents_to_come(object: &Object, today: civil::Date) -> impl Iterator<Item = Finding> + '_ {
+    DOCUMENTS.into_iter().filter_map(move |path| {
+        let date = object.node.find(path).and_then(Node::text).filter(|text| check(text).is_ok())?;
+        // As texts they are in the order of the days.
+        (date > today.to_string().as_str()).then(|| {
+            let message = format!(
+                "the document is dated {date}, which is still to come; look at it again. The operator does not wait for that day"
+            );
+            let vi = format!("văn bản ghi ngày {date} là ngày chưa tới; vui lòng xem lại. Hệ thống không chờ đến ngày đó.");
+            let finding = Finding::error(&object.file, Code::DateToCome, message, vi).at(object.node.place(path));
+            finding.field(path).by("R5.2").as_warning()
+        })
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ mod vietnamese;
 
 use std::path::PathBuf;
 
+use k8s_openapi::jiff::civil::Date;
+
 use super::agencies::Agencies;
 use super::kinds::{self, Kind};
 use super::tree::{self, Node, Object, Tree, Unreadable};
@@ -26,6 +28,8 @@ use super::{Code, Finding, Severity};
 pub struct Options {
     /// Objects that the cluster has and the tree need not have: `Agency/stttt`, `Agency/*`.
     pub allow_missing: Vec<String>,
+    /// The day on which it is asked; `None`: no document counts as one of a day to come.
+    pub today: Option<Date>,
 }
 
 impl Options {
@@ -69,7 +73,7 @@ pub fn check(tree: &Tree, options: &Options) -> Vec<Finding> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = tree.objects.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let each = |objects: &[Object]| objects.iter().flat_map(|o| object(o, &agencies)).collect::<Vec<_>>();
+        let each = |objects: &[Object]| objects.iter().flat_map(|o| object(o, &agencies, options)).collect::<Vec<_>>();
         let parts: Vec<_> = tree.objects.chunks(share).map(|part| scope.spawn(move || each(part))).collect();
         for part in parts {
             findings.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -84,13 +88,14 @@ pub fn check(tree: &Tree, options: &Options) -> Vec<Finding> {
 }
 
 /// What is wrong with one object alone.
-fn object(object: &Object, agencies: &Agencies) -> Vec<Finding> {
+fn object(object: &Object, agencies: &Agencies, options: &Options) -> Vec<Finding> {
     let Some(kind) = kinds::find(&object.kind) else { return vec![unknown_kind(object)] };
     let mut findings = Vec::new();
     schema::check(&kind.schema, object, &mut findings);
     object_name(object, &mut findings);
     let sound = findings.iter().all(|f| f.severity == Severity::Warning);
     names::check(object, agencies, &mut findings);
+    findings.extend(options.today.into_iter().flat_map(|today| date::documents_to_come(object, today)));
     let mut broken = Vec::new();
     rules::check(kind, object, sound, &mut broken);
     broken.retain(|rule| !rests_on_wrong_fields(rule, &findings));

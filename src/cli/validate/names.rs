@@ -94,12 +94,7 @@ fn local_part(object: &Object, written: &str, path: &str, findings: &mut Vec<Fin
 }
 
 fn reserved(object: &Object, local: &LocalPart, path: &str, findings: &mut Vec<Finding>) {
-    if naming::is_reserved(local) {
-        let message = format!("{local} is reserved for the system itself; write another one in spec.localPart");
-        let vi = format!("{local} dành riêng cho hệ thống; vui lòng chọn tên khác và ghi vào spec.localPart.");
-        let finding = Finding::error(&object.file, Code::ReservedLocalPart, message, vi);
-        findings.push(finding.at(object.node.place(path)).field(path).by("D-05"));
-    }
+    findings.extend(naming::refuse_reserved(local, path).err().map(|error| refused(object, error)));
 }
 
 fn circle(object: &Object) -> Finding {

@@ -103,13 +103,7 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
         return derived(mailbox, agency(&facts.agency, system)?).map(Address::Derived);
     };
     let wanted = LocalPart::parse(pinned, "spec.localPart").map_err(|e| stalled(Reason::InvalidLocalPart, &e))?;
-    if naming::is_reserved(&wanted) {
-        let message = format!(
-            "spec.localPart: {} is reserved for the system (D-01); write another one in spec.localPart",
-            wanted.as_str()
-        );
-        return Err(Problem::stalled(Reason::ReservedLocalPart, message));
-    }
+    naming::refuse_reserved(&wanted, "spec.localPart").map_err(|e| stalled(Reason::ReservedLocalPart, &e))?;
     if facts.also_pinned.is_empty() {
         return Ok(Address::Wanted(wanted));
     }

@@ -25,7 +25,7 @@ use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
 use crate::backend::Health;
-use crate::domain::naming::{Former, LocalPart, Request, Wish};
+use crate::domain::naming::{self, Former, LocalPart, Request, Wish};
 
 /// A safety net behind the watches, for problems that may end by themselves.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -284,11 +284,9 @@ async fn aliases(mailbox: &Mailbox, outcome: &mut Outcome, ctx: &Ctx) -> Result<
             continue;
         }
         let path = format!("spec.aliases[{i}]");
-        let taken = match LocalPart::parse(alias, &path) {
-            Ok(local) if crate::domain::naming::is_reserved(&local) => {
-                Err(format!("{path}: {alias} is reserved for the system (D-01); write another one"))
-            }
-            Ok(_) => effects::claim(mailbox, alias, AddressUse::Alias, ctx)
+        let written = LocalPart::parse(alias, &path).and_then(|local| naming::refuse_reserved(&local, &path));
+        let taken = match written {
+            Ok(()) => effects::claim(mailbox, alias, AddressUse::Alias, ctx)
                 .await?
                 .map_err(|p| format!("{path}: {}", p.message)),
             Err(error) => Err(format!("{}: {} ({})", error.path, error.message, error.rule)),

@@ -20,7 +20,7 @@ pub enum Use {
     Alias,
     /// The address of a purged or renamed account (D-19).
     Tombstone,
-    /// Kept for the system itself (D-01).
+    /// Kept for the system itself (D-05).
     Reserved,
 }
 
@@ -95,7 +95,7 @@ pub enum Cause {
     Together,
     /// Somebody of the same full name has or wants it (R4.2.c, D-07).
     SameName,
-    /// The name is reserved (D-01).
+    /// The name is reserved (D-05).
     Reserved,
     /// Every address that the rules give is taken (D-04).
     Exhausted,

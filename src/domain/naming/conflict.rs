@@ -26,11 +26,11 @@ pub fn explain(conflict: &Conflict, domain: &str, suggestions: &[String], body: 
     let (who, who_vi) = named(rivals);
     match conflict.cause {
         Cause::Reserved => Explained {
-            rule: "D-01",
+            rule: "D-05",
             path: "spec.localPart",
-            message: format!("{address} is reserved for the system (D-01); write another one in spec.localPart"),
+            message: format!("{address} is reserved for the system (D-05); write another one in spec.localPart"),
             message_vi: format!(
-                "{address} là địa chỉ dành riêng cho hệ thống (D-01); vui lòng ghi địa chỉ khác vào spec.localPart."
+                "{address} là địa chỉ dành riêng cho hệ thống (D-05); vui lòng ghi địa chỉ khác vào spec.localPart."
             ),
         },
         Cause::SameName => same_name(&address, &who, &who_vi, suggestions),

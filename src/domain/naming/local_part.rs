@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::NameError;
+use super::reserved::RESERVED;
 
 /// The longest local part, in octets (RFC 5321, 4.5.3.1.1).
 pub const MAX_OCTETS: usize = 64;
@@ -87,10 +88,7 @@ fn check_characters(text: &str, path: &str) -> Result<(), NameError> {
             "an underscore cannot stand in an object name: use a hyphen or leave it out".to_owned(),
             "dấu gạch dưới không dùng được trong tên đối tượng: hãy dùng dấu gạch nối hoặc bỏ đi".to_owned(),
         ),
-        c if c.is_ascii_uppercase() => {
-            let lower = c.to_ascii_lowercase();
-            (format!("write it in lower case: {lower}"), format!("hãy viết chữ thường: {lower}"))
-        }
+        c if c.is_ascii_uppercase() => in_lower_case(text),
         _ => (
             "use the letters a-z without diacritics, digits, and dots or hyphens between them".to_owned(),
             "chỉ dùng chữ cái a-z không dấu, chữ số, dấu chấm hoặc dấu gạch nối ở giữa".to_owned(),
@@ -103,6 +101,18 @@ fn check_characters(text: &str, path: &str) -> Result<(), NameError> {
         format!("'{}' at position {position} cannot stand in a local part; {hint}", c.escape_debug()),
         format!("Ký tự “{}” ở vị trí {position} không được phép trong địa chỉ; {hint_vi}.", c.escape_debug()),
     ))
+}
+
+/// The whole text in lower case, or that it would be refused again.
+fn in_lower_case(text: &str) -> (String, String) {
+    let lower = text.to_lowercase();
+    if RESERVED.contains(&lower.as_str()) {
+        return (
+            format!("and {lower} is reserved for the system itself (D-05): write another one"),
+            format!("và {lower} dành riêng cho hệ thống (D-05): hãy chọn tên khác"),
+        );
+    }
+    (format!("write it in lower case: {lower}"), format!("hãy viết chữ thường: {lower}"))
 }
 
 fn check_dots_and_hyphens(text: &str, path: &str) -> Result<(), NameError> {
@@ -213,7 +223,7 @@ mod tests {
     fn d_21_errors_name_the_field_the_place_and_the_remedy() {
         let error = LocalPart::parse("quynH", "spec.aliases[1]").unwrap_err();
         assert_eq!(error.path, "spec.aliases[1]");
-        assert!(error.message.contains("position 5") && error.message.contains("lower case: h"), "{}", error.message);
+        assert!(error.message.contains("position 5") && error.message.contains("lower case: quynh"), "{}", error.message);
         let whole = LocalPart::parse("an@gialai.gov.vn", "spec.localPart").unwrap_err();
         assert!(whole.message.ends_with("before the @: an"), "{}", whole.message);
     }

@@ -49,7 +49,7 @@ pub use holdings::{Written, holdings};
 pub use local_part::LocalPart;
 pub use moving::{Former, Retention, former};
 pub use person::{PersonName, StructuredName, person_name};
-pub use reserved::is_reserved;
+pub use reserved::{is_reserved, refuse_reserved};
 pub use same_name::same_name;
 pub use wish::MailboxNaming;
 

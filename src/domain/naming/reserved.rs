@@ -1,6 +1,6 @@
 //! Local parts that nobody may claim (RFC 2142, RFC 5321, D-01, D-05).
 
-use super::LocalPart;
+use super::{LocalPart, NameError};
 
 /// Reserved names, in the order of the requirements. `postmaster` accepts mail on a fresh system.
 pub const RESERVED: [&str; 22] = [
@@ -31,6 +31,21 @@ pub const RESERVED: [&str; 22] = [
 /// Whether the whole local part is reserved; `info.stttt` is not.
 pub fn is_reserved(local_part: &LocalPart) -> bool {
     RESERVED.contains(&local_part.as_str())
+}
+
+/// What is said to who wrote a reserved one at `path`.
+pub fn refuse_reserved(local_part: &LocalPart, path: &str) -> Result<(), NameError> {
+    if !is_reserved(local_part) {
+        return Ok(());
+    }
+    let field = if path.starts_with("spec.aliases") { path } else { "spec.localPart" };
+    Err(NameError::new(
+        "ReservedLocalPart",
+        "D-05",
+        path,
+        format!("{local_part} is reserved for the system itself; write another one in {field}"),
+        format!("{local_part} dành riêng cho hệ thống; vui lòng chọn tên khác và ghi vào {field}."),
+    ))
 }
 
 #[cfg(test)]

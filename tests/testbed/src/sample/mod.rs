@@ -119,7 +119,7 @@ fn mailbox(code: &str, body: &Body, name: &Name, extra: Option<&str>, number: u3
     }
     let (day, month) = (number % 28 + 1, number / 28 % 12 + 1);
     yaml.push_str(&format!(
-        "  basis: {{number: {}/TCCB, date: \"2026-{month:02}-{day:02}\", issuer: \"{}\"}}\n",
+        "  basis: {{number: {}/TCCB, date: \"2025-{month:02}-{day:02}\", issuer: \"{}\"}}\n",
         number / 20 + 1,
         body.words
     ));

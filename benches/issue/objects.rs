@@ -1,0 +1,54 @@
+//! The objects that are written.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Resource;
+use mail_operator::api::{AddressClaim, Mailbox};
+use serde_json::{Value, json};
+
+use super::{Failure, NAMESPACE};
+
+pub(super) fn document<K: Resource<DynamicType = ()>>(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec})
+}
+
+pub(super) fn basis() -> Value {
+    json!({"number": "12/VP", "date": "2026-02-02", "issuer": "STTTT"})
+}
+
+pub(super) fn mailbox(i: usize) -> Result<Mailbox, Failure> {
+    let spec = json!({"agencyRef": {"name": "stttt"}, "fullName": "Trần Văn Minh", "localPart": format!("m{i}.stttt"), "basis": basis()});
+    Ok(serde_json::from_value(document::<Mailbox>(&format!("nv-{i}"), spec))?)
+}
+
+pub(super) fn claim(i: usize, namespace: &str) -> Result<AddressClaim, Failure> {
+    let owner = json!({"kind": "Mailbox", "name": format!("nv-{i}"), "uid": "00000000-0000-0000-0000-000000000000"});
+    let mut claim = document::<AddressClaim>(
+        &format!("m{i}.stttt"),
+        json!({"use": "Primary", "ownerRef": owner, "ownerName": "Trần Văn Minh"}),
+    );
+    claim["metadata"]["namespace"] = namespace.into();
+    claim["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "mail-operator"});
+    Ok(serde_json::from_value(claim)?)
+}
+
+pub(super) fn secret(i: usize, namespace: &str) -> Result<Secret, Failure> {
+    let hash =
+        "{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+    Ok(serde_json::from_value(json!({
+        "metadata": {"name": format!("nv-{i}-credentials"), "namespace": namespace,
+            "labels": {"app.kubernetes.io/managed-by": "mail-operator", "mail.gialai.gov.vn/credentials": "true"}},
+        "type": "Opaque", "stringData": {"hash": hash, "initialPassword": "kT4mx@9RwB7@npq3H"}
+    }))?)
+}
+
+/// The status that the operator writes, with other words of the same length.
+pub(super) fn status(i: usize) -> Value {
+    let now = "2026-11-24T10:00:00Z";
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now, "observedGeneration": 1});
+    json!({"apiVersion": Mailbox::api_version(&()), "kind": "Mailbox", "metadata": {"name": format!("nv-{i}")}, "status": {
+        "observedGeneration": 1, "address": format!("m{i}.stttt@gialai.gov.vn"), "state": "Active", "issuedAt": now,
+        "quota": {"source": "SystemDefault", "storage": "2Gi", "maxAttachment": "20M"},
+        "conditions": [condition("Synced", "Ready", "the mail server has the account as decided"),
+            condition("Ready", "Issued", "address, account and password are issued")]
+    }})
+}
