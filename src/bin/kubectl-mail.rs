@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use k8s_openapi::jiff::Zoned;
 use mail_operator::cli::output::{self, Format, Lang};
 use mail_operator::cli::validate::{Options, Report};
-use mail_operator::cli::{Finding, Severity, pin, plan, tree, validate};
+use mail_operator::cli::{Finding, Severity, password, pin, plan, tree, validate};
 use mail_operator::domain::naming::{self, NameError};
 use serde_json::json;
 
@@ -75,6 +75,13 @@ Outcomes: Issued, Kept (an issued address stays), Changed (a transfer or spec.re
 Conflict (a person decides), Rejected (a rule refuses it), Waiting (its Agency is not there). Exit code 1 if there is a
 Conflict or something Rejected.";
 
+const PASSWORD: &str = "\
+Examples:
+  kubectl mail password check                  # asks, and shows nothing of what is typed
+  kubectl mail password check -o json < FILE
+
+Exit code 1 if the password may not be used. It is printed nowhere, and given to nobody.";
+
 const NAME: &str = "\
 Examples:
   kubectl mail name \"Hoàng Thị Như Quỳnh\" --suffix stttt
@@ -125,6 +132,18 @@ enum Command {
         #[arg(long)]
         suffix: String,
     },
+    /// Checks a password by the rule of Điều 9.
+    Password {
+        #[command(subcommand)]
+        command: PasswordCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum PasswordCommand {
+    /// Reads a password from standard input, up to the first end of a line, and says what is missing (R9.2, D-18).
+    #[command(after_help = PASSWORD)]
+    Check,
 }
 
 #[derive(clap::Args)]
@@ -183,6 +202,7 @@ fn main() -> ExitCode {
     let (command, formats): (_, &[Format]) = match cli.command {
         Command::Plan { .. } => ("plan", &[Format::Text, Format::Markdown, Format::Json]),
         Command::Name { .. } => ("name", &[Format::Text, Format::Json]),
+        Command::Password { .. } => ("password check", &[Format::Text, Format::Json]),
         Command::Validate { .. } => ("validate", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
         Command::Pin { .. } => ("pin", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
     };
@@ -197,6 +217,7 @@ fn main() -> ExitCode {
         Command::Pin { tree, check, claims } => pin_all(&tree, &claims.source(), check, cli.output, lang),
         Command::Plan { tree, claims } => plan_all(&tree, &claims.source(), cli.output, lang),
         Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
+        Command::Password { command: PasswordCommand::Check } => check_password(cli.output, lang),
     }
 }
 
@@ -296,6 +317,19 @@ fn name(full_name: &str, suffix: &str, output: Format, lang: Lang) -> ExitCode {
         }
         Err(error) => refused(&error, output, lang),
     }
+}
+
+fn check_password(output: Format, lang: Lang) -> ExitCode {
+    let password = match password::read() {
+        Ok(password) => password,
+        Err(error) => {
+            eprintln!("kubectl mail: {error}");
+            return ExitCode::from(3);
+        }
+    };
+    let (text, ok) = password::check(&password, output == Format::Json, lang);
+    print!("{text}");
+    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn refused(error: &NameError, output: Format, lang: Lang) -> ExitCode {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::api::{self, Reason};
 use crate::domain::events::ONLY_EVENTS;
+use crate::domain::password;
 
 use super::Code;
 
@@ -40,6 +41,11 @@ pub fn codes_table() -> String {
     all.sort_by_key(|(code, _)| code.as_str());
     for (code, meaning) in all {
         let _ = writeln!(text, "| `{}` | {} |", code.as_str(), meaning.trim());
+    }
+    text +=
+        "\n# Codes of passwords\n\nOf `kubectl mail password check` (R9.2, D-18).\n\n| Code | Meaning |\n|---|---|\n";
+    for (code, meaning, _) in password::FAILURES {
+        let _ = writeln!(text, "| `{code}` | {meaning} |");
     }
     text
 }

@@ -5,6 +5,7 @@ mod finding;
 mod generate;
 pub mod kinds;
 pub mod output;
+pub mod password;
 pub mod pin;
 pub mod plan;
 pub mod tree;

@@ -3,12 +3,13 @@
 pub mod backoff;
 pub mod brake;
 pub mod bucket;
+pub mod calendar;
 pub mod certificate;
 pub mod events;
 pub mod lease;
+pub mod lifecycle;
 pub mod naming;
 pub mod password;
 pub mod quota;
 pub mod refusal;
-pub mod term;
 pub mod text;

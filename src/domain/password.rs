@@ -29,53 +29,50 @@ pub struct PasswordFailure {
     pub message_vi: &'static str,
 }
 
+/// What can be wrong, in the order in which it is told: code, English, Vietnamese.
+pub const FAILURES: [(&str, &str, &str); 6] = [
+    (
+        "TooShort",
+        "the password has fewer than 8 characters; make it longer",
+        "Mật khẩu có ít hơn 8 ký tự; vui lòng đặt mật khẩu dài hơn.",
+    ),
+    (
+        "NoUpper",
+        "the password has no upper-case letter; add one",
+        "Mật khẩu chưa có chữ in hoa; vui lòng thêm ít nhất một chữ in hoa.",
+    ),
+    (
+        "NoLower",
+        "the password has no lower-case letter; add one",
+        "Mật khẩu chưa có chữ in thường; vui lòng thêm ít nhất một chữ in thường.",
+    ),
+    ("NoDigit", "the password has no digit; add one", "Mật khẩu chưa có chữ số; vui lòng thêm ít nhất một chữ số."),
+    (
+        "NoSpecial",
+        "the password has none of the characters ! @ # % $ * &; add one",
+        "Mật khẩu chưa có ký tự đặc biệt; vui lòng thêm ít nhất một trong các ký tự ! @ # % $ * &.",
+    ),
+    (
+        "PublicExample",
+        "the password is the example printed in the regulation and known to everybody; choose another one",
+        "Đây là mật khẩu ví dụ in trong Quy chế nên ai cũng biết; vui lòng chọn mật khẩu khác.",
+    ),
+];
+
 /// Every reason why a password is refused; none means it may be used (R9.2, D-18).
 pub fn check(password: &str) -> Vec<PasswordFailure> {
     let characters: Vec<char> = password.nfc().collect();
     let has = |test: fn(&char) -> bool| characters.iter().any(test);
-    let findings = [
-        (
-            characters.len() < MIN_CHARACTERS,
-            "TooShort",
-            "the password has fewer than 8 characters; make it longer",
-            "Mật khẩu có ít hơn 8 ký tự; vui lòng đặt mật khẩu dài hơn.",
-        ),
-        (
-            !has(|c| c.is_uppercase()),
-            "NoUpper",
-            "the password has no upper-case letter; add one",
-            "Mật khẩu chưa có chữ in hoa; vui lòng thêm ít nhất một chữ in hoa.",
-        ),
-        (
-            !has(|c| c.is_lowercase()),
-            "NoLower",
-            "the password has no lower-case letter; add one",
-            "Mật khẩu chưa có chữ in thường; vui lòng thêm ít nhất một chữ in thường.",
-        ),
-        (
-            !has(char::is_ascii_digit),
-            "NoDigit",
-            "the password has no digit; add one",
-            "Mật khẩu chưa có chữ số; vui lòng thêm ít nhất một chữ số.",
-        ),
-        (
-            !has(|c| SPECIAL.contains(c)),
-            "NoSpecial",
-            "the password has none of the characters ! @ # % $ * &; add one",
-            "Mật khẩu chưa có ký tự đặc biệt; vui lòng thêm ít nhất một trong các ký tự ! @ # % $ * &.",
-        ),
-        (
-            characters.iter().copied().eq(PUBLIC_EXAMPLE.chars()),
-            "PublicExample",
-            "the password is the example printed in the regulation and known to everybody; choose another one",
-            "Đây là mật khẩu ví dụ in trong Quy chế nên ai cũng biết; vui lòng chọn mật khẩu khác.",
-        ),
+    let failed = [
+        characters.len() < MIN_CHARACTERS,
+        !has(|c| c.is_uppercase()),
+        !has(|c| c.is_lowercase()),
+        !has(char::is_ascii_digit),
+        !has(|c| SPECIAL.contains(c)),
+        characters.iter().copied().eq(PUBLIC_EXAMPLE.chars()),
     ];
-    findings
-        .into_iter()
-        .filter(|(failed, ..)| *failed)
-        .map(|(_, code, message, message_vi)| PasswordFailure { code, rule: RULE, message, message_vi })
-        .collect()
+    let failures = failed.into_iter().zip(FAILURES).filter(|(failed, _)| *failed);
+    failures.map(|(_, (code, message, message_vi))| PasswordFailure { code, rule: RULE, message, message_vi }).collect()
 }
 
 /// Letters and digits that nobody takes for one another: no 0 O o, no 1 l I.

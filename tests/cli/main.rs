@@ -3,6 +3,7 @@
 
 mod input;
 mod output;
+mod password;
 mod pin;
 mod plan;
 mod tree;

@@ -9,12 +9,12 @@ use crate::api::{
     MailboxState, Reason,
 };
 use crate::backend::{Access, Account, check_hash};
+use crate::domain::calendar::Calendar;
 use crate::domain::naming::conflict::Explained;
 use crate::domain::naming::moving;
 use crate::domain::naming::sticky::{self, Kept};
 use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention, Wish};
 use crate::domain::quota::{self, Subject};
-use crate::domain::term;
 use crate::store::{AgencyProblem, ResolvedAgency};
 
 use super::facts::{Facts, SystemFacts, holder};
@@ -156,34 +156,35 @@ pub(super) fn former(
     let Some(system) = &facts.system else { return Vec::new() };
     let kept = system.system.spec.regulation.retention;
     let kept = Retention { alias_months: kept.alias_months, tombstone_months: kept.tombstone_months };
+    let calendar = Calendar::default();
     let wanted = |claim: &AddressClaim| mailbox.spec.aliases.iter().any(|a| Some(a) == claim.metadata.name.as_ref());
     let others = facts.held.iter().filter(|c| c.metadata.name.as_deref() != Some(local) && !wanted(c));
     let fate = |claim: &Arc<AddressClaim>| {
         let until = claim.spec.until.as_ref().map(|t| t.0);
         let fate = match (claim.spec.address_use, until) {
-            (AddressUse::Primary, _) => Former::Alias(term::over(now, kept.alias_months)),
-            (AddressUse::Alias, Some(until)) => naming::former(true, until, kept, now),
-            (AddressUse::Tombstone, Some(until)) => naming::former(false, until, kept, now),
+            (AddressUse::Primary, _) => Former::Alias(calendar.over(now, kept.alias_months)),
+            (AddressUse::Alias, Some(until)) => naming::former(true, until, kept, &calendar, now),
+            (AddressUse::Tombstone, Some(until)) => naming::former(false, until, kept, &calendar, now),
             _ => return None,
         };
         Some((claim.clone(), fate))
     };
     let mut all: Vec<_> = others.filter_map(fate).collect();
-    bury_the_oldest(&mut all, kept);
+    bury_the_oldest(&mut all, kept, &calendar);
     all
 }
 
 /// An account has so many former addresses at most; the oldest ones become tombstones before their time.
 const FORMER: usize = 30;
 
-fn bury_the_oldest(all: &mut [(Arc<AddressClaim>, Former)], kept: Retention) {
+fn bury_the_oldest(all: &mut [(Arc<AddressClaim>, Former)], kept: Retention, calendar: &Calendar) {
     all.sort_by_key(|(_, former)| match former {
         Former::Alias(until) => std::cmp::Reverse(Some(*until)),
         _ => std::cmp::Reverse(None),
     });
     for (_, former) in all.iter_mut().skip(FORMER) {
         if let Former::Alias(until) = former {
-            *former = Former::Tombstone(term::over(*until, kept.tombstone_months));
+            *former = Former::Tombstone(calendar.over(*until, kept.tombstone_months));
         }
     }
 }

@@ -223,7 +223,11 @@ mod tests {
     fn d_21_errors_name_the_field_the_place_and_the_remedy() {
         let error = LocalPart::parse("quynH", "spec.aliases[1]").unwrap_err();
         assert_eq!(error.path, "spec.aliases[1]");
-        assert!(error.message.contains("position 5") && error.message.contains("lower case: quynh"), "{}", error.message);
+        assert!(
+            error.message.contains("position 5") && error.message.contains("lower case: quynh"),
+            "{}",
+            error.message
+        );
         let whole = LocalPart::parse("an@gialai.gov.vn", "spec.localPart").unwrap_err();
         assert!(whole.message.ends_with("before the @: an"), "{}", whole.message);
     }

@@ -3,7 +3,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::domain::term;
+use crate::domain::calendar::Calendar;
 
 /// What an address was issued for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,11 +68,11 @@ pub enum Former {
 }
 
 /// What an address that was an alias until `until`, or a tombstone until then, is at `now`.
-pub fn former(alias: bool, until: Timestamp, retention: Retention, now: Timestamp) -> Former {
+pub fn former(alias: bool, until: Timestamp, retention: Retention, calendar: &Calendar, now: Timestamp) -> Former {
     if alias && now < until {
         return Former::Alias(until);
     }
-    let end = if alias { term::over(until, retention.tombstone_months) } else { until };
+    let end = if alias { calendar.over(until, retention.tombstone_months) } else { until };
     if now < end { Former::Tombstone(end) } else { Former::Free }
 }
 
@@ -108,12 +108,14 @@ mod tests {
     #[test]
     fn d_19_a_former_address_is_an_alias_then_a_tombstone_then_free() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let calendar = Calendar::default();
         let retention = Retention { alias_months: 12, tombstone_months: 24 };
         let until = at("2027-02-03T00:00:00+07:00");
-        let end = at("2029-02-04T00:00:00+07:00");
-        assert_eq!(former(true, until, retention, at("2027-02-02T23:59:59+07:00")), Former::Alias(until));
-        assert_eq!(former(true, until, retention, until), Former::Tombstone(end));
-        assert_eq!(former(false, end, retention, at("2029-02-03T00:00:00+07:00")), Former::Tombstone(end));
-        assert_eq!(former(false, end, retention, end), Former::Free);
+        // 3 February 2029 is a Saturday.
+        let end = at("2029-02-06T00:00:00+07:00");
+        assert_eq!(former(true, until, retention, &calendar, at("2027-02-02T23:59:59+07:00")), Former::Alias(until));
+        assert_eq!(former(true, until, retention, &calendar, until), Former::Tombstone(end));
+        assert_eq!(former(false, end, retention, &calendar, at("2029-02-05T23:59:59+07:00")), Former::Tombstone(end));
+        assert_eq!(former(false, end, retention, &calendar, end), Former::Free);
     }
 }

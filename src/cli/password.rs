@@ -1,0 +1,65 @@
+//! `kubectl mail password check`: the rule of Điều 9 khoản 2 for a password on standard input.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::output::Lang;
+use crate::domain::password;
+
+/// Bytes of a password that are read at most.
+const LONGEST: u64 = 4_096;
+
+/// Reads the first line of standard input. On a terminal nothing of it is shown.
+pub fn read() -> io::Result<SecretString> {
+    let input = io::stdin();
+    let quiet = input.is_terminal().then(Quiet::begin).transpose()?;
+    let mut line = Vec::new();
+    input.lock().take(LONGEST + 1).read_until(b'\n', &mut line)?;
+    drop(quiet);
+    let line = String::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
+    if line.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!("the password has more than {LONGEST} bytes")));
+    }
+    let text = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(SecretString::from(text.strip_suffix('\r').unwrap_or(text)))
+}
+
+/// A terminal that does not echo.
+struct Quiet(Termios);
+
+impl Quiet {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
+        eprint!("Password: ");
+        io::stderr().flush()?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+        eprintln!();
+    }
+}
+
+/// What is said of it, and whether it may be used. The password stands in no word of it.
+pub fn check(password: &SecretString, as_json: bool, lang: Lang) -> (String, bool) {
+    let failures = password::check(password.expose_secret());
+    let ok = failures.is_empty();
+    if as_json {
+        return (format!("{}\n", json!({"ok": ok, "failures": failures})), ok);
+    }
+    let good = lang.pick("the password may be used (9.2)", "Mật khẩu đạt yêu cầu (9.2).");
+    let mut text = if ok { format!("{good}\n") } else { String::new() };
+    for failure in failures {
+        text += &format!("{} ({})\n", lang.pick(failure.message, failure.message_vi), failure.rule);
+    }
+    (text, ok)
+}

@@ -1,0 +1,385 @@
+//! The life of an account (Điều 5, 6 and 9, D-09 to D-16): what is due when, by which rule, and what it leads to. Pure: facts and
+//! the time are arguments.
+//!
+//! | File | What it decides |
+//! |---|---|
+//! | `clocks` | when which term of one account is over |
+//! | `pass` | what is done now for all accounts of a system together, and what the brake holds (D-15) |
+//! | `forecast` | what will happen until a day if nobody does anything |
+
+mod clocks;
+pub mod forecast;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod model;
+mod pass;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::civil::Date;
+
+pub use clocks::{Unknown, due, unknown, warnings};
+pub use pass::{Held, Pass, done_within_a_day, pass};
+
+use super::calendar::{self, Calendar};
+
+/// Why an account is locked (Điều 6 khoản 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LockReason {
+    /// No login, send or receive for three months (6.2.a).
+    Inactive,
+    /// The password is known to others (6.2.b).
+    Compromised,
+    /// The password is lost (6.2.b).
+    LostPassword,
+    /// A source of spam or malware (6.2.b).
+    SpamOrMalware,
+    /// Prohibited use (6.2.c).
+    ProhibitedUse,
+    /// The default password was not changed (6.2.d).
+    DefaultPassword,
+}
+
+impl LockReason {
+    /// The stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "Inactive",
+            Self::Compromised => "Compromised",
+            Self::LostPassword => "LostPassword",
+            Self::SpamOrMalware => "SpamOrMalware",
+            Self::ProhibitedUse => "ProhibitedUse",
+            Self::DefaultPassword => "DefaultPassword",
+        }
+    }
+
+    /// The point of the regulation.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Inactive => "6.2.a",
+            Self::Compromised | Self::LostPassword | Self::SpamOrMalware => "6.2.b",
+            Self::ProhibitedUse => "6.2.c",
+            Self::DefaultPassword => "6.2.d",
+        }
+    }
+}
+
+/// How the regulation is set for a system. Months are terms of D-09.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Silence until the lock of 6.2.a.
+    pub inactive_months: u16,
+    /// Months without a login until a revocation is proposed (5.4.c, 8.3.đ).
+    pub unused_months: u16,
+    /// Months with the default password until the lock of 6.2.d.
+    pub default_password_months: u16,
+    /// Months for which a revoked account is kept (D-14).
+    pub revoked_months: u16,
+    /// Working days in which a restore is to be done (R6.3).
+    pub restore_days: u16,
+    /// Days before a lock on which the holder is told.
+    pub warn_days: BTreeSet<u16>,
+    /// Whether the default password is good for nothing but to be changed (R9.1).
+    pub must_change: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            inactive_months: 3,
+            unused_months: 6,
+            default_password_months: 1,
+            revoked_months: 12,
+            restore_days: 3,
+            warn_days: BTreeSet::from([14, 7, 1]),
+            must_change: true,
+        }
+    }
+}
+
+/// What terms are reckoned by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// How long they are.
+    pub terms: Terms,
+    /// Which days are worked.
+    pub calendar: Calendar,
+}
+
+/// Use of an account, as the mail server tells it (D-10): days in the province. Mail of the system itself is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Last login by any protocol.
+    pub last_login: Option<Date>,
+    /// Last message sent.
+    pub last_send: Option<Date>,
+    /// Last message received.
+    pub last_receive: Option<Date>,
+    /// From when on nothing can be missing in this.
+    pub complete_from: Timestamp,
+    /// Through which moment.
+    pub complete_through: Timestamp,
+}
+
+/// Days of which a reason for silence was notified (6.2.a), both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub to: Date,
+}
+
+/// The last document that asks for an unlock (R6.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The reasons that it takes away; empty: all.
+    pub reasons: BTreeSet<LockReason>,
+    /// Whether it was handled: each document is once.
+    pub handled: bool,
+}
+
+impl Restore {
+    fn names(&self, reason: LockReason) -> bool {
+        self.reasons.is_empty() || self.reasons.contains(&reason)
+    }
+
+    fn explains(&self, cause: Cause) -> bool {
+        matches!(cause, Cause::Locks(reason) if self.names(reason))
+    }
+
+    /// Whether it takes away this lock: one that came after the day of its receipt needs a document of its own.
+    fn covers(&self, (reason, since): (&LockReason, &Timestamp)) -> bool {
+        self.names(*reason) && calendar::day(*since) <= calendar::day(self.received_at)
+    }
+}
+
+/// All that decides about one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Name of the Mailbox.
+    pub id: String,
+    /// When it was issued; none: it has no account yet.
+    pub issued_at: Option<Timestamp>,
+    /// When the holder changed the password; none while the default password stands.
+    pub password_changed_at: Option<Timestamp>,
+    /// When the last lock was taken away (D-12).
+    pub unlocked_at: Option<Timestamp>,
+    /// First day of access.
+    pub starts_on: Option<Date>,
+    /// Official day of the end: access ends at its 00:00 (5.4.b).
+    pub ends_on: Option<Date>,
+    /// Days of which a reason for silence was notified.
+    pub absence: Option<Absence>,
+    /// Locks that people wrote.
+    pub person_locks: BTreeSet<LockReason>,
+    /// Locks of the clocks, since when.
+    pub locks: BTreeMap<LockReason, Timestamp>,
+    /// The last document that asks for an unlock.
+    pub restore: Option<Restore>,
+    /// Whether a document approves the revocation (D-11).
+    pub revoke: bool,
+    /// Whether a revocation is proposed.
+    pub proposed: bool,
+    /// When it was revoked, if it is.
+    pub revoked_at: Option<Timestamp>,
+    /// Whether a document keeps it from being purged.
+    pub hold: bool,
+    /// Whether it is purged: mail is gone, the address a tombstone.
+    pub purged: bool,
+    /// Use, as far as it is known.
+    pub activity: Option<Activity>,
+}
+
+/// State of an account (requirements §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// No access yet.
+    Pending,
+    /// Only the change of the default password is allowed (R9.1).
+    MustChangePassword,
+    /// Log in, send, receive.
+    Active,
+    /// No access, mail is received (R6.1).
+    Locked,
+    /// Unused for long; a person decides (D-11). Locks that it has go on.
+    RevocationProposed,
+    /// No access, no mail; kept (D-14).
+    Revoked,
+    /// Gone; its address is a tombstone (D-19).
+    Purged,
+}
+
+impl State {
+    /// The stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::MustChangePassword => "MustChangePassword",
+            Self::Active => "Active",
+            Self::Locked => "Locked",
+            Self::RevocationProposed => "RevocationProposed",
+            Self::Revoked => "Revoked",
+            Self::Purged => "Purged",
+        }
+    }
+}
+
+/// What is done to an account; of what is due at one time, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Access and mail end; everything is kept.
+    Revoke,
+    /// What was kept is removed.
+    Purge,
+    /// Access is given back.
+    Unlock,
+    /// Access ends, mail is received.
+    Lock,
+    /// Put on the list of those whose revocation is proposed.
+    ProposeRevocation,
+    /// A restore that could not be done is due (R6.3).
+    RestoreDue,
+    /// The holder is told of a lock to come.
+    Warn,
+}
+
+impl Kind {
+    /// The stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "Warn",
+            Self::Lock => "Lock",
+            Self::Unlock => "Unlock",
+            Self::RestoreDue => "RestoreDue",
+            Self::ProposeRevocation => "ProposeRevocation",
+            Self::Revoke => "Revoke",
+            Self::Purge => "Purge",
+        }
+    }
+}
+
+/// What leads to an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// A case of Điều 6 khoản 2.
+    Locks(LockReason),
+    /// A document asks for it (R6.3).
+    Restore,
+    /// No login for six months (5.4.c, 8.3.đ).
+    Unused,
+    /// The official day of the end (5.4.b).
+    EndsOn,
+    /// A document approves it (D-11).
+    Approved,
+    /// Neither document nor day asks for the revocation any more (D-14).
+    Undone,
+    /// The time of keeping is over (D-14).
+    RetentionOver,
+}
+
+impl Cause {
+    /// The stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Locks(reason) => reason.as_str(),
+            Self::Restore => "Restore",
+            Self::Unused => "Unused",
+            Self::EndsOn => "EndsOn",
+            Self::Approved => "Approved",
+            Self::Undone => "Undone",
+            Self::RetentionOver => "RetentionOver",
+        }
+    }
+
+    /// The point of the regulation, or the decision.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Locks(reason) => reason.rule(),
+            Self::Restore => "6.3",
+            Self::Unused => "8.3.đ",
+            Self::EndsOn => "5.4.b",
+            Self::Approved => "5.4.c",
+            Self::Undone | Self::RetentionOver => "D-14",
+        }
+    }
+}
+
+/// An action and its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Action {
+    /// When it is due; it may have been earlier than now.
+    pub at: Timestamp,
+    /// What is done.
+    pub kind: Kind,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Action {
+    /// Whether the brake counts it (D-15): automation locks, revokes or removes. What a document approves is a person's word.
+    pub fn is_braked(&self) -> bool {
+        matches!((self.kind, self.cause), (Kind::Lock, _) | (Kind::Revoke, Cause::EndsOn) | (Kind::Purge, _))
+    }
+}
+
+impl Account {
+    /// Every reason for which it is locked (D-13).
+    pub fn reasons(&self) -> BTreeSet<LockReason> {
+        self.person_locks.iter().chain(self.locks.keys()).copied().collect()
+    }
+
+    /// Its state on the day of `now`.
+    pub fn state(&self, terms: &Terms, now: Timestamp) -> State {
+        let starts = self.starts_on.is_some_and(|day| calendar::midnight(day) > now);
+        match self {
+            _ if self.purged => State::Purged,
+            _ if self.revoked_at.is_some() => State::Revoked,
+            _ if self.issued_at.is_none() || starts => State::Pending,
+            _ if self.proposed => State::RevocationProposed,
+            _ if !self.reasons().is_empty() => State::Locked,
+            _ if terms.must_change && self.password_changed_at.is_none() => State::MustChangePassword,
+            _ => State::Active,
+        }
+    }
+
+    /// What the action makes of it, done at `now`.
+    pub fn apply(&mut self, action: &Action, now: Timestamp) {
+        match (action.kind, action.cause) {
+            (Kind::Lock, Cause::Locks(reason)) => {
+                self.locks.insert(reason, now);
+            }
+            (Kind::Unlock, Cause::Restore) => self.restored(now),
+            (Kind::Unlock, _) => {
+                self.revoked_at = None;
+                self.unlocked_at = Some(now);
+            }
+            (Kind::ProposeRevocation, _) => self.proposed = true,
+            (Kind::Revoke, _) => {
+                self.revoked_at = Some(now);
+                self.proposed = false;
+            }
+            (Kind::Purge, _) => self.purged = true,
+            (Kind::Warn | Kind::RestoreDue | Kind::Lock, _) => {}
+        }
+    }
+
+    /// The document takes away the locks that it names (D-13). With the last one all clocks begin anew, with a new password (D-12,
+    /// R6.3).
+    fn restored(&mut self, now: Timestamp) {
+        let Some(restore) = &mut self.restore else { return };
+        restore.handled = true;
+        self.locks.retain(|reason, since| !restore.covers((reason, since)));
+        if self.reasons().is_empty() {
+            self.unlocked_at = Some(now);
+            self.password_changed_at = None;
+            self.proposed = false;
+        }
+    }
+}
