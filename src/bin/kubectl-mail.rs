@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use k8s_openapi::jiff::Zoned;
+use k8s_openapi::jiff::Timestamp;
 use mail_operator::cli::output::{self, Format, Lang};
 use mail_operator::cli::validate::{Options, Report};
 use mail_operator::cli::{Finding, Severity, password, pin, plan, tree, validate};
+use mail_operator::domain::calendar;
 use mail_operator::domain::naming::{self, NameError};
 use serde_json::json;
 
@@ -143,7 +144,11 @@ enum Command {
 enum PasswordCommand {
     /// Reads a password from standard input, up to the first end of a line, and says what is missing (R9.2, D-18).
     #[command(after_help = PASSWORD)]
-    Check,
+    Check {
+        /// Nothing: what stands on a command line can be read by everybody on the machine.
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        written: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -158,7 +163,7 @@ struct TreeArgs {
 
 impl TreeArgs {
     fn options(&self) -> Options {
-        Options { allow_missing: self.allow_missing.clone(), today: Some(Zoned::now().date()) }
+        Options { allow_missing: self.allow_missing.clone(), today: Some(calendar::day(Timestamp::now())) }
     }
 }
 
@@ -217,7 +222,15 @@ fn main() -> ExitCode {
         Command::Pin { tree, check, claims } => pin_all(&tree, &claims.source(), check, cli.output, lang),
         Command::Plan { tree, claims } => plan_all(&tree, &claims.source(), cli.output, lang),
         Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
-        Command::Password { command: PasswordCommand::Check } => check_password(cli.output, lang),
+        Command::Password { command: PasswordCommand::Check { written } } => {
+            if !written.is_empty() {
+                let message =
+                    "the password is read from standard input: on a command line everybody on the machine sees it";
+                eprintln!("kubectl mail: {message}");
+                return ExitCode::from(2);
+            }
+            check_password(cli.output, lang)
+        }
     }
 }
 

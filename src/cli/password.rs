@@ -17,14 +17,17 @@ pub fn read() -> io::Result<SecretString> {
     let input = io::stdin();
     let quiet = input.is_terminal().then(Quiet::begin).transpose()?;
     let mut line = Vec::new();
-    input.lock().take(LONGEST + 1).read_until(b'\n', &mut line)?;
+    // With the end of the line.
+    input.lock().take(LONGEST + 2).read_until(b'\n', &mut line)?;
     drop(quiet);
-    let line = String::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
+    for end in [b'\n', b'\r'] {
+        line.pop_if(|last| *last == end);
+    }
     if line.len() as u64 > LONGEST {
         return Err(io::Error::other(format!("the password has more than {LONGEST} bytes")));
     }
-    let text = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(SecretString::from(text.strip_suffix('\r').unwrap_or(text)))
+    let line = String::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
+    Ok(SecretString::from(line))
 }
 
 /// A terminal that does not echo.
@@ -35,17 +38,17 @@ impl Quiet {
         let before = tcgetattr(io::stdin())?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
+        let guard = Self(before);
         tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
-        eprint!("Password: ");
-        io::stderr().flush()?;
-        Ok(Self(before))
+        write!(io::stderr(), "Password: ")?;
+        Ok(guard)
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
-        eprintln!();
+        let _ = writeln!(io::stderr());
     }
 }
 

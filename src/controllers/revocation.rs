@@ -22,6 +22,8 @@ pub(super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-revocations
 const TOGETHER: Duration = Duration::from_secs(2);
 const AT_MOST: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_secs(86_400);
+/// Who is named in one event; a note has 1,024 bytes.
+const NAMED: usize = 8;
 
 /// What is asked for, what was done, what is held.
 #[derive(Default)]
@@ -56,7 +58,8 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
     loop {
         let pause = if held(&ctx).is_some() { TOGETHER } else { Duration::from_millis(500) };
         tokio::time::sleep(pause).await;
-        if !*ctx.synced.borrow() || !due(&ctx) {
+        // Before the server told what it has, each revocation of old would look like a new one.
+        if !*ctx.synced.borrow() || !ctx.syncer.projection().met() || !due(&ctx) {
             continue;
         }
         let before = held(&ctx);
@@ -90,7 +93,7 @@ fn pass(ctx: &Ctx) {
     let rows: Vec<Account> = asked.iter().filter_map(|mailbox| row(ctx, mailbox)).collect();
     let (known, new): (Vec<_>, Vec<_>) = {
         let projection = ctx.syncer.projection();
-        rows.into_iter().partition(|row| projection.is_revoked(row))
+        rows.into_iter().partition(|row| projection.is_revoked(row) || projection.desired(&row.mailbox) == Some(row))
     };
     let total = ctx.index().owners().len();
     let held = Held { count: new.len(), token: token(&new, ctx) };
@@ -110,9 +113,11 @@ fn pass(ctx: &Ctx) {
     }
     drop(waiting);
     drop(state);
-    let done = if free { new } else { Vec::new() };
+    known.into_iter().for_each(|row| ctx.syncer.want(row));
+    // Those whose Mailbox came back in between are not.
+    let done: Vec<Account> = new.into_iter().filter(|new| free && row(ctx, &new.mailbox).is_some()).collect();
     tell(&done, ctx);
-    for row in known.into_iter().chain(done) {
+    for row in done {
         info!(mailbox = row.mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
         ctx.syncer.want(row);
     }
@@ -121,9 +126,13 @@ fn pass(ctx: &Ctx) {
 /// One event for all that are revoked together: who is gone has no object of its own to look at.
 fn tell(revoked: &[Account], ctx: &Ctx) {
     let Some(system) = ctx.system().filter(|_| !revoked.is_empty()) else { return };
-    let who: Vec<String> = revoked.iter().map(|row| format!("{} ({})", row.mailbox, row.address)).collect();
+    let who: Vec<String> = revoked.iter().take(NAMED).map(|row| format!("{} ({})", row.mailbox, row.address)).collect();
+    let more = match revoked.len() - who.len() {
+        0 => String::new(),
+        more => format!(", and {more} more: the addresses (addr) whose ownerRef is no Mailbox"),
+    };
     let note = format!(
-        "{} revoked, their Mailboxes are gone; mail, address and password are kept (D-14): {}",
+        "{} revoked, their Mailboxes are gone; mail, address and password are kept (D-14): {}{more}",
         revoked.len(),
         who.join(", ")
     );

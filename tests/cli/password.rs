@@ -42,7 +42,19 @@ fn r9_2_d_18_a_good_one_is_good_with_any_end_of_line_and_blanks_belong_to_it() {
 }
 
 #[test]
+fn r3_1_a_password_on_the_command_line_is_refused_and_not_repeated() {
+    let (out, err, code) = check(b"", &["--", "Mat-khau@1"]);
+    assert_eq!((out.as_str(), code), ("", 2));
+    assert!(err.contains("standard input") && !err.contains("Mat-khau@1"), "{err}");
+    let (out, err, code) = check(b"", &["Mat-khau@1"]);
+    assert_eq!((out.as_str(), code), ("", 2));
+    assert!(err.contains("standard input") && !err.contains("Mat-khau@1"), "{err}");
+}
+
+#[test]
 fn what_is_no_text_or_endless_cannot_be_read() {
+    let longest = format!("Aa1@{}\n", "ế".repeat(1_364));
+    assert_eq!((longest.len(), check(longest.as_bytes(), &[]).2), (4_097, 0));
     for input in [vec![0xff, 0xfe, b'\n'], vec![b'a'; 5_000]] {
         let (out, err, code) = check(&input, &["-o", "json"]);
         assert_eq!((out.as_str(), code), ("", 3));

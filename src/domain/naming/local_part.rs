@@ -103,9 +103,15 @@ fn check_characters(text: &str, path: &str) -> Result<(), NameError> {
     ))
 }
 
-/// The whole text in lower case, or that it would be refused again.
+/// The whole text in lower case if that is accepted; else what it would be refused for.
 fn in_lower_case(text: &str) -> (String, String) {
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
+    if let Err(next) = LocalPart::parse(&lower, "") {
+        return (
+            format!("write it in lower case; and then: {}", next.message),
+            format!("hãy viết chữ thường; ngoài ra: {}", next.message_vi.trim_end_matches('.')),
+        );
+    }
     if RESERVED.contains(&lower.as_str()) {
         return (
             format!("and {lower} is reserved for the system itself (D-05): write another one"),
