@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
 use super::conditions::conditions_schema;
+use crate::domain::lifecycle;
 use crate::domain::naming::{self, LocalPart, MailboxNaming, Request, Wish, moving};
 
 /// Days, months and years as `domain::naming` reads them: ddmmyyyy, yyyymmdd, ddmmyy, yymmdd.
@@ -60,23 +61,24 @@ pub enum LockReason {
 impl LockReason {
     /// The text in `reasons[]`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inactive => "Inactive",
-            Self::Compromised => "Compromised",
-            Self::LostPassword => "LostPassword",
-            Self::SpamOrMalware => "SpamOrMalware",
-            Self::ProhibitedUse => "ProhibitedUse",
-            Self::DefaultPassword => "DefaultPassword",
-        }
+        lifecycle::LockReason::from(self).as_str()
     }
 
     /// The point of the regulation.
     pub fn rule(self) -> &'static str {
-        match self {
-            Self::Inactive => "6.2.a",
-            Self::Compromised | Self::LostPassword | Self::SpamOrMalware => "6.2.b",
-            Self::ProhibitedUse => "6.2.c",
-            Self::DefaultPassword => "6.2.d",
+        lifecycle::LockReason::from(self).rule()
+    }
+}
+
+impl From<LockReason> for lifecycle::LockReason {
+    fn from(reason: LockReason) -> Self {
+        match reason {
+            LockReason::Inactive => Self::Inactive,
+            LockReason::Compromised => Self::Compromised,
+            LockReason::LostPassword => Self::LostPassword,
+            LockReason::SpamOrMalware => Self::SpamOrMalware,
+            LockReason::ProhibitedUse => Self::ProhibitedUse,
+            LockReason::DefaultPassword => Self::DefaultPassword,
         }
     }
 }

@@ -3,15 +3,15 @@
 use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::{Account, Action, Activity, Cause, Kind, LockReason, Rules};
+use super::{Account, Action, Activity, By, Cause, Kind, LockReason, Rules};
 use crate::domain::calendar::{day, midnight};
 
 /// A clock that cannot be read (D-16).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
-    /// Which: `Inactive` or `Unused`.
+    /// Which one.
     pub clock: Cause,
-    /// Since when it would have run out by what is known.
+    /// When it runs out by what is known.
     pub since: Timestamp,
     /// When it can be proven to have run out at the earliest, if the source stays complete; none without a source.
     pub proven: Option<Timestamp>,
@@ -27,6 +27,12 @@ struct Silence {
     proven: Option<Timestamp>,
 }
 
+/// Why an account is over at `now`: a document approves it (5.4.c, D-11), or its official day has come (5.4.b).
+pub fn ended(revoke: bool, ends_on: Option<Date>, now: Timestamp) -> Option<Cause> {
+    let day = ends_on.is_some_and(|day| midnight(day) <= now);
+    if revoke { Some(Cause::Approved) } else { day.then_some(Cause::EndsOn) }
+}
+
 /// Everything that the facts of `account` lead to next, whenever that is; in the order of time. What follows from these is not in
 /// it: no purge before the revocation.
 pub fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Action> {
@@ -38,51 +44,57 @@ pub fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Action> {
         Some(revoked_at) => all.extend(after_revocation(rules, account, revoked_at, now)),
         None => {
             all.extend(revocation(account, now));
-            all.extend(restore(rules, account));
+            all.extend(people(account, now));
+            all.extend([Cause::Restore, Cause::Withdrawn].into_iter().filter_map(|cause| relief(account, cause, now)));
+            all.extend(restore_due(rules, account));
             all.extend(default_password(rules, account));
-            let silences = [inactive(rules, account), unused(rules, account)].into_iter().flatten();
             let proven = |s: Silence| Some(Action { at: s.proven?, kind: s.kind, cause: s.cause });
-            all.extend(silences.filter_map(proven));
+            all.extend(silences(rules, account).filter_map(proven));
         }
     }
     all.sort();
     all
 }
 
-/// The clocks that would have run out at `now` by what is known, and are not proven to (D-16).
-pub fn unknown(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Unknown> {
-    if account.revoked_at.is_some() || account.purged {
+/// The clocks that would run out by `until` by what is known, and are not proven to, the source being complete through what it says
+/// (D-16).
+pub fn unknown(rules: &Rules, account: &Account, until: Timestamp) -> Vec<Unknown> {
+    if account.revoked_at.is_some() || account.purged || account.issued_at.is_none() {
         return Vec::new();
     }
-    let silences = [inactive(rules, account), unused(rules, account)].into_iter().flatten();
     let through = account.activity.as_ref().map(|a| a.complete_through);
-    let open = |s: &Silence| s.known <= now && s.proven.is_none_or(|at| at > now || through.is_none_or(|t| t < at));
-    silences.filter(open).map(|s| Unknown { clock: s.cause, since: s.known, proven: s.proven }).collect()
+    let open = |s: &Silence| s.known <= until && s.proven.is_none_or(|at| at > until || through.is_none_or(|t| t < at));
+    let silences = silences(rules, account).filter(open);
+    silences.map(|s| Unknown { clock: s.cause, since: s.known, proven: s.proven }).collect()
 }
 
 /// Whether what rests on activity is proven at the time at which it is due (D-16).
 pub(super) fn is_proven(account: &Account, action: &Action) -> bool {
-    let rests = matches!(action.cause, Cause::Locks(LockReason::Inactive) | Cause::Unused);
+    let rests = match action.cause {
+        Cause::Locks(LockReason::Inactive) => !account.wanted_locks.contains(&LockReason::Inactive),
+        cause => cause == Cause::Unused,
+    };
     !rests || account.activity.as_ref().is_some_and(|activity| activity.complete_through >= action.at)
 }
 
-/// When the holder is told of locks to come.
+/// When the holder of an open account is told of the lock to come.
 pub fn warnings(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Action> {
-    let locks = due(rules, account, now).into_iter().filter(|action| action.kind == Kind::Lock);
-    let days = |lock: Action| {
-        rules.terms.warn_days.iter().map(move |days| {
-            let before = SignedDuration::from_hours(24 * i64::from(*days));
-            Action { at: lock.at.checked_sub(before).unwrap_or(lock.at), kind: Kind::Warn, ..lock }
-        })
+    let all = due(rules, account, now);
+    let end = all.iter().find(|action| action.kind == Kind::Revoke).map_or(Timestamp::MAX, |action| action.at);
+    let open = account.locks.is_empty() && account.wanted_locks.is_empty();
+    let Some(lock) = all.iter().find(|action| open && action.kind == Kind::Lock && action.at < end) else {
+        return Vec::new();
     };
-    let mut all: Vec<Action> = locks.flat_map(days).collect();
-    all.sort();
-    all
+    let days = |days: &u16| {
+        let before = SignedDuration::from_hours(24 * i64::from(*days));
+        Action { at: lock.at.checked_sub(before).unwrap_or(lock.at), kind: Kind::Warn, ..*lock }
+    };
+    rules.terms.warn_days.iter().rev().map(days).collect()
 }
 
 fn after_revocation(rules: &Rules, account: &Account, revoked_at: Timestamp, now: Timestamp) -> Option<Action> {
-    let ended = account.ends_on.is_some_and(|day| midnight(day) <= now);
-    if !account.revoke && !ended {
+    // A clock that was set back does not open what has ended.
+    if ended(account.revoke, account.ends_on, now.max(revoked_at)).is_none() {
         return Some(Action { at: now, kind: Kind::Unlock, cause: Cause::Undone });
     }
     let at = rules.calendar.over(revoked_at, rules.terms.revoked_months);
@@ -96,39 +108,55 @@ fn revocation(account: &Account, now: Timestamp) -> Option<Action> {
     account.ends_on.map(|day| Action { at: midnight(day), kind: Kind::Revoke, cause: Cause::EndsOn })
 }
 
-fn restore(rules: &Rules, account: &Account) -> Option<Action> {
-    let restore = account.restore.as_ref()?;
-    let (at, cause) = (restore.received_at, Cause::Restore);
-    if !restore.handled && account.locks.iter().any(|lock| restore.covers(lock)) {
-        return Some(Action { at, kind: Kind::Unlock, cause });
-    }
-    // People have to take their lock out of the spec themselves.
-    let left = account.person_locks.iter().any(|reason| restore.names(*reason));
-    let at = rules.calendar.over_working_days(at, rules.terms.restore_days);
-    left.then_some(Action { at, kind: Kind::RestoreDue, cause })
+/// Locks that people want and that are not in force as theirs.
+fn people(account: &Account, now: Timestamp) -> impl Iterator<Item = Action> {
+    let theirs = |reason: &&LockReason| account.locks.get(*reason).is_some_and(|lock| lock.by == By::Person);
+    let new = account.wanted_locks.iter().filter(move |reason| !theirs(reason));
+    new.map(move |reason| Action { at: now, kind: Kind::Lock, cause: Cause::Locks(*reason) })
 }
 
-/// The latest of the moments that begin every clock anew: issue, unlock (D-12), first day; and of one whose lock a document took
-/// away while others stayed, that document.
-fn begin(account: &Account, cause: Cause) -> Option<Timestamp> {
+/// What a document, or people, take away.
+fn relief(account: &Account, cause: Cause, now: Timestamp) -> Option<Action> {
+    let gone = account.relievable(cause).count();
+    let at = if cause == Cause::Restore { account.restore.as_ref()?.received_at } else { now };
+    // Locks that people want and that are not in force yet are still to come.
+    let last = gone == account.locks.len() && account.wanted_locks.is_empty();
+    (gone > 0).then_some(Action { at, kind: if last { Kind::Unlock } else { Kind::Relieve }, cause })
+}
+
+/// A document that waits for people to take their lock out of the spec.
+fn restore_due(rules: &Rules, account: &Account) -> Option<Action> {
+    let restore = account.restore.as_ref().filter(|restore| !restore.told)?;
+    let left = account.locks.iter().any(|(reason, lock)| lock.by == By::Person && restore.covers(*reason, lock.since));
+    let at = rules.calendar.over_working_days(restore.received_at, rules.terms.restore_days);
+    left.then_some(Action { at, kind: Kind::RestoreDue, cause: Cause::Restore })
+}
+
+/// The latest of the moments that begin a clock anew: issue, first day, unlock (D-12), and a document that took away its lock while
+/// others stayed.
+fn begin(account: &Account, reason: Option<LockReason>) -> Option<Timestamp> {
     let first = account.starts_on.map(midnight);
-    let document = account.restore.as_ref().filter(|restore| restore.handled && restore.explains(cause));
-    let all = [account.unlocked_at, first, document.map(|restore| restore.received_at)];
+    let relieved = reason.and_then(|reason| account.relieved.get(&reason)).copied();
+    let all = [account.unlocked_at, first, relieved];
     account.issued_at.map(|issued| all.into_iter().flatten().fold(issued, Timestamp::max))
 }
 
 fn default_password(rules: &Rules, account: &Account) -> Option<Action> {
-    let (reason, cause) = (LockReason::DefaultPassword, Cause::Locks(LockReason::DefaultPassword));
-    if account.password_changed_at.is_some() || account.locks.contains_key(&reason) {
+    let reason = LockReason::DefaultPassword;
+    if account.password_changed_at.is_some() || account.has(reason) {
         return None;
     }
-    let at = rules.calendar.over(begin(account, cause)?, rules.terms.default_password_months);
-    Some(Action { at, kind: Kind::Lock, cause })
+    let at = rules.calendar.over(begin(account, Some(reason))?, rules.terms.default_password_months);
+    Some(Action { at, kind: Kind::Lock, cause: Cause::Locks(reason) })
+}
+
+fn silences(rules: &Rules, account: &Account) -> impl Iterator<Item = Silence> {
+    [inactive(rules, account), unused(rules, account)].into_iter().flatten()
 }
 
 fn inactive(rules: &Rules, account: &Account) -> Option<Silence> {
     let reason = LockReason::Inactive;
-    if account.locks.contains_key(&reason) {
+    if account.has(reason) {
         return None;
     }
     let last = account.activity.as_ref().map(|a| [a.last_login, a.last_send, a.last_receive]);
@@ -138,40 +166,46 @@ fn inactive(rules: &Rules, account: &Account) -> Option<Silence> {
         Some(absence) if absence.to > from && absence.from <= rules.calendar.last_day(from, months) => absence.to,
         _ => from,
     };
-    silence(rules, account, last.unwrap_or_default(), months, explained, (Kind::Lock, Cause::Locks(reason)))
+    let from = since(last.unwrap_or_default(), begin(account, Some(reason))?);
+    Some(silence(rules, account, from, months, explained, (Kind::Lock, Cause::Locks(reason))))
 }
 
 fn unused(rules: &Rules, account: &Account) -> Option<Silence> {
-    if account.proposed {
-        return None;
-    }
+    (!account.proposed).then(|| non_use(rules, account)).flatten()
+}
+
+/// Whether a proposal that was made stands: not if somebody logged in, or was unlocked, since.
+pub(super) fn proposal_stands(rules: &Rules, account: &Account, now: Timestamp) -> bool {
+    non_use(rules, account).is_some_and(|silence| silence.known <= now)
+}
+
+fn non_use(rules: &Rules, account: &Account) -> Option<Silence> {
     let login = account.activity.as_ref().and_then(|a| a.last_login);
+    let from = since([login, None, None], begin(account, None)?);
     let months = rules.terms.unused_months;
-    silence(rules, account, [login, None, None], months, |from| from, (Kind::ProposeRevocation, Cause::Unused))
+    Some(silence(rules, account, from, months, |from| from, (Kind::ProposeRevocation, Cause::Unused)))
+}
+
+/// The day after which it is silent.
+fn since(last: [Option<Date>; 3], begin: Timestamp) -> Date {
+    last.into_iter().flatten().fold(day(begin), Date::max)
 }
 
 fn silence(
     rules: &Rules,
     account: &Account,
-    last: [Option<Date>; 3],
+    from: Date,
     months: u16,
     explained: impl Fn(Date) -> Date,
     (kind, cause): (Kind, Cause),
-) -> Option<Silence> {
-    let from = last.into_iter().flatten().fold(day(begin(account, cause)?), Date::max);
+) -> Silence {
     let over = |from: Date| rules.calendar.over(midnight(explained(from)), months);
     let proven = account.activity.as_ref().map(|activity| over(from.max(first_proven(activity, from))));
-    Some(Silence { cause, kind, known: over(from), proven })
+    Silence { cause, kind, known: over(from), proven }
 }
 
 /// The first day after which nothing can be missing: that day itself is not counted in a term.
 fn first_proven(activity: &Activity, from: Date) -> Date {
     let first_counted = from.tomorrow().map_or(Timestamp::MAX, midnight);
     if activity.complete_from <= first_counted { from } else { day(activity.complete_from) }
-}
-
-/// When a revocation that is proposed would have been due: earlier than `now` while nobody logs in.
-pub(super) fn proposal_stands(rules: &Rules, account: &Account, now: Timestamp) -> bool {
-    let open = Account { proposed: false, ..account.clone() };
-    unused(rules, &open).is_some_and(|silence| silence.known <= now)
 }

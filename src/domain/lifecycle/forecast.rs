@@ -1,14 +1,17 @@
-//! What will happen until a day if nobody does anything: sources of activity stay complete, nobody logs in, nothing arrives.
+//! What will happen until a day if nobody does anything: sources of activity that are complete stay so, nobody logs in, nothing
+//! arrives.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::clocks::is_proven;
-use super::pass::steps;
-use super::{Account, Action, Cause, Held, Kind, LockReason, Rules, State, Unknown, due, unknown, warnings};
-use crate::domain::brake::{Limits, allows};
+use super::pass::{Key, look, total};
+use super::{Account, Action, Brake, Held, Kind, LockReason, Pass, Rules, State, Unknown, due, unknown, warnings};
+
+/// A source that told all up to so long ago is one that works: it is looked at from time to time.
+const FRESH: SignedDuration = SignedDuration::from_hours(24);
 
 /// How an account stands at the time of asking, with what is due by then done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +20,9 @@ pub struct Standing {
     pub state: State,
     /// Every reason for which it is locked.
     pub reasons: BTreeSet<LockReason>,
-    /// When something happens to it next, warnings apart.
+    /// When something happens to it next, warnings and what is held apart.
     pub next_due: Option<Timestamp>,
-    /// Clocks that cannot be read (D-16).
+    /// Clocks that would run out by the end and cannot be read (D-16).
     pub unknown: Vec<Unknown>,
 }
 
@@ -34,136 +37,102 @@ pub struct Forecast {
     pub held: Vec<Held>,
 }
 
-/// Looks from `now` until `until`. `done` accounts were locked, revoked or removed by automation in the 24 hours before.
+/// Looks from `now` until `until`; `acknowledged` is what a person released.
 pub fn forecast(
     rules: &Rules,
-    mut accounts: Vec<Account>,
-    limits: Limits,
-    done: usize,
+    accounts: Vec<Account>,
+    brake: Brake,
+    acknowledged: &BTreeSet<Key>,
     now: Timestamp,
     until: Timestamp,
 ) -> Forecast {
-    let first = super::pass(rules, &mut accounts, limits, done, false, now);
-    let standings: Vec<Standing> = accounts.iter().map(|account| standing(rules, account, now)).collect();
-    let mut course = Course {
-        rules,
-        limits,
-        total: accounts.iter().filter(|a| a.issued_at.is_some() && !a.purged).count(),
-        blocked: vec![BTreeSet::new(); accounts.len()],
-        recent: VecDeque::from([(now, done + braked(&first.act))]),
-        result: Forecast { standings, actions: first.act, held: first.held },
-        accounts,
-    };
-    course.prepare(now);
-    course.run(now, until);
-    course.result.actions.sort_by_key(|(account, action)| (action.at, *account, *action));
-    course.result
-}
-
-fn standing(rules: &Rules, account: &Account, now: Timestamp) -> Standing {
-    let next = due(rules, account, now).into_iter().find(|action| action.at > now || is_proven(account, action));
-    Standing {
-        state: account.state(&rules.terms, now),
-        reasons: account.reasons(),
-        next_due: next.map(|action| action.at),
-        unknown: unknown(rules, account, now),
+    let (total, everybody) = (total(&accounts), (0..accounts.len()).collect::<Vec<_>>());
+    let mut course = Course { rules, acknowledged, accounts, brake, total, now, result: Forecast::default() };
+    course.look(&everybody, now);
+    course.result.standings = everybody.iter().map(|index| course.standing(*index, now, until)).collect();
+    if until > now {
+        course.assume_complete(now);
+        // What was due and only not proven yet is proven a moment later.
+        course.look(&everybody, now);
+        course.run(&everybody, now, until);
     }
-}
-
-/// How many accounts the brake counts.
-fn braked(actions: &[(usize, Action)]) -> usize {
-    actions.iter().filter(|(_, action)| action.is_braked()).map(|(account, _)| account).collect::<BTreeSet<_>>().len()
+    let Forecast { actions, held, .. } = &mut course.result;
+    actions.sort_by_key(|(account, action)| (action.at, *account, *action));
+    actions.dedup();
+    held.sort_by_key(|held| (held.action.at, held.account, held.action));
+    held.dedup();
+    course.result
 }
 
 /// The accounts on their way through time.
 struct Course<'r> {
     rules: &'r Rules,
-    limits: Limits,
-    total: usize,
+    acknowledged: &'r BTreeSet<Key>,
     accounts: Vec<Account>,
-    /// What is held, or cannot be proven, and stays so while nobody does anything.
-    blocked: Vec<BTreeSet<(Kind, Cause)>>,
-    /// How many accounts automation acted on, and when.
-    recent: VecDeque<(Timestamp, usize)>,
+    brake: Brake,
+    total: usize,
+    now: Timestamp,
     result: Forecast,
 }
 
 impl Course<'_> {
-    /// What did not happen at `now` does not happen by itself; sources that are complete stay so.
-    fn prepare(&mut self, now: Timestamp) {
-        for (index, account) in self.accounts.iter_mut().enumerate() {
-            let open = due(self.rules, account, now).into_iter().filter(|action| action.at <= now);
-            self.blocked[index].extend(open.map(|action| (action.kind, action.cause)));
-            if let Some(activity) = &mut account.activity {
-                activity.complete_through = Timestamp::MAX;
-            }
+    fn standing(&self, index: usize, now: Timestamp, until: Timestamp) -> Standing {
+        let account = &self.accounts[index];
+        let next = due(self.rules, account, now).into_iter().find(|action| action.at > now);
+        let known = is_fresh(account, now);
+        Standing {
+            state: account.state(&self.rules.terms, now),
+            reasons: account.locks.keys().copied().collect(),
+            next_due: next.filter(|action| known || is_proven(account, action)).map(|action| action.at),
+            unknown: unknown(self.rules, account, if known { now } else { until }),
         }
     }
 
-    fn run(&mut self, now: Timestamp, until: Timestamp) {
-        let mut next = BinaryHeap::new();
-        for index in 0..self.accounts.len() {
-            self.warn(index, now);
-            next.extend(self.next(index, now).map(|at| Reverse((at, index))));
+    fn assume_complete(&mut self, now: Timestamp) {
+        for account in self.accounts.iter_mut().filter(|account| is_fresh(account, now)) {
+            account.activity.iter_mut().for_each(|activity| activity.complete_through = Timestamp::MAX);
         }
+    }
+
+    fn run(&mut self, everybody: &[usize], now: Timestamp, until: Timestamp) {
+        let mut next = BinaryHeap::new();
+        next.extend(everybody.iter().filter_map(|index| self.next(*index, now).map(|at| Reverse((at, *index)))));
         while let Some(Reverse((at, first))) = next.pop().filter(|Reverse((at, _))| *at <= until) {
             let mut together = vec![first];
             while let Some(Reverse((_, index))) = next.peek().filter(|Reverse((other, _))| *other == at) {
                 together.push(*index);
                 next.pop();
             }
-            self.at(at, &together);
-            for index in together {
-                next.extend(self.next(index, at).map(|then| Reverse((then, index))));
-            }
+            self.look(&together, at);
+            next.extend(together.iter().filter_map(|index| self.next(*index, at).map(|then| Reverse((then, *index)))));
         }
     }
 
     /// When something happens to the account after `after`.
     fn next(&self, index: usize, after: Timestamp) -> Option<Timestamp> {
         let account = &self.accounts[index];
-        let free = |action: &Action| !self.blocked[index].contains(&(action.kind, action.cause));
-        let actions = due(self.rules, account, after).into_iter().filter(free);
+        let actions = due(self.rules, account, after).into_iter().filter(|action| is_proven(account, action));
         let times = actions.chain(warnings(self.rules, account, after)).map(|action| action.at);
         times.filter(|at| *at > after).min()
     }
 
-    /// What the holder is told at this moment.
-    fn warn(&mut self, index: usize, at: Timestamp) {
-        let told = warnings(self.rules, &self.accounts[index], at).into_iter();
-        let blocked = &self.blocked[index];
-        let told = told.filter(|warning| warning.at == at && !blocked.contains(&(Kind::Lock, warning.cause)));
-        self.result.actions.extend(told.map(|warning| (index, warning)));
-    }
-
-    /// One look at those to whom something happens at this moment.
-    fn at(&mut self, at: Timestamp, together: &[usize]) {
-        let day_before = at.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-        self.recent.retain(|(then, _)| *then > day_before);
-        let done: usize = self.recent.iter().map(|(_, count)| count).sum();
-        let wanted: Vec<(usize, Vec<Action>)> =
-            together.iter().map(|index| (*index, self.steps(*index, at, true).1)).collect();
-        let acted = wanted.iter().filter(|(_, actions)| actions.iter().any(Action::is_braked)).count();
-        let free = allows(self.limits, acted + done, self.total);
-        for (index, actions) in wanted {
-            self.warn(index, at);
-            let (after, done) = if free { self.steps(index, at, true) } else { self.steps(index, at, false) };
-            self.accounts[index] = after;
-            // It changes nothing, so it would be said at each later look.
-            let said = done.iter().filter(|action| action.kind == Kind::RestoreDue);
-            self.blocked[index].extend(said.map(|action| (action.kind, action.cause)));
-            self.result.actions.extend(done.into_iter().map(|action| (index, action)));
-            for action in actions.into_iter().filter(|action| !free && action.is_braked()) {
-                self.blocked[index].insert((action.kind, action.cause));
-                self.result.held.push(Held { account: index, action });
-            }
+    /// One look at those to whom something happens at this moment, and what their holders are told.
+    fn look(&mut self, together: &[usize], at: Timestamp) {
+        let brake = (&mut self.brake, self.total);
+        let Pass { act, held } = look(self.rules, &mut self.accounts, together, brake, self.acknowledged, at);
+        self.total -= act.iter().filter(|(_, action)| action.kind == Kind::Purge).count();
+        // What was due earlier and is only done now.
+        let when = |action: Action| Action { at: if at > self.now { at } else { action.at }, ..action };
+        self.result.actions.extend(act.into_iter().map(|(index, action)| (index, when(action))));
+        self.result.held.extend(held);
+        for index in together {
+            let told = warnings(self.rules, &self.accounts[*index], at).into_iter().filter(|warning| warning.at == at);
+            self.result.actions.extend(told.map(|warning| (*index, warning)));
         }
-        self.recent.push_back((at, if free { acted } else { 0 }));
     }
+}
 
-    fn steps(&self, index: usize, at: Timestamp, free: bool) -> (Account, Vec<Action>) {
-        let blocked = &self.blocked[index];
-        let may = |action: &Action| (free || !action.is_braked()) && !blocked.contains(&(action.kind, action.cause));
-        steps(self.rules, &self.accounts[index], at, may)
-    }
+fn is_fresh(account: &Account, now: Timestamp) -> bool {
+    let begin = now.checked_sub(FRESH).unwrap_or(Timestamp::MIN);
+    account.activity.as_ref().is_some_and(|activity| activity.complete_through >= begin)
 }

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 
-pub use clocks::{Unknown, due, unknown, warnings};
-pub use pass::{Held, Pass, done_within_a_day, pass};
+pub use clocks::{Unknown, due, ended, unknown, warnings};
+pub use pass::{Brake, Held, Key, Pass, pass};
 
 use super::calendar::{self, Calendar};
 
@@ -135,7 +135,7 @@ pub struct Absence {
 }
 
 /// The last document that asks for an unlock (R6.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restore {
     /// When it was received.
     pub received_at: Timestamp,
@@ -143,21 +143,34 @@ pub struct Restore {
     pub reasons: BTreeSet<LockReason>,
     /// Whether it was handled: each document is once.
     pub handled: bool,
+    /// Whether somebody was told that it is due.
+    pub told: bool,
 }
 
 impl Restore {
-    fn names(&self, reason: LockReason) -> bool {
-        self.reasons.is_empty() || self.reasons.contains(&reason)
-    }
-
-    fn explains(&self, cause: Cause) -> bool {
-        matches!(cause, Cause::Locks(reason) if self.names(reason))
-    }
-
     /// Whether it takes away this lock: one that came after the day of its receipt needs a document of its own.
-    fn covers(&self, (reason, since): (&LockReason, &Timestamp)) -> bool {
-        self.names(*reason) && calendar::day(*since) <= calendar::day(self.received_at)
+    fn covers(&self, reason: LockReason, since: Timestamp) -> bool {
+        let named = self.reasons.is_empty() || self.reasons.contains(&reason);
+        named && calendar::day(since) <= calendar::day(self.received_at)
     }
+}
+
+/// Who locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum By {
+    /// A clock; it is for a document to take that away.
+    Clock,
+    /// A person, in the spec; it is for people to take that out.
+    Person,
+}
+
+/// A lock in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who locked.
+    pub by: By,
 }
 
 /// All that decides about one account.
@@ -171,16 +184,18 @@ pub struct Account {
     pub password_changed_at: Option<Timestamp>,
     /// When the last lock was taken away (D-12).
     pub unlocked_at: Option<Timestamp>,
+    /// Reasons that a document took away while others stayed, and when: their clocks began anew then.
+    pub relieved: BTreeMap<LockReason, Timestamp>,
     /// First day of access.
     pub starts_on: Option<Date>,
     /// Official day of the end: access ends at its 00:00 (5.4.b).
     pub ends_on: Option<Date>,
     /// Days of which a reason for silence was notified.
     pub absence: Option<Absence>,
-    /// Locks that people wrote.
-    pub person_locks: BTreeSet<LockReason>,
-    /// Locks of the clocks, since when.
-    pub locks: BTreeMap<LockReason, Timestamp>,
+    /// Locks that people want.
+    pub wanted_locks: BTreeSet<LockReason>,
+    /// Locks in force.
+    pub locks: BTreeMap<LockReason, Lock>,
     /// The last document that asks for an unlock.
     pub restore: Option<Restore>,
     /// Whether a document approves the revocation (D-11).
@@ -238,9 +253,11 @@ pub enum Kind {
     Revoke,
     /// What was kept is removed.
     Purge,
-    /// Access is given back.
+    /// Access is given back: no lock is left, or the revocation was taken back.
     Unlock,
-    /// Access ends, mail is received.
+    /// One of several reasons of a lock is taken away.
+    Relieve,
+    /// Access ends, mail is received; or it has one more reason.
     Lock,
     /// Put on the list of those whose revocation is proposed.
     ProposeRevocation,
@@ -255,6 +272,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Warn => "Warn",
+            Self::Relieve => "Relieve",
             Self::Lock => "Lock",
             Self::Unlock => "Unlock",
             Self::RestoreDue => "RestoreDue",
@@ -272,6 +290,8 @@ pub enum Cause {
     Locks(LockReason),
     /// A document asks for it (R6.3).
     Restore,
+    /// People took their lock out of the spec.
+    Withdrawn,
     /// No login for six months (5.4.c, 8.3.đ).
     Unused,
     /// The official day of the end (5.4.b).
@@ -290,6 +310,7 @@ impl Cause {
         match self {
             Self::Locks(reason) => reason.as_str(),
             Self::Restore => "Restore",
+            Self::Withdrawn => "Withdrawn",
             Self::Unused => "Unused",
             Self::EndsOn => "EndsOn",
             Self::Approved => "Approved",
@@ -302,7 +323,7 @@ impl Cause {
     pub fn rule(self) -> &'static str {
         match self {
             Self::Locks(reason) => reason.rule(),
-            Self::Restore => "6.3",
+            Self::Restore | Self::Withdrawn => "6.3",
             Self::Unused => "8.3.đ",
             Self::EndsOn => "5.4.b",
             Self::Approved => "5.4.c",
@@ -322,20 +343,19 @@ pub struct Action {
     pub cause: Cause,
 }
 
-impl Action {
-    /// Whether the brake counts it (D-15): automation locks, revokes or removes. What a document approves is a person's word.
-    pub fn is_braked(&self) -> bool {
-        matches!((self.kind, self.cause), (Kind::Lock, _) | (Kind::Revoke, Cause::EndsOn) | (Kind::Purge, _))
-    }
+/// What a holder may do (requirements §5). Whether a revocation is proposed makes no difference to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    None,
+    /// Only change the password (R9.1).
+    ChangePassword,
+    /// Everything.
+    Full,
 }
 
 impl Account {
-    /// Every reason for which it is locked (D-13).
-    pub fn reasons(&self) -> BTreeSet<LockReason> {
-        self.person_locks.iter().chain(self.locks.keys()).copied().collect()
-    }
-
-    /// Its state on the day of `now`.
+    /// Its state at `now`.
     pub fn state(&self, terms: &Terms, now: Timestamp) -> State {
         let starts = self.starts_on.is_some_and(|day| calendar::midnight(day) > now);
         match self {
@@ -343,19 +363,42 @@ impl Account {
             _ if self.revoked_at.is_some() => State::Revoked,
             _ if self.issued_at.is_none() || starts => State::Pending,
             _ if self.proposed => State::RevocationProposed,
-            _ if !self.reasons().is_empty() => State::Locked,
+            _ if !self.locks.is_empty() => State::Locked,
             _ if terms.must_change && self.password_changed_at.is_none() => State::MustChangePassword,
             _ => State::Active,
+        }
+    }
+
+    /// What its holder may do at `now`.
+    pub fn access(&self, terms: &Terms, now: Timestamp) -> Access {
+        let plain = Self { proposed: false, ..self.clone() };
+        match plain.state(terms, now) {
+            State::Active => Access::Full,
+            State::MustChangePassword => Access::ChangePassword,
+            _ => Access::None,
+        }
+    }
+
+    /// Whether it is locked for this reason, or people want that.
+    fn has(&self, reason: LockReason) -> bool {
+        self.locks.contains_key(&reason) || self.wanted_locks.contains(&reason)
+    }
+
+    /// Whether the brake counts the action (D-15): automation takes away access or mail that is there. What a document decides is a
+    /// person's word, and a further reason of a lock changes nothing for the holder.
+    pub fn is_braked(&self, action: &Action) -> bool {
+        match (action.kind, action.cause) {
+            (Kind::Lock, Cause::Locks(reason)) => self.locks.is_empty() && !self.wanted_locks.contains(&reason),
+            (Kind::Revoke, cause) => cause == Cause::EndsOn,
+            (kind, _) => kind == Kind::Purge,
         }
     }
 
     /// What the action makes of it, done at `now`.
     pub fn apply(&mut self, action: &Action, now: Timestamp) {
         match (action.kind, action.cause) {
-            (Kind::Lock, Cause::Locks(reason)) => {
-                self.locks.insert(reason, now);
-            }
-            (Kind::Unlock, Cause::Restore) => self.restored(now),
+            (Kind::Lock, Cause::Locks(reason)) => self.lock(reason, now),
+            (Kind::Unlock | Kind::Relieve, Cause::Restore | Cause::Withdrawn) => self.relieve(action.cause, now),
             (Kind::Unlock, _) => {
                 self.revoked_at = None;
                 self.unlocked_at = Some(now);
@@ -366,17 +409,39 @@ impl Account {
                 self.proposed = false;
             }
             (Kind::Purge, _) => self.purged = true,
-            (Kind::Warn | Kind::RestoreDue | Kind::Lock, _) => {}
+            (Kind::RestoreDue, _) => self.restore.iter_mut().for_each(|restore| restore.told = true),
+            (Kind::Warn | Kind::Lock | Kind::Relieve, _) => {}
         }
     }
 
-    /// The document takes away the locks that it names (D-13). With the last one all clocks begin anew, with a new password (D-12,
-    /// R6.3).
-    fn restored(&mut self, now: Timestamp) {
-        let Some(restore) = &mut self.restore else { return };
-        restore.handled = true;
-        self.locks.retain(|reason, since| !restore.covers((reason, since)));
-        if self.reasons().is_empty() {
+    fn lock(&mut self, reason: LockReason, now: Timestamp) {
+        let by = if self.wanted_locks.contains(&reason) { By::Person } else { By::Clock };
+        let since = self.locks.get(&reason).map_or(now, |known| known.since);
+        self.locks.insert(reason, Lock { since, by });
+    }
+
+    /// Locks that a document takes away (R6.3), or that people took out of the spec.
+    fn relievable(&self, cause: Cause) -> impl Iterator<Item = LockReason> {
+        let open = self.restore.as_ref().filter(|restore| cause == Cause::Restore && !restore.handled);
+        let gone = move |(reason, lock): (&LockReason, &Lock)| match lock.by {
+            By::Clock => open.is_some_and(|restore| restore.covers(*reason, lock.since)),
+            By::Person => cause == Cause::Withdrawn && !self.wanted_locks.contains(reason),
+        };
+        self.locks.iter().filter(move |(reason, lock)| gone((*reason, *lock))).map(|(reason, _)| *reason)
+    }
+
+    /// Takes them away (D-13). With the last one all clocks begin anew, with a new password (D-12, R6.3).
+    fn relieve(&mut self, cause: Cause, now: Timestamp) {
+        let gone: Vec<LockReason> = self.relievable(cause).collect();
+        if let Some(restore) = self.restore.as_mut().filter(|_| cause == Cause::Restore) {
+            restore.handled = true;
+        }
+        for reason in gone {
+            self.locks.remove(&reason);
+            self.relieved.insert(reason, now);
+        }
+        if self.locks.is_empty() {
+            self.relieved.clear();
             self.unlocked_at = Some(now);
             self.password_changed_at = None;
             self.proposed = false;

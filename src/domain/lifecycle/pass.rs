@@ -1,13 +1,29 @@
 //! One look at all accounts of a system together (D-15).
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::clocks::{is_proven, proposal_stands};
-use super::{Account, Action, Kind, Rules, due};
-use crate::domain::brake::{Limits, allows};
+use super::{Account, Action, Cause, Kind, Rules, due};
+use crate::domain::brake::Limits;
 
-/// Actions of one account in one pass, at most: each leads to another state, and there are no circles.
-const STEPS: usize = 16;
+/// Actions of one account in one look, at most: each leads to another state, and there are no circles.
+const STEPS: usize = 24;
+
+/// What identifies an action: the Mailbox, what, and why.
+pub type Key = (String, Kind, Cause);
+
+/// The memory of the brake (D-15).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brake {
+    /// What passes in 24 hours.
+    pub limits: Limits,
+    /// Mailboxes that automation locked, revoked or removed without a person's word, and when.
+    pub acted: Vec<(Timestamp, String)>,
+    /// What waits for a person. While there is something, whatever comes waits with it.
+    pub held: BTreeSet<Key>,
+}
 
 /// What the brake holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,63 +43,102 @@ pub struct Pass {
     pub held: Vec<Held>,
 }
 
-/// Decides what is done at `now`, and does it to `accounts`. `done` accounts were locked, revoked or removed by automation in the 24
-/// hours before; `acknowledged` releases what is held.
+/// Decides what is done at `now`, does it to `accounts`, and notes it in `brake`. `acknowledged` is what a person released: exactly
+/// that, whatever else is due. Warnings are no part of it: see [`super::warnings`].
 pub fn pass(
     rules: &Rules,
     accounts: &mut [Account],
-    limits: Limits,
-    done: usize,
-    acknowledged: bool,
+    brake: &mut Brake,
+    acknowledged: &BTreeSet<Key>,
     now: Timestamp,
 ) -> Pass {
-    for account in accounts.iter_mut().filter(|account| account.proposed) {
-        account.proposed = proposal_stands(rules, account, now);
+    let (all, total) = ((0..accounts.len()).collect::<Vec<_>>(), total(accounts));
+    look(rules, accounts, &all, (brake, total), acknowledged, now)
+}
+
+/// How many accounts there are for the brake.
+pub(super) fn total(accounts: &[Account]) -> usize {
+    accounts.iter().filter(|account| account.issued_at.is_some() && !account.purged).count()
+}
+
+/// The same for some of the accounts: the others have nothing that is due.
+pub(super) fn look(
+    rules: &Rules,
+    accounts: &mut [Account],
+    some: &[usize],
+    (brake, total): (&mut Brake, usize),
+    acknowledged: &BTreeSet<Key>,
+    now: Timestamp,
+) -> Pass {
+    let mut courses = Vec::new();
+    for index in some {
+        let account = &mut accounts[*index];
+        account.proposed = account.proposed && proposal_stands(rules, account, now);
+        courses.push((*index, steps(rules, account, now, |_, _| true)));
     }
-    let total = accounts.iter().filter(|account| account.issued_at.is_some() && !account.purged).count();
-    let braked = accounts.iter().filter(|account| steps(rules, account, now, |_| true).1.iter().any(Action::is_braked));
-    let free = acknowledged || allows(limits, braked.count() + done, total);
+    let mut wanted: BTreeSet<Key> = BTreeSet::new();
+    for (index, course) in &courses {
+        let braked = course.done.iter().filter(|(_, braked)| *braked);
+        wanted
+            .extend(braked.map(|(action, _)| key(&accounts[*index], action)).filter(|key| !acknowledged.contains(key)));
+    }
+    let looked_at: BTreeSet<&str> = some.iter().map(|index| accounts[*index].id.as_str()).collect();
+    brake.judge(&wanted, &looked_at, total, now);
     let mut result = Pass::default();
-    for (index, account) in accounts.iter_mut().enumerate() {
-        let (after, actions) = steps(rules, account, now, |action| free || !action.is_braked());
-        if !free {
-            let waiting = due(rules, &after, now).into_iter();
-            let waiting = waiting.filter(|a| a.at <= now && a.is_braked() && is_proven(&after, a));
-            result.held.extend(waiting.map(|action| Held { account: index, action }));
-        }
-        result.act.extend(actions.into_iter().map(|action| (index, action)));
-        *account = after;
+    for (index, course) in courses {
+        let account = &accounts[index];
+        let waits = |action: &Action| brake.held.contains(&key(account, action));
+        let held: Vec<Action> =
+            course.done.iter().filter(|(action, braked)| *braked && waits(action)).map(|(action, _)| *action).collect();
+        // Nor what would come in the place of what is held.
+        let may =
+            |then: &Account, action: &Action| !then.is_braked(action) || acknowledged.contains(&key(then, action));
+        let course = if held.is_empty() { course } else { steps(rules, account, now, may) };
+        result.held.extend(held.into_iter().map(|action| Held { account: index, action }));
+        result.act.extend(course.done.into_iter().map(|(action, _)| (index, action)));
+        accounts[index] = course.after;
     }
     result
 }
 
-/// The account after everything that is due and that `may` be done, and what that is.
-pub(super) fn steps(
-    rules: &Rules,
-    account: &Account,
-    now: Timestamp,
-    may: impl Fn(&Action) -> bool,
-) -> (Account, Vec<Action>) {
-    let (mut account, mut done) = (account.clone(), Vec::new());
-    while done.len() < STEPS {
-        let open = |action: &Action| action.at <= now && may(action) && is_proven(&account, action);
-        // What changes nothing is said once.
-        let new = |action: &Action| action.kind != Kind::RestoreDue || !done.contains(action);
-        let ready = due(rules, &account, now).into_iter().filter(|action| open(action) && new(action));
-        let Some(action) = ready.min_by_key(|action| (action.kind, action.at)) else { break };
-        account.apply(&action, now);
-        done.push(action);
-    }
-    (account, done)
+fn key(account: &Account, action: &Action) -> Key {
+    (account.id.clone(), action.kind, action.cause)
 }
 
-/// Accounts that automation locked or revoked in the 24 hours before `now`.
-pub fn done_within_a_day(accounts: &[Account], now: Timestamp) -> usize {
-    let begin = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-    let recent = |at: &Timestamp| *at > begin && *at <= now;
-    let ended = |account: &Account| account.ends_on.is_some() && !account.revoke;
-    let touched = |account: &&Account| {
-        account.locks.values().any(recent) || account.revoked_at.as_ref().is_some_and(|at| ended(account) && recent(at))
-    };
-    accounts.iter().filter(touched).count()
+impl Brake {
+    /// Lets all of `wanted` pass, or holds all of it with what is held already. What is held and not due any more is forgotten.
+    fn judge(&mut self, wanted: &BTreeSet<Key>, looked_at: &BTreeSet<&str>, total: usize, now: Timestamp) {
+        let begin = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+        self.acted.retain(|(at, _)| *at > begin);
+        self.held.retain(|key| wanted.contains(key) || !looked_at.contains(key.0.as_str()));
+        let ids: BTreeSet<&String> = wanted.iter().map(|key| &key.0).collect();
+        let with_those_before = ids.iter().copied().chain(self.acted.iter().map(|(_, id)| id)).collect::<BTreeSet<_>>();
+        if !self.held.is_empty() || with_those_before.len() > self.limits.limit(total) {
+            self.held.extend(wanted.iter().cloned());
+        } else {
+            let new: Vec<_> = ids.into_iter().map(|id| (now, id.clone())).collect();
+            self.acted.extend(new);
+        }
+    }
+}
+
+/// An account on its way through what is due.
+pub(super) struct Course {
+    after: Account,
+    /// What is done, and whether the brake counts it.
+    done: Vec<(Action, bool)>,
+}
+
+/// Does everything that is due and that `may` be done.
+fn steps(rules: &Rules, account: &Account, now: Timestamp, may: impl Fn(&Account, &Action) -> bool) -> Course {
+    let mut course = Course { after: account.clone(), done: Vec::new() };
+    while course.done.len() < STEPS {
+        let account = &course.after;
+        let ready = |action: &Action| action.at <= now && may(account, action) && is_proven(account, action);
+        let next = due(rules, account, now).into_iter().filter(ready).min_by_key(|action| (action.kind, action.at));
+        let Some(action) = next else { break };
+        course.done.push((action, account.is_braked(&action)));
+        course.after.apply(&action, now);
+    }
+    course
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::ToSpan;
+
 use super::forecast::{Forecast, forecast};
 use super::*;
-use crate::domain::brake::Limits;
 
 fn at(text: &str) -> Timestamp {
     format!("{text}T00:00:00+07:00").parse().unwrap()
@@ -41,7 +42,24 @@ fn used(login: Option<&str>, send: Option<&str>, receive: Option<&str>) -> Accou
 }
 
 fn look(account: Account, now: &str, until: &str) -> Forecast {
-    forecast(&Rules::default(), vec![account], Limits::default(), 0, at(now), at(until))
+    together(vec![account], Brake::default(), at(now), at(until))
+}
+
+fn together(accounts: Vec<Account>, brake: Brake, now: Timestamp, until: Timestamp) -> Forecast {
+    forecast(&Rules::default(), accounts, brake, &BTreeSet::new(), now, until)
+}
+
+fn by_clock(since: Timestamp) -> Lock {
+    Lock { since, by: By::Clock }
+}
+
+fn by_person(since: Timestamp) -> Lock {
+    Lock { since, by: By::Person }
+}
+
+/// A document that was received on this day and asks for all.
+fn document(text: &str) -> Option<Restore> {
+    Some(Restore { received_at: at(text), ..Restore::default() })
 }
 
 /// What is done but for warnings: kind, cause, day.
@@ -108,17 +126,14 @@ fn d_11_only_a_document_revokes_and_d_14_what_is_kept_goes_after_its_time_but_ne
 #[test]
 fn r5_4_b_access_ends_at_the_beginning_of_the_official_day_and_never_before() {
     let leaving = Account { ends_on: on("2026-03-08"), ..account("nv-1") };
-    let before = forecast(
-        &Rules::default(),
-        vec![leaving.clone()],
-        Limits::default(),
-        0,
-        "2026-03-07T23:59:59+07:00".parse().unwrap(),
-        at("2026-03-07"),
-    );
+    let evening = "2026-03-07T23:59:59+07:00".parse().unwrap();
+    let before = together(vec![leaving.clone()], Brake::default(), evening, evening);
     assert_eq!((done(&before), before.standings[0].state), (vec![], State::Active));
-    let after = look(leaving, "2026-03-08", "2026-03-08");
+    let after = look(leaving.clone(), "2026-03-08", "2026-03-08");
     assert_eq!(done(&after), [entry(Kind::Revoke, "EndsOn", "2026-03-08")], "a Sunday");
+    // A leader whose clock is behind does not open it again.
+    let revoked = Account { revoked_at: Some(at("2026-03-08")), ..leaving };
+    assert_eq!(done(&together(vec![revoked], Brake::default(), evening, evening)), []);
 }
 
 #[test]
@@ -132,14 +147,17 @@ fn an_account_is_pending_until_its_first_day_and_its_clocks_begin_with_it() {
 fn d_12_d_13_a_document_takes_its_reasons_away_and_with_the_last_one_all_clocks_begin_anew() {
     let mut locked = account("nv-1");
     let since = at("2026-05-05");
-    locked.locks = [(LockReason::Inactive, since), (LockReason::DefaultPassword, since)].into();
-    let part =
-        Restore { received_at: at("2026-05-06"), reasons: BTreeSet::from([LockReason::Inactive]), handled: false };
-    let answer = look(Account { restore: Some(part), ..locked.clone() }, "2026-05-06", "2026-05-06");
-    assert_eq!(answer.standings[0].state, State::Locked);
-    assert_eq!(answer.standings[0].reasons, BTreeSet::from([LockReason::DefaultPassword]));
-    let all = Restore { received_at: at("2026-05-06"), reasons: BTreeSet::new(), handled: false };
-    let answer = look(Account { restore: Some(all.clone()), ..locked.clone() }, "2026-05-06", "2026-08-30");
+    locked.locks = [(LockReason::Inactive, by_clock(since)), (LockReason::DefaultPassword, by_clock(since))].into();
+    let part = document("2026-05-06").map(|d| Restore { reasons: BTreeSet::from([LockReason::Inactive]), ..d });
+    let mut accounts = vec![Account { restore: part, ..locked.clone() }];
+    let first = pass(&Rules::default(), &mut accounts, &mut Brake::default(), &BTreeSet::new(), at("2026-05-06"));
+    assert_eq!(first.act.iter().map(|(_, a)| a.kind).collect::<Vec<_>>(), [Kind::Relieve]);
+    let account = accounts.remove(0);
+    assert_eq!(account.locks.keys().collect::<Vec<_>>(), [&LockReason::DefaultPassword]);
+    // Its clock began anew with that, whatever becomes of the document in the file.
+    let tidied = Account { restore: None, ..account };
+    assert_eq!(look(tidied, "2026-08-06", "2026-08-07").actions.last().unwrap().1.at, at("2026-08-07"));
+    let answer = look(Account { restore: document("2026-05-06"), ..locked.clone() }, "2026-05-06", "2026-08-30");
     assert_eq!(answer.standings[0].state, State::MustChangePassword, "a new password, which must be changed (R6.3)");
     let expected = [
         entry(Kind::Unlock, "Restore", "2026-05-06"),
@@ -149,19 +167,64 @@ fn d_12_d_13_a_document_takes_its_reasons_away_and_with_the_last_one_all_clocks_
     ];
     assert_eq!(done(&answer)[..3], expected);
     // A lock that came later needs a document of its own.
-    let old = Restore { received_at: at("2026-05-04"), ..all };
-    assert_eq!(done(&look(Account { restore: Some(old), ..locked }, "2026-05-06", "2026-05-06")), []);
+    assert_eq!(done(&look(Account { restore: document("2026-05-04"), ..locked }, "2026-05-06", "2026-05-06")), []);
 }
 
 #[test]
-fn r6_3_what_people_locked_is_due_three_working_days_after_the_document() {
-    let restore =
-        Restore { received_at: "2026-06-05T16:00:00+07:00".parse().unwrap(), reasons: BTreeSet::new(), handled: false };
-    let mut locked = account("nv-1");
-    locked.person_locks = BTreeSet::from([LockReason::Compromised]);
-    let answer = look(Account { restore: Some(restore), ..used_in_june(locked) }, "2026-06-08", "2026-06-30");
+fn d_12_r6_3_a_lock_that_people_take_back_is_an_unlock_too() {
+    let mut locked = used(Some("2026-03-10"), None, Some("2026-08-19"));
+    locked.locks = [(LockReason::Compromised, by_person(at("2026-03-11")))].into();
+    let answer = look(locked.clone(), "2026-08-20", "2026-09-30");
+    assert_eq!(
+        answer.standings[0].state,
+        State::MustChangePassword,
+        "the password that others know is no good any more"
+    );
+    let expected = [entry(Kind::Unlock, "Withdrawn", "2026-08-20"), entry(Kind::Lock, "DefaultPassword", "2026-09-22")];
+    assert_eq!(done(&answer), expected, "no proposal: its clock began anew; 20 September is a Sunday");
+    // With a lock of a clock beside it, or another one that people want, it is not open yet.
+    locked.locks.insert(LockReason::Inactive, by_clock(at("2026-06-12")));
+    let answer = look(locked.clone(), "2026-08-20", "2026-08-20");
+    assert_eq!(done(&answer), [entry(Kind::Relieve, "Withdrawn", "2026-08-20")]);
+    locked.locks.remove(&LockReason::Inactive);
+    locked.wanted_locks = BTreeSet::from([LockReason::SpamOrMalware]);
+    let answer = look(locked, "2026-08-20", "2026-08-20");
+    assert_eq!(answer.standings[0].reasons, BTreeSet::from([LockReason::SpamOrMalware]));
+    assert!(answer.actions.iter().all(|(_, action)| action.kind != Kind::Unlock), "{answer:?}");
+}
+
+#[test]
+fn r6_3_what_people_locked_is_due_three_working_days_after_the_document_once() {
+    let restore = Restore { received_at: "2026-06-05T16:00:00+07:00".parse().unwrap(), ..Restore::default() };
+    let mut locked = used_in_june(account("nv-1"));
+    locked.wanted_locks = BTreeSet::from([LockReason::Compromised]);
+    locked.locks = [(LockReason::Compromised, by_person(at("2026-06-05")))].into();
+    locked.restore = Some(restore);
+    let answer = look(locked.clone(), "2026-06-08", "2026-06-30");
     assert_eq!(done(&answer), [entry(Kind::RestoreDue, "Restore", "2026-06-11")]);
     assert_eq!(answer.standings[0].reasons, BTreeSet::from([LockReason::Compromised]));
+    let mut accounts = vec![locked.clone()];
+    for expected in [1, 0] {
+        let acts =
+            pass(&Rules::default(), &mut accounts, &mut Brake::default(), &BTreeSet::new(), at("2026-06-11")).act;
+        assert_eq!(acts.len(), expected, "told once");
+    }
+    // A lock that came after the document has nothing to do with it.
+    locked.locks.insert(LockReason::Compromised, by_person(at("2026-06-20")));
+    assert_eq!(done(&look(locked, "2026-06-21", "2026-06-30")), []);
+}
+
+#[test]
+fn a_proposal_opens_no_account_that_is_locked() {
+    let rules = Rules::default();
+    let mut account = Account { proposed: true, ..used(Some("2026-02-10"), None, None) };
+    assert_eq!(account.access(&rules.terms, at("2026-08-20")), Access::Full);
+    account.locks.insert(LockReason::Inactive, by_clock(at("2026-05-12")));
+    assert_eq!(account.state(&rules.terms, at("2026-08-20")), State::RevocationProposed);
+    assert_eq!(account.access(&rules.terms, at("2026-08-20")), Access::None);
+    account.locks.clear();
+    account.password_changed_at = None;
+    assert_eq!(account.access(&rules.terms, at("2026-08-20")), Access::ChangePassword);
 }
 
 fn used_in_june(mut account: Account) -> Account {
@@ -189,12 +252,22 @@ fn r6_2_a_a_notified_absence_is_no_silence() {
 #[test]
 fn d_16_a_clock_does_not_run_out_while_its_source_is_not_proven_complete() {
     let mut silent = used(Some("2026-03-16"), None, None);
-    silent.activity.as_mut().unwrap().complete_through = at("2026-06-15");
-    let answer = look(silent.clone(), "2026-06-20", "2026-07-20");
-    assert_eq!(done(&answer), []);
+    let through =
+        |account: &mut Account, text: &str| account.activity.as_mut().unwrap().complete_through = text.parse().unwrap();
+    // Five days without word of the mail server: nothing is known of those, nor of what comes.
+    through(&mut silent, "2026-06-15T00:00:00+07:00");
+    let answer = look(silent.clone(), "2026-06-20", "2026-09-20");
+    assert_eq!((done(&answer), answer.standings[0].state), (vec![], State::Active));
     let clock = Cause::Locks(LockReason::Inactive);
-    let open = Unknown { clock, since: at("2026-06-17"), proven: Some(at("2026-06-17")) };
-    assert_eq!((answer.standings[0].state, &answer.standings[0].unknown), (State::Active, &vec![open]));
+    let open = |cause, day: &str| Unknown { clock: cause, since: at(day), proven: Some(at(day)) };
+    assert_eq!(answer.standings[0].unknown, [open(clock, "2026-06-17"), open(Cause::Unused, "2026-09-17")]);
+    // Some minutes are the usual way of things: unknown now, and done as soon as the mail server has told.
+    through(&mut silent, "2026-06-16T23:58:00+07:00");
+    let now = "2026-06-17T00:02:00+07:00".parse().unwrap();
+    let answer = together(vec![silent.clone()], Brake::default(), now, now);
+    assert_eq!((done(&answer), &answer.standings[0].unknown), (vec![], &vec![open(clock, "2026-06-17")]));
+    let answer = together(vec![silent.clone()], Brake::default(), now, at("2026-07-01"));
+    assert_eq!(done(&answer), [entry(Kind::Lock, "Inactive", "2026-06-17")]);
     // The volume was lost in May: the three months are proven three months later.
     let activity = silent.activity.as_mut().unwrap();
     (activity.complete_from, activity.complete_through) = (at("2026-05-20"), Timestamp::MAX);
@@ -204,72 +277,108 @@ fn d_16_a_clock_does_not_run_out_while_its_source_is_not_proven_complete() {
     assert_eq!(answer.standings[0].unknown, [open]);
     // Nothing is known at all.
     silent.activity = None;
-    let answer = look(silent, "2026-06-20", "2027-06-20");
-    assert_eq!((done(&answer), answer.standings[0].unknown[0].proven), (vec![], None));
+    let answer = look(silent, "2026-03-20", "2027-06-20");
+    let unknown: Vec<_> = answer.standings[0].unknown.iter().map(|u| (u.clock.as_str(), u.proven)).collect();
+    assert_eq!((done(&answer), unknown), (vec![], vec![("Inactive", None), ("Unused", None)]));
 }
 
 #[test]
-fn a_holder_is_told_fourteen_seven_and_one_days_before_a_lock() {
-    let answer = look(used(Some("2026-03-16"), None, None), "2026-06-01", "2026-06-17");
-    let told = answer.actions.iter().filter(|(_, action)| action.kind == Kind::Warn);
-    let told: Vec<_> = told.map(|(_, a)| (calendar::day(a.at).to_string(), a.cause.as_str())).collect();
-    assert_eq!(told, ["2026-06-03", "2026-06-10", "2026-06-16"].map(|day| (day.to_string(), "Inactive")));
+fn a_holder_is_told_fourteen_seven_and_one_days_before_a_lock_that_will_come() {
+    let told = |account: Account| {
+        let answer = look(account, "2026-06-01", "2026-06-18");
+        let told = answer.actions.into_iter().filter(|(_, action)| action.kind == Kind::Warn);
+        told.map(|(_, a)| format!("{} {}", calendar::day(a.at), a.cause.as_str())).collect::<Vec<_>>()
+    };
+    let silent = used(Some("2026-03-16"), None, None);
+    assert_eq!(told(silent.clone()), ["2026-06-03 Inactive", "2026-06-10 Inactive", "2026-06-16 Inactive"]);
+    assert_eq!(told(Account { ends_on: on("2026-06-12"), ..silent.clone() }), [""; 0], "who leaves before");
+    assert_eq!(told(Account { wanted_locks: BTreeSet::from([LockReason::Compromised]), ..silent }), [""; 0]);
+}
+
+fn many(count: usize, login: &str) -> Vec<Account> {
+    (0..count).map(|i| Account { id: format!("nv-{login}-{i}"), ..used(Some(login), None, None) }).collect()
+}
+
+fn acted(count: usize, when: Timestamp) -> Brake {
+    Brake { acted: (0..count).map(|i| (when, format!("other-{i}"))).collect(), ..Brake::default() }
 }
 
 #[test]
 fn d_15_more_locks_than_the_brake_allows_are_all_held_and_documents_are_not() {
-    let many = |count: usize| -> Vec<Account> {
-        (0..count).map(|i| Account { id: format!("nv-{i}"), ..used(Some("2026-03-16"), None, None) }).collect()
-    };
-    let rules = Rules::default();
     let now = at("2026-06-17");
-    let answer = forecast(&rules, many(20), Limits::default(), 0, now, now);
+    let answer = together(many(20, "2026-03-16"), Brake::default(), now, now);
     assert_eq!((answer.held.len(), answer.actions.len()), (0, 20));
-    let answer = forecast(&rules, many(20), Limits::default(), 1, now, now);
-    assert_eq!((answer.held.len(), answer.actions.len()), (20, 0), "one more was locked within a day");
-    let mut accounts = many(21);
+    let answer =
+        together(many(20, "2026-03-16"), acted(1, at("2026-06-16").checked_add(1.second()).unwrap()), now, now);
+    assert_eq!((answer.held.len(), answer.actions.len()), (20, 0), "one more was locked within 24 hours");
+    let answer = together(many(20, "2026-03-16"), acted(9, at("2026-06-16")), now, now);
+    assert_eq!((answer.held.len(), answer.actions.len()), (0, 20), "those are 24 hours ago");
+    let mut accounts = many(21, "2026-03-16");
     accounts[4].revoke = true;
     accounts.push(Account { revoke: true, ..account("nv-21") });
-    let answer = forecast(&rules, accounts.clone(), Limits::default(), 0, now, at("2026-07-01"));
-    let lock =
-        |held: &Held| held.action.kind == Kind::Lock && calendar::day(held.action.at).to_string() == "2026-06-17";
+    let answer = together(accounts.clone(), Brake::default(), now, at("2026-07-01"));
     assert!(answer.held.is_empty() && done(&answer).len() == 22, "20 locks and two that documents revoke: {answer:?}");
-    accounts.extend(many(1));
-    let answer = forecast(&rules, accounts, Limits::default(), 0, now, at("2026-07-01"));
-    assert_eq!((answer.held.iter().filter(|h| lock(h)).count(), answer.held.len()), (21, 21));
-    assert_eq!(done(&answer).len(), 2);
-    assert!(answer.standings.iter().filter(|s| s.state == State::Active).count() == 21);
+    accounts.push(Account { id: "nv-22".into(), ..used(Some("2026-03-16"), None, None) });
+    let answer = together(accounts, Brake::default(), now, at("2026-07-01"));
+    assert!(answer.held.iter().all(|held| held.action.at == now && held.action.kind == Kind::Lock));
+    assert_eq!((answer.held.len(), done(&answer).len()), (21, 2));
+    assert_eq!(answer.standings.iter().filter(|s| s.state == State::Active).count(), 21);
+}
+
+#[test]
+fn d_15_what_is_held_stays_so_until_a_person_says_otherwise_and_whatever_comes_waits_with_it() {
+    let rules = Rules::default();
+    let mut accounts = many(21, "2026-03-16");
+    accounts.extend(many(1, "2026-03-17"));
+    let (mut brake, nobody) = (Brake::default(), BTreeSet::new());
+    assert_eq!(pass(&rules, &mut accounts, &mut brake, &nobody, at("2026-06-17")).held.len(), 21);
+    // One of them logged in: 20 are as many as would have passed.
+    accounts[0].activity.as_mut().unwrap().last_login = on("2026-06-17");
+    let later = pass(&rules, &mut accounts, &mut brake, &nobody, at("2026-06-19"));
+    assert_eq!((later.act.len(), later.held.len()), (0, 21), "20, and the one of the day after");
+    // A person releases what was said to be held then, and nothing else.
+    let word: BTreeSet<Key> = brake.held.iter().filter(|key| key.0.starts_with("nv-2026-03-16")).cloned().collect();
+    let released = pass(&rules, &mut accounts, &mut brake, &word, at("2026-06-19"));
+    assert_eq!((released.act.len(), released.held.len()), (20, 1));
+    assert!(brake.acted.is_empty(), "what a person said does not use up what automation may do");
+}
+
+#[test]
+fn d_15_the_brake_counts_accounts_that_lose_something_and_each_once() {
+    let rules = Rules::default();
+    let (mut brake, nobody, now) = (Brake::default(), BTreeSet::new(), at("2026-06-17"));
+    // A further reason changes nothing for who is locked already.
+    let mut locked = many(30, "2026-03-16");
+    locked.iter_mut().for_each(|a| _ = a.locks.insert(LockReason::DefaultPassword, by_clock(at("2026-03-03"))));
+    assert_eq!(pass(&rules, &mut locked, &mut brake, &nobody, now).act.len(), 30);
+    assert!(brake.acted.is_empty());
+    // Locked and ended on one day is one account.
+    let mut leaving = many(20, "2026-03-16");
+    leaving.iter_mut().for_each(|a| a.ends_on = on("2026-06-17"));
+    assert_eq!(pass(&rules, &mut leaving, &mut brake, &nobody, now).held.len(), 0);
+    assert_eq!(brake.acted.len(), 20);
+    // What is removed counts as well: the one thing that cannot be undone.
+    let kept = |account: Account| Account { revoke: true, revoked_at: Some(at("2025-01-01")), ..account };
+    let mut old: Vec<Account> = many(1, "2024-11-11").into_iter().map(kept).collect();
+    assert_eq!(pass(&rules, &mut old, &mut brake, &nobody, now).held.len(), 1);
 }
 
 #[test]
 fn d_15_the_brake_holds_what_is_still_to_come_as_well() {
-    let accounts = (0..30).map(|i| Account { id: format!("nv-{i}"), ..used(Some("2026-03-16"), None, None) }).collect();
-    let answer = forecast(&Rules::default(), accounts, Limits::default(), 0, at("2026-06-01"), at("2026-12-31"));
+    let mut accounts = many(30, "2026-03-16");
+    accounts.extend(many(5, "2026-03-17"));
+    let answer = together(accounts, Brake::default(), at("2026-06-01"), at("2026-12-31"));
     assert!(answer.actions.iter().all(|(_, a)| matches!(a.kind, Kind::Warn | Kind::ProposeRevocation)));
-    assert_eq!((answer.held.len(), answer.held[0].action.at), (30, at("2026-06-17")));
-}
-
-#[test]
-fn d_15_a_day_counts_what_automation_did_in_it() {
-    let mut accounts: Vec<Account> = (0..4).map(|i| account(&format!("nv-{i}"))).collect();
-    accounts[0].locks.insert(LockReason::Inactive, at("2026-06-16"));
-    accounts[1].locks.insert(LockReason::Inactive, at("2026-06-15"));
-    (accounts[2].revoked_at, accounts[2].ends_on) = (Some(at("2026-06-17")), on("2026-06-17"));
-    (accounts[3].revoked_at, accounts[3].revoke) = (Some(at("2026-06-17")), true);
-    assert_eq!(done_within_a_day(&accounts, "2026-06-16T23:00:00+07:00".parse().unwrap()), 1);
-    assert_eq!(
-        done_within_a_day(&accounts, at("2026-06-17")),
-        1,
-        "24 hours after the first, that one does not count any more"
-    );
+    assert_eq!((answer.held.len(), answer.held[0].action.at), (35, at("2026-06-17")));
 }
 
 #[test]
 fn what_was_done_is_not_done_again() {
     let rules = Rules::default();
     let mut accounts = vec![used(Some("2026-03-16"), None, None), Account { revoke: true, ..account("nv-2") }];
-    let now = at("2026-06-17");
-    let first = pass(&rules, &mut accounts, Limits::default(), 0, false, now);
-    assert_eq!(first.act.len(), 2);
-    assert_eq!(pass(&rules, &mut accounts, Limits::default(), 0, false, now), Pass::default());
+    accounts
+        .push(Account { wanted_locks: BTreeSet::from([LockReason::ProhibitedUse]), ..used_in_june(account("nv-3")) });
+    let (now, nobody, mut brake) = (at("2026-06-17"), BTreeSet::new(), Brake::default());
+    assert_eq!(pass(&rules, &mut accounts, &mut brake, &nobody, now).act.len(), 3);
+    assert_eq!(pass(&rules, &mut accounts, &mut brake, &nobody, now), Pass::default());
 }
