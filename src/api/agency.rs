@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
 use super::conditions::conditions_schema;
-use super::mailbox::{Holder, MailboxSpec, Rename};
+use super::mailbox::{Holder, MailboxSpec, Rename, WantedState};
 use crate::domain::naming::{AgencyAddress, AgencyNaming, Form, Level, NamedAgency};
 
 /// Where a body stands (R4.1.a–d).
@@ -131,6 +131,8 @@ impl AgencySpec {
             lock: None,
             rename: self.rename.clone(),
             supersedes: self.supersedes.clone(),
+            ends_on: None,
+            state: WantedState::Active,
             basis: self.basis.clone(),
         }
     }

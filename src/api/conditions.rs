@@ -84,6 +84,8 @@ reasons! {
     InvalidName,
     /// The local part cannot be used; the message names rule and remedy.
     InvalidLocalPart,
+    /// The account is over, by a document or its last day: no access, mail is refused, everything is kept.
+    Revoked,
     /// The local part is reserved for the system's own use.
     ReservedLocalPart,
     /// Another holder has the address.

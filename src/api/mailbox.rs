@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::civil::Date;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +97,16 @@ pub struct Lock {
     pub reasons: Vec<LockReason>,
     /// The document that the lock rests on (R5.2).
     pub basis: Basis,
+}
+
+/// What people decided about an account as a whole.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum WantedState {
+    /// It is used.
+    #[default]
+    Active,
+    /// It is over (5.4, D-11).
+    Revoked,
 }
 
 /// A request for another address (D-02: an issued one changes for no other reason but a transfer).
@@ -193,6 +205,16 @@ pub struct MailboxSpec {
     #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub supersedes: Vec<String>,
+    /// Official day of retirement, resignation or leaving (R5.4.b): at its 00:00 in the province the account is revoked, never before.
+    /// A later day, or none, gives it back as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 10, max = 10), extend("format" = "date"))]
+    pub ends_on: Option<String>,
+    /// `Revoked`: the document in `basis` approves it (R5.4.c, D-11): nobody logs in, mail is refused, and mail, address and password
+    /// are kept (D-14). `Active` (when absent) gives it back as it was.
+    #[serde(default, skip_serializing_if = "is_active")]
+    #[schemars(default)]
+    pub state: WantedState,
     /// The document it rests on (R5.2).
     pub basis: Basis,
 }
@@ -237,12 +259,26 @@ impl MailboxSpec {
         Request { id: id.into(), name: self.full_name.clone(), wish, supersedes, left: BTreeSet::new() }
     }
 
+    /// The day of `spec.endsOn`; one that does not exist is refused by the kind.
+    pub fn last_day(&self) -> Option<Date> {
+        self.ends_on.as_ref()?.parse().ok()
+    }
+
+    /// Why the account is over at `now`, if it is.
+    pub fn ended(&self, now: Timestamp) -> Option<lifecycle::Cause> {
+        lifecycle::ended(self.state == WantedState::Revoked, self.last_day(), now)
+    }
+
     /// Why the issued address is to give way to another one, if it is.
     pub fn moves(&self, issued: &moving::Issued<'_>) -> Option<moving::Cause> {
         let rename = self.rename.as_ref().map(|rename| rename.basis.cited());
         let (agency, pin) = (self.agency_ref.name.as_str(), self.local_part.as_deref());
         moving::cause(issued, &moving::Wanted { agency, rename: rename.as_deref(), pin })
     }
+}
+
+fn is_active(state: &WantedState) -> bool {
+    *state == WantedState::Active
 }
 
 fn is_person(holder: &Holder) -> bool {
@@ -260,6 +296,8 @@ pub enum MailboxState {
     Active,
     /// No access by any protocol; mail is received (R6.1).
     Locked,
+    /// No access, mail is refused; mail, address and password are kept (D-14).
+    Revoked,
 }
 
 /// The quota in force.
@@ -313,12 +351,16 @@ pub struct MailboxStatus {
     #[schemars(length(max = 40), inner(length(max = 320)))]
     pub aliases: Vec<String>,
     /// The state of the account: `Pending` (no account yet), `MustChangePassword` (only a change of the password is allowed, mail
-    /// is received, R9.1), `Active`, `Locked` (no access by any protocol, mail is received, R6.1).
+    /// is received, R9.1), `Active`, `Locked` (no access by any protocol, mail is received, R6.1), `Revoked` (no access,
+    /// mail is refused, everything is kept, D-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MailboxState>,
     /// When the address was issued; the same when a deleted Mailbox comes back (D-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Time>,
+    /// When it was revoked by `spec.state` or `spec.endsOn`; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Time>,
     /// Every lock in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]

@@ -129,5 +129,6 @@ fn access(state: MailboxState) -> Option<Access> {
         MailboxState::MustChangePassword => Some(Access::MustChange),
         MailboxState::Active => Some(Access::Open),
         MailboxState::Locked => Some(Access::Locked),
+        MailboxState::Revoked => Some(Access::Revoked),
     }
 }

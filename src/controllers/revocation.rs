@@ -1,5 +1,6 @@
-//! Revocations of deleted Mailboxes (D-14), behind the brake (D-15): a wrong prune of a Git tree must not refuse the mail of a
-//! province. They are looked at together, a moment after the last one came.
+//! Revocations of Mailboxes that are gone (D-14) and of those whose last day has come (R5.4.b), behind the brake (D-15): a wrong
+//! prune of a Git tree, or a wrong date in it, must not refuse the mail of a province. They are looked at together, a moment after the
+//! last one came.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -42,7 +43,7 @@ pub(super) struct Held {
     pub token: String,
 }
 
-/// Asks for the revocation of a Mailbox that is gone.
+/// Asks for the revocation of a Mailbox that is gone or over.
 pub(super) fn ask(ctx: &Ctx, mailbox: &str) {
     let mut state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
     state.asked.entry(mailbox.into()).or_insert_with(Instant::now);
@@ -51,6 +52,12 @@ pub(super) fn ask(ctx: &Ctx, mailbox: &str) {
 /// What is held by the brake.
 pub(super) fn held(ctx: &Ctx) -> Option<Held> {
     ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner).held.clone()
+}
+
+/// Whether the brake holds this one.
+pub(super) fn holds(ctx: &Ctx, mailbox: &str) -> bool {
+    let state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+    state.held.is_some() && state.asked.contains_key(mailbox)
 }
 
 /// Works for ever.
@@ -63,7 +70,7 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
             continue;
         }
         let before = held(&ctx);
-        pass(&ctx);
+        let revoked = pass(&ctx);
         let now = held(&ctx);
         if let Some(held) = now.as_ref().filter(|_| now != before) {
             warn!(held = held.count, "the brake holds revocations (D-15)");
@@ -72,6 +79,11 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
             && let Some(system) = ctx.system()
         {
             ctx.triggers.systems.fire(&system.name_any()).await;
+        }
+        // Those that are over and still there say it themselves.
+        let changed = if before == now { revoked } else { [revoked, asked(&ctx)].concat() };
+        for mailbox in changed.iter().filter(|mailbox| ctx.mailbox(mailbox).is_some()) {
+            ctx.triggers.mailboxes.fire(mailbox).await;
         }
     }
 }
@@ -85,11 +97,14 @@ fn due(ctx: &Ctx) -> bool {
         || (state.held.is_some() && state.asked.is_empty())
 }
 
-fn pass(ctx: &Ctx) {
-    let asked: Vec<String> = {
-        let state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
-        state.asked.keys().cloned().collect()
-    };
+fn asked(ctx: &Ctx) -> Vec<String> {
+    let state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+    state.asked.keys().cloned().collect()
+}
+
+/// Looks at all that are asked for; who is revoked now.
+fn pass(ctx: &Ctx) -> Vec<String> {
+    let asked = asked(ctx);
     let rows: Vec<Account> = asked.iter().filter_map(|mailbox| row(ctx, mailbox)).collect();
     let (known, new): (Vec<_>, Vec<_>) = {
         let projection = ctx.syncer.projection();
@@ -114,26 +129,30 @@ fn pass(ctx: &Ctx) {
     drop(waiting);
     drop(state);
     known.into_iter().for_each(|row| ctx.syncer.want(row));
-    // Those whose Mailbox came back in between are not.
+    // Those that came back in between are not.
     let done: Vec<Account> = new.into_iter().filter(|new| free && row(ctx, &new.mailbox).is_some()).collect();
     tell(&done, ctx);
-    for row in done {
-        info!(mailbox = row.mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
+    let want = |row: Account| {
+        let (mailbox, gone) = (row.mailbox.clone(), ctx.mailbox(&row.mailbox).is_none());
+        info!(mailbox, gone, "revoked: its Mailbox is gone or over; mail, address and password are kept (D-14)");
         ctx.syncer.want(row);
-    }
+        mailbox
+    };
+    done.into_iter().map(want).collect()
 }
 
 /// One event for all that are revoked together: who is gone has no object of its own to look at.
 fn tell(revoked: &[Account], ctx: &Ctx) {
-    let Some(system) = ctx.system().filter(|_| !revoked.is_empty()) else { return };
-    let who: Vec<String> = revoked.iter().take(NAMED).map(|row| format!("{} ({})", row.mailbox, row.address)).collect();
-    let more = match revoked.len() - who.len() {
+    let gone: Vec<&Account> = revoked.iter().filter(|row| ctx.mailbox(&row.mailbox).is_none()).collect();
+    let Some(system) = ctx.system().filter(|_| !gone.is_empty()) else { return };
+    let who: Vec<String> = gone.iter().take(NAMED).map(|row| format!("{} ({})", row.mailbox, row.address)).collect();
+    let more = match gone.len() - who.len() {
         0 => String::new(),
         more => format!(", and {more} more: the addresses (addr) whose ownerRef is no Mailbox"),
     };
     let note = format!(
         "{} revoked, their Mailboxes are gone; mail, address and password are kept (D-14): {}{more}",
-        revoked.len(),
+        gone.len(),
         who.join(", ")
     );
     status::tell(&*system, Event::new(Severity::Normal, "Revoked", "Revoke", &note), ctx);
@@ -156,9 +175,9 @@ fn token(rows: &[Account], ctx: &Ctx) -> String {
     format!("{}-{digest}", rows.len())
 }
 
-/// The row of a Mailbox that is gone and whose address stays claimed; `None` when it is there again.
+/// The row of a Mailbox that is gone or over and whose address stays claimed; `None` when it is there again.
 fn row(ctx: &Ctx, mailbox: &str) -> Option<Account> {
-    if ctx.mailbox(mailbox).is_some() {
+    if ctx.mailbox(mailbox).is_some_and(|mailbox| mailbox.spec.ended(ctx.now()).is_none()) {
         return None;
     }
     revoked_row(ctx, mailbox)

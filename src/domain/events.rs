@@ -17,16 +17,12 @@ pub const ONLY_EVENTS: &[(&str, &str)] = &[
     ),
     ("CertificateRenewed", "Another server certificate is in use, which ends later."),
     ("PodReplaced", "The operator deleted a mail pod of an old revision that did not become ready."),
-    (
-        "Revoked",
-        "Mailboxes are gone: no login, mail is refused; mail, address and password are kept (D-14). At the MailSystem, one for those \
-         that go together.",
-    ),
+    ("Reinstated", "A revocation was taken back: the same mail, address and password (D-14)."),
     ("Unlocked", "The lock was taken away."),
 ];
 
 /// Reasons of a Ready that is true of which nobody has to be told.
-const GOOD: &[&str] = &["Ready", "Issued", "Locked", "MustChangePassword", "AddressKept"];
+const GOOD: &[&str] = &["Ready", "Issued", "Locked", "MustChangePassword", "AddressKept", "Revoked"];
 /// Reasons for which a mail system is not ready in the course of a rollout.
 const ROUTINE: &[&str] = &["PodStarting", "Starting"];
 /// A call that fails for long is told of, although it may heal by itself.
@@ -57,8 +53,10 @@ pub enum Access {
     Open,
     /// Only change the initial password.
     MustChange,
-    /// Nothing.
+    /// Nothing; mail is received.
     Locked,
+    /// Nothing; mail is refused.
+    Revoked,
 }
 
 impl Access {
@@ -68,6 +66,7 @@ impl Access {
             Self::Open => "open",
             Self::MustChange => "must change the password",
             Self::Locked => "locked",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -132,6 +131,15 @@ fn access(before: &View, after: &View) -> Option<Event> {
             let note = format!("locked: {}; no access by any protocol, mail is received (R6.1)", after.locks);
             normal("Locked", "Lock", &note)
         }
+        (_, Access::Revoked) => {
+            let note = "no access, mail is refused; mail, address and password are kept (D-14)";
+            normal("Revoked", "Revoke", note)
+        }
+        (Some(Access::Revoked), _) => normal(
+            "Reinstated",
+            "Reinstate",
+            "the revocation was taken back: the same mail, address and password (D-14)",
+        ),
         (Some(Access::Locked), _) => normal("Unlocked", "Unlock", "the lock was taken away (R6.3)"),
         (Some(Access::Open), Access::MustChange) => {
             normal("MustChangePassword", "Restrict", "the initial password must be changed first (R9.1)")

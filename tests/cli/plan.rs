@@ -299,6 +299,25 @@ fn the_system_of_the_tree_gives_domain_and_profile_and_claims_of_a_list_count() 
 }
 
 #[test]
+fn r5_4_who_is_revoked_by_the_file_is_told() {
+    let tree = [
+        person("nv-1", "stttt", "Lê An", "  state: Revoked\n"),
+        person("nv-2", "stttt", "Trần Bình", "  endsOn: \"2020-01-31\"\n"),
+        person("nv-3", "stttt", "Phạm Cúc", "  endsOn: \"2999-01-31\"\n"),
+    ];
+    let folder = Folder::new().with("m.yaml", tree.concat());
+    let planned = plan(&folder, &[]);
+    let ended = |name: &str| planned.item("Mailbox", name)["ended"].clone();
+    assert_eq!([ended("nv-1"), ended("nv-2"), ended("nv-3")], ["Approved".into(), "EndsOn".into(), Value::Null]);
+    let text = String::from_utf8(folder.run(&["plan", "."]).stdout).unwrap();
+    assert!(text.lines().next().unwrap().ends_with("2 revoked") && text.contains("spec.endsOn (5.4) (2)"), "{text}");
+    let page = String::from_utf8(folder.run(&["plan", ".", "-o", "markdown"]).stdout).unwrap();
+    assert!(page.contains("revoked by their files"), "{page}");
+    let wrong = folder.with("m.yaml", person("nv-1", "stttt", "Lê An", "  endsOn: \"2026-02-30\"\n")).only();
+    wrong.is("InvalidDate", "m.yaml:7:11", "spec.endsOn");
+}
+
+#[test]
 fn text_has_counts_first_at_most_100_columns_and_no_control_characters() {
     let long = "Nguyễn Hoàng Thị Như Quỳnh Anh Thảo Mai Phương Uyên Nhi Trang";
     let tree = [

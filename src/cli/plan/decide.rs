@@ -294,6 +294,7 @@ impl<'t> Group<'t> {
             aliases: Vec::new(),
             pinned: object.node.find("spec.localPart").is_some(),
             locked: object.kind == "Mailbox" && object.node.find("spec.lock").is_some_and(|lock| !lock.is_null()),
+            ended: None,
             stored_name: stored_name(object),
             derivation: Vec::new(),
             warnings: told(Severity::Warning),
@@ -318,6 +319,7 @@ impl<'t> Group<'t> {
             item.errors.retain(|told| !disputed(told));
         }
         (item.outcome, item.pinned) = (decided.outcome, subject.pinned);
+        item.ended = subject.mailbox.spec.ended(Timestamp::now()).map(|cause| cause.as_str());
         item.address = decided.local.as_ref().map(|local| local.address(&self.domain));
         item.former_address = decided.former.as_ref().map(|local| format!("{local}@{}", self.domain));
         item.derivation = decided.steps.clone();

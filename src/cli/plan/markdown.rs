@@ -1,5 +1,6 @@
 //! A plan as a comment of a pull request: what has to be decided stands first, and the whole fits into one comment.
 
+use super::text::ended_title;
 use super::{Item, Outcome, Plan, Told};
 use crate::cli::output::{Lang, printable};
 
@@ -31,12 +32,13 @@ pub fn markdown(plan: &Plan, lang: Lang) -> String {
         lang.pick("revoked, since no file names them any more (D-14)", "thu hồi do không còn trong tệp nào (D-14)");
     let revoked = plan.revoked.iter().map(|r| vec![code(&r.mailbox), escaped(&r.holder), code(&r.address)]);
     page.table(title, &heads, revoked, plan.revoked.len(), true);
-    let title = lang.pick("locked by a person (spec.lock)", "bị khóa theo quyết định (spec.lock)");
-    let locked = plan.locked().map(|i| {
+    let cells = |i: &Item| {
         let (name, address) = (i.stored_name.as_deref().unwrap_or_default(), i.address.as_deref().unwrap_or_default());
         vec![code(&i.name), escaped(name), code(address)]
-    });
-    page.table(title, &heads, locked, plan.locked().count(), false);
+    };
+    page.table(ended_title(lang), &heads, plan.ended().map(cells), plan.ended().count(), true);
+    let title = lang.pick("locked by a person (spec.lock)", "bị khóa theo quyết định (spec.lock)");
+    page.table(title, &heads, plan.locked().map(cells), plan.locked().count(), false);
     page.text
 }
 

@@ -81,6 +81,8 @@ pub struct Item {
     pub pinned: bool,
     /// Whether a person locked it (R6).
     pub locked: bool,
+    /// Why the account is over: `Approved` (spec.state, 5.4.c), `EndsOn` (spec.endsOn has come, 5.4.b).
+    pub ended: Option<&'static str>,
     /// The name in NFC, as it stands in the directory (R3.4).
     pub stored_name: Option<String>,
     /// How the address came about.
@@ -192,6 +194,11 @@ impl Plan {
         self.items.iter().filter(move |item| item.outcome == outcome)
     }
 
+    /// Objects whose file ends the account (5.4).
+    pub fn ended(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.ended.is_some() && item.outcome != Outcome::Rejected)
+    }
+
     /// Objects that a person locked.
     pub fn locked(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| item.locked && item.outcome != Outcome::Rejected)
@@ -211,7 +218,7 @@ impl Plan {
         let lower = |outcome: Outcome| format!("{outcome:?}").to_lowercase();
         let mut counts: BTreeMap<String, usize> = self.counts().into_iter().map(|(o, n)| (lower(o), n)).collect();
         counts.insert("locked".into(), self.locked().count());
-        counts.insert("revoked".into(), self.revoked.len());
+        counts.insert("revoked".into(), self.revoked.len() + self.ended().count());
         let document = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "Plan", "counts": counts, "items": self.items,
             "revoked": self.revoked, "brakes": self.brakes, "findings": self.findings,

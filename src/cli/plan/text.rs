@@ -47,7 +47,7 @@ impl Plan {
         };
         let mut parts: Vec<String> = self.counts().into_iter().map(|(o, n)| format!("{n} {}", short(o))).collect();
         parts.push(format!("{} {}", self.locked().count(), lang.pick("locked", "khóa")));
-        parts.push(format!("{} {}", self.revoked.len(), lang.pick("revoked", "thu hồi")));
+        parts.push(format!("{} {}", self.revoked.len() + self.ended().count(), lang.pick("revoked", "thu hồi")));
         parts.join(", ")
     }
 
@@ -88,6 +88,11 @@ pub fn text(plan: &Plan, lang: Lang) -> String {
         let address = locked[i].address.as_deref().unwrap_or_default();
         row(out, &locked[i].name, locked[i].stored_name.as_deref().unwrap_or_default(), "", address);
     });
+    let ended: Vec<&Item> = plan.ended().collect();
+    section(&mut out, ended_title(lang), ended.len(), lang, |out, i| {
+        let address = ended[i].address.as_deref().unwrap_or_default();
+        row(out, &ended[i].name, ended[i].stored_name.as_deref().unwrap_or_default(), "", address);
+    });
     let title =
         lang.pick("revoked, since no file names them any more (D-14)", "thu hồi do không còn trong tệp nào (D-14)");
     section(&mut out, title, plan.revoked.len(), lang, |out, i| {
@@ -95,6 +100,14 @@ pub fn text(plan: &Plan, lang: Lang) -> String {
         row(out, &revoked.mailbox, &revoked.holder, "", &revoked.address);
     });
     out
+}
+
+/// What people read above those whose file ends the account.
+pub(super) fn ended_title(lang: Lang) -> &'static str {
+    lang.pick(
+        "revoked by their files: spec.state, spec.endsOn (5.4)",
+        "thu hồi theo tệp: spec.state, spec.endsOn (5.4)",
+    )
 }
 
 /// A heading with its number, and its rows; nothing for none.

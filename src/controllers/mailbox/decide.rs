@@ -10,6 +10,7 @@ use crate::api::{
 };
 use crate::backend::{Access, Account, check_hash};
 use crate::domain::calendar::Calendar;
+use crate::domain::lifecycle;
 use crate::domain::naming::conflict::Explained;
 use crate::domain::naming::moving;
 use crate::domain::naming::sticky::{self, Kept};
@@ -17,7 +18,7 @@ use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention,
 use crate::domain::quota::{self, Subject};
 use crate::store::{AgencyProblem, ResolvedAgency};
 
-use super::facts::{Facts, SystemFacts, holder};
+use super::facts::{End, Facts, SystemFacts, holder};
 
 /// Why something cannot be done, in words that say what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,7 +284,9 @@ pub(super) fn account(
     let (hash, initial) = credentials.unwrap_or(("", false));
     let bad_hash = check_hash(hash).is_err();
     let must_change = initial && system.system.spec.regulation.first_access == FirstAccess::ChangePassword;
-    let (access, state) = if mailbox.spec.lock.is_some() {
+    let (access, state) = if matches!(facts.end, End::Revoked(_)) {
+        (Access::Revoked, MailboxState::Revoked)
+    } else if mailbox.spec.lock.is_some() {
         (Access::Locked, MailboxState::Locked)
     } else if must_change {
         (Access::MustChange, MailboxState::MustChangePassword)
@@ -298,8 +301,9 @@ pub(super) fn account(
         );
         Problem::stalled(Reason::InvalidCredentials, message)
     });
+    let name = mailbox.metadata.name.clone().unwrap_or_default();
     let account = Account {
-        mailbox: mailbox.metadata.name.clone().unwrap_or_default(),
+        mailbox: name.clone(),
         address: format!("{local}@{domain}"),
         aliases: aliases.iter().map(|a| format!("{a}@{domain}")).collect(),
         password_hash: if bad_hash { String::new() } else { hash.into() },
@@ -307,7 +311,40 @@ pub(super) fn account(
         quota_bytes: limits.storage.0,
         max_message_bytes: limits.max_attachment.message_limit().0,
     };
+    let revoked = || Account::revoked(&name, &account.address);
+    let account = if access == Access::Revoked { revoked() } else { account };
     Ok(Decided { account, state, locks: locks(mailbox, now), quota, problem: problem.or(missing) })
+}
+
+/// What Ready says of an account in this state, when nothing is wrong.
+pub(super) fn good(state: MailboxState, end: End) -> (Reason, &'static str) {
+    match (state, end) {
+        (MailboxState::Revoked, End::Revoked(lifecycle::Cause::EndsOn)) => (
+            Reason::Revoked,
+            "revoked, its last day (spec.endsOn) has come (R5.4.b): no access, mail is refused, everything is kept (D-14)",
+        ),
+        (MailboxState::Revoked, _) => (
+            Reason::Revoked,
+            "revoked by spec.state (R5.4.c, D-11): no access, mail is refused, everything is kept (D-14)",
+        ),
+        (MailboxState::Locked, _) => {
+            (Reason::Locked, "locked by spec.lock: no access by any protocol, mail is received (R6.1)")
+        }
+        (MailboxState::MustChangePassword, _) => (
+            Reason::MustChangePassword,
+            "the initial password must be changed first (R9.1): mail protocols refuse, mail is received",
+        ),
+        (MailboxState::Active | MailboxState::Pending, _) => {
+            (Reason::Issued, "address, account and password are issued")
+        }
+    }
+}
+
+/// Its last day has come, and the brake holds what it leads to.
+pub(super) fn end_held() -> Problem {
+    let message = "its last day (spec.endsOn) has come, and the brake holds its revocation (D-15): too many end at once. The MailSystem \
+                   names the command that confirms them; the account goes on until then";
+    Problem::waiting(Reason::RevocationHeld, message)
 }
 
 /// What holds while the MailSystem names no usable quantity.

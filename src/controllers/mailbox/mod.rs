@@ -15,7 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use self::decide::{Address, Decided, Problem};
-use self::facts::Facts;
+use self::facts::{End, Facts};
 use super::context::Ctx;
 use super::newcomers;
 use super::runner::{Error, Next};
@@ -25,6 +25,7 @@ use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
 use crate::backend::Health;
+use crate::domain::calendar::midnight;
 use crate::domain::naming::{self, Former, LocalPart, Request, Wish};
 
 /// A safety net behind the watches, for problems that may end by themselves.
@@ -60,7 +61,8 @@ struct Outcome {
     problem: Option<Problem>,
     /// Why another address cannot be issued yet; the account goes on with the one it has.
     staying: Option<Problem>,
-    /// When a former address changes.
+    end: End,
+    /// When a former address changes, or its last day comes.
     next: Option<Timestamp>,
 }
 
@@ -68,6 +70,7 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let mut slot = ctx.slots.take().await;
     let facts = facts::gather(mailbox, ctx);
     let mut outcome = perform(mailbox, &facts, &mut slot, ctx).await?;
+    outcome.end = facts.end;
     outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
     if outcome.gathering {
         return Ok(Next::Change);
@@ -80,6 +83,9 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     say(mailbox, &status, ctx).await?;
+    if facts.end == End::Asked {
+        return Ok(Next::After(LOOK_AGAIN));
+    }
     let problem = outcome.problem.or(outcome.staying).or_else(|| outcome.synced.and_then(Result::err));
     Ok(match problem {
         None => outcome.next.map_or(Next::Change, |next| Next::After(until(next, now))),
@@ -231,6 +237,11 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
     };
     outcome.aliases = facts.aliases(mailbox);
     outcome.local = Some(local.clone());
+    outcome.next = mailbox.spec.last_day().map(midnight).filter(|at| *at > ctx.now());
+    if facts.end == End::Asked {
+        super::revocation::ask(ctx, &mailbox.name_any());
+        outcome.problem = super::revocation::holds(ctx, &mailbox.name_any()).then(decide::end_held);
+    }
     let moved = facts.claim.as_ref().is_some_and(|c| c.name_any() != local);
     if let Some(known) = facts.credentials.as_ref().filter(|_| !moved) {
         // First of all what is known already, so that no failing write below can make an issued account look unwanted.
@@ -263,9 +274,9 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
             outcome.synced = Some(slot.lend(effects::account(decided.account.clone(), ctx)).await);
             // What only wants a look is not said in place of what keeps it from its new address.
             let looked_at = || decide::pinned_elsewhere(mailbox, &local).or_else(|| decide::renamed(mailbox, facts));
-            outcome.problem = decided
-                .problem
-                .clone()
+            let held = outcome.problem.take();
+            outcome.problem = held
+                .or_else(|| decided.problem.clone())
                 .or(alias_problem)
                 .or_else(|| looked_at().filter(|_| !moved && outcome.staying.is_none()));
             outcome.decided = Some(decided);
@@ -310,6 +321,7 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
         address: old.address,
         aliases: old.aliases,
         locks: old.locks,
+        revoked_at: old.revoked_at,
         quota: old.quota,
     };
     if let Some(decided) = &outcome.decided {
@@ -320,6 +332,8 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
         if synced || status.issued_at.is_some() {
             status.state = Some(decided.state);
             status.locks = decided.locks.clone();
+            let since = status.revoked_at.take().unwrap_or(Time(now));
+            status.revoked_at = (decided.state == MailboxState::Revoked).then_some(since);
         }
         if synced && status.issued_at.is_none() {
             // A Mailbox that was made again was issued when its claim was.
@@ -341,16 +355,8 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
         .or_else(|| outcome.synced.as_ref().and_then(|s| s.as_ref().err()));
     match failed.or(outcome.problem.as_ref()).or(outcome.staying.as_ref()) {
         None => {
-            let (reason, message) = match outcome.decided.as_ref().map(|d| d.state) {
-                Some(MailboxState::Locked) => {
-                    (Reason::Locked, "locked by spec.lock: no access by any protocol, mail is received (R6.1)")
-                }
-                Some(MailboxState::MustChangePassword) => (
-                    Reason::MustChangePassword,
-                    "the initial password must be changed first (R9.1): mail protocols refuse, mail is received",
-                ),
-                _ => (Reason::Issued, "address, account and password are issued"),
-            };
+            let state = outcome.decided.as_ref().map_or(MailboxState::Active, |d| d.state);
+            let (reason, message) = decide::good(state, outcome.end);
             summarise(conditions, Outlook::Ready, reason, message, generation, now);
         }
         Some(problem) if problem.reason == Reason::NameChanged => {

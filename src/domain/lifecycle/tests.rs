@@ -244,6 +244,7 @@ fn r6_2_a_a_notified_absence_is_no_silence() {
         "2026-10-13",
         "three months after its last day; 10 and 11 are a weekend"
     );
+    assert_eq!(absent("2026-06-16", "2026-08-01"), "2026-11-03", "on the last day; 1 November is a Sunday");
     assert_eq!(absent("2026-04-01", "2026-04-02"), "2026-07-03");
     assert_eq!(absent("2026-02-10", "2026-03-10"), "2026-06-17", "it was over before");
     assert_eq!(absent("2026-06-17", "2026-08-01"), "2026-06-17", "it came too late");

@@ -3,6 +3,7 @@
 mod account;
 mod agreement;
 mod deletion;
+mod ending;
 mod issue;
 mod moving;
 mod newcomers;
