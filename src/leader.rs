@@ -50,6 +50,7 @@ impl Elector {
     /// Works until leadership is lost or `stop` ends; then the Lease is given back.
     pub async fn run(mut self, state: watch::Sender<Leadership>, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        let mut waits = false;
         loop {
             let leading = matches!(*state.borrow(), Leadership::Leading(_));
             // Before the request: its answer may be late, and the others count from when they saw the write.
@@ -63,6 +64,10 @@ impl Elector {
                     }
                 }
                 Ok(Ok(None)) if leading => return self.lose(&state, "another replica holds the Lease"),
+                Ok(Ok(None)) if !waits => {
+                    info!(me = self.me, "another replica leads; this one waits");
+                    waits = true;
+                }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => warn!(%error, "Lease"),
                 Err(_) => warn!("Lease: no answer in time"),

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::naming::moving::Issued;
+use crate::domain::naming::moving::{Issued, Left};
 use crate::domain::naming::{Held, Use, same_name};
 
 /// Label of a claim that holds an address for nobody, because several wanted it (D-03).
@@ -64,8 +64,8 @@ pub struct OwnerRef {
         .message("RFC 5321 4.5.3.1.1: a local part has at most 64 octets; use a shorter name"),
     printcolumn(name = "Use", type_ = "string", json_path = ".spec.use"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.ownerRef.name"),
-    printcolumn(name = "Name", type_ = "string", json_path = ".spec.ownerName"),
-    printcolumn(name = "Until", type_ = "date", json_path = ".spec.until", priority = 1),
+    printcolumn(name = "Holder", type_ = "string", json_path = ".spec.ownerName"),
+    printcolumn(name = "Until", type_ = "string", json_path = ".spec.until", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +119,13 @@ impl AddressClaim {
             agency: self.spec.agency.as_deref(),
             rename: self.spec.rename.as_deref(),
         }
+    }
+
+    /// What it is to a holder who left its address, while mail to it arrives.
+    pub fn left(&self) -> Option<Left<'_>> {
+        let (agency, until) = (self.spec.agency.as_deref()?, self.spec.until.as_ref()?.0);
+        let local_part = self.metadata.name.as_deref().filter(|_| self.spec.address_use == AddressUse::Alias)?;
+        Some(Left { local_part, agency, name: &self.spec.owner_name, until })
     }
 
     /// Whether the Mailbox of its holder's name is its holder: the same object, or one of the same person (D-06, D-14).

@@ -52,7 +52,7 @@ pub enum AgencyForm {
     printcolumn(name = "Level", type_ = "string", json_path = ".spec.level"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Name", type_ = "string", json_path = ".spec.name", priority = 1),
+    printcolumn(name = "Body", type_ = "string", json_path = ".spec.name", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -143,7 +143,7 @@ pub struct Rename {
     printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Name", type_ = "string", json_path = ".spec.fullName", priority = 1),
+    printcolumn(name = "Holder", type_ = "string", json_path = ".spec.fullName", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

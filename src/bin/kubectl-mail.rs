@@ -26,7 +26,9 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file or the cluster cannot be read.";
+const EXIT_CODES: &str = "\
+Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file or the cluster
+cannot be read.";
 
 const VALIDATE: &str = "\
 Examples:
@@ -41,7 +43,8 @@ Examples:
   kubectl mail validate mailboxes --allow-missing 'Agency/*' --allow-missing QuotaPolicy/people
 
   # In Vietnamese, errors alone
-  kubectl mail validate . --lang vi -o json | jq '.findings[] | select(.severity == \"error\") | .messageVi'";
+  kubectl mail validate . --lang vi -o json |
+    jq '.findings[] | select(.severity == \"error\") | .messageVi'";
 
 const PIN: &str = "\
 Examples:
@@ -51,11 +54,12 @@ Examples:
   # In CI: exit code 1 while something is not pinned, nothing is written
   kubectl mail pin manifests/gialai --check
 
-  # Beside what is issued already: those who have an address get it written down, others yield to them
+  # Beside what is issued already: who has an address gets it written down, others yield to them
   kubectl mail pin manifests/gialai --claims cluster -n thu-cong-vu
 
-The addresses are those of `kubectl mail plan`: of several who would get one address each gets its next one (4.2.b). Two of one full
-name (4.2.c), and bodies that want one address, are left unpinned and named, with exit code 1: decide, and write it down.";
+The addresses are those of `kubectl mail plan`: of several who would get one address each gets its
+next one (4.2.b). Two of one full name (4.2.c), and bodies that want one address, are left unpinned
+and named, with exit code 1: decide, and write it down.";
 
 const PLAN: &str = "\
 Examples:
@@ -65,16 +69,19 @@ Examples:
   # Beside what the cluster has issued: what a merge would issue, change, and revoke
   kubectl mail plan manifests/gialai --claims cluster -n thu-cong-vu
 
-  # In CI, without access to the cluster: the claims as somebody exports them, with the Mailboxes if revocations matter
+  # In CI, without access to the cluster: the claims as somebody exports them (with the Mailboxes if
+  # revocations matter)
   kubectl -n thu-cong-vu get addressclaims,mailboxes -o yaml > claims.yaml
   kubectl mail plan . --claims claims.yaml -o markdown --lang vi > comment.md
 
   # Who needs a decision, and why
-  kubectl mail plan . -o json | jq -r '.items[] | select(.outcome == \"Conflict\") | .name + \" \" + .errors[0].message'
+  kubectl mail plan . -o json |
+    jq -r '.items[] | select(.outcome == \"Conflict\") | .name + \" \" + .errors[0].message'
 
-Outcomes: Issued, Kept (an issued address stays), Changed (a transfer or spec.rename; the old one becomes an alias),
-Conflict (a person decides), Rejected (a rule refuses it), Waiting (its Agency is not there). Exit code 1 if there is a
-Conflict or something Rejected.";
+Outcomes: Issued, Kept (an issued address stays), Changed (a transfer or spec.rename; the old one
+becomes an alias), Conflict (a person decides), Rejected (a rule refuses it), Waiting (its Agency is
+not there).
+Exit code 1 if there is a Conflict, something Rejected, or a file with errors.";
 
 const PASSWORD: &str = "\
 Examples:

@@ -2,10 +2,11 @@
 //! prune of a Git tree, or a wrong date in it, must not refuse the mail of a province. They are looked at together, a moment after the
 //! last one came.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -13,8 +14,9 @@ use tracing::{info, warn};
 
 use super::context::Ctx;
 use super::status;
+use crate::api::Reason;
 use crate::backend::Account;
-use crate::domain::brake;
+use crate::domain::brake::Brake;
 use crate::domain::events::{Event, Severity};
 
 /// Annotation of the MailSystem that releases what is held: the word that its condition names, good for exactly these.
@@ -22,7 +24,6 @@ pub(super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-revocations
 /// As long as others come within this time, they are seen together, at most so long.
 const TOGETHER: Duration = Duration::from_secs(2);
 const AT_MOST: Duration = Duration::from_secs(10);
-const DAY: Duration = Duration::from_secs(86_400);
 /// Who is named in one event; a note has 1,024 bytes.
 const NAMED: usize = 8;
 
@@ -30,7 +31,9 @@ const NAMED: usize = 8;
 #[derive(Default)]
 pub(crate) struct Revocations {
     asked: BTreeMap<String, Instant>,
-    done: Vec<(Instant, usize)>,
+    brake: Brake<String>,
+    /// Whether an earlier leader held some; looked up when the first one is asked for.
+    held_before: Option<bool>,
     held: Option<Held>,
 }
 
@@ -39,13 +42,17 @@ pub(crate) struct Revocations {
 pub(super) struct Held {
     /// How many.
     pub count: usize,
+    /// Some of them.
+    pub names: Vec<String>,
     /// What confirms exactly these: their number and a digest of who they are.
     pub token: String,
 }
 
 /// Asks for the revocation of a Mailbox that is gone or over.
 pub(super) fn ask(ctx: &Ctx, mailbox: &str) {
+    let held = was_held(ctx);
     let mut state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+    state.held_before.get_or_insert(held);
     state.asked.entry(mailbox.into()).or_insert_with(Instant::now);
 }
 
@@ -110,27 +117,11 @@ fn pass(ctx: &Ctx) -> Vec<String> {
         let projection = ctx.syncer.projection();
         rows.into_iter().partition(|row| projection.is_revoked(row) || projection.desired(&row.mailbox) == Some(row))
     };
-    let total = ctx.index().owners().len();
-    let held = Held { count: new.len(), token: token(&new, ctx) };
-    let acknowledged = acknowledged(ctx).is_some_and(|said| said == held.token);
-    let mut state = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
-    state.done.retain(|(at, _)| at.elapsed() < DAY);
-    let done: usize = state.done.iter().map(|(_, n)| n).sum();
-    let free = acknowledged || brake::allows(brake::Limits::default(), new.len() + done, total);
-    let waiting: HashSet<&str> = new.iter().filter(|_| !free).map(|r| r.mailbox.as_str()).collect();
-    state.held = (!waiting.is_empty()).then_some(held);
-    if free && !acknowledged && !new.is_empty() {
-        state.done.push((Instant::now(), new.len()));
-    }
-    // Held ones are looked at again, and so is who was asked for meanwhile; those whose Mailbox came back are not.
-    for mailbox in asked.iter().filter(|mailbox| !waiting.contains(mailbox.as_str())) {
-        state.asked.remove(mailbox);
-    }
-    drop(waiting);
-    drop(state);
+    let waiting = judge(&asked, &new, ctx);
     known.into_iter().for_each(|row| ctx.syncer.want(row));
     // Those that came back in between are not.
-    let done: Vec<Account> = new.into_iter().filter(|new| free && row(ctx, &new.mailbox).is_some()).collect();
+    let free = |new: &Account| !waiting.contains(&new.mailbox) && row(ctx, &new.mailbox).is_some();
+    let done: Vec<Account> = new.into_iter().filter(free).collect();
     tell(&done, ctx);
     let want = |row: Account| {
         let (mailbox, gone) = (row.mailbox.clone(), ctx.mailbox(&row.mailbox).is_none());
@@ -139,6 +130,37 @@ fn pass(ctx: &Ctx) -> Vec<String> {
         mailbox
     };
     done.into_iter().map(want).collect()
+}
+
+/// Asks the brake; who waits for a person.
+fn judge(asked: &[String], new: &[Account], ctx: &Ctx) -> BTreeSet<String> {
+    let wanted: BTreeSet<String> = new.iter().map(|row| row.mailbox.clone()).collect();
+    let total = ctx.index().owners().len();
+    let token = token(new, ctx);
+    let acknowledged = acknowledged(ctx).is_some_and(|said| said == token);
+    let mut guard = ctx.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = &mut *guard;
+    if state.held_before.replace(false) == Some(true) {
+        state.brake.held.extend(wanted.iter().cloned());
+    }
+    if acknowledged {
+        state.brake.held.clear();
+    } else {
+        state.brake.judge(&wanted, |_| true, total, ctx.now());
+    }
+    let waiting = state.brake.held.clone();
+    let held = || Held { count: waiting.len(), names: waiting.iter().take(NAMED).cloned().collect(), token };
+    state.held = (!waiting.is_empty()).then(held);
+    // Held ones are looked at again, and so is who was asked for meanwhile; those whose Mailbox came back are not.
+    for mailbox in asked.iter().filter(|mailbox| !waiting.contains(*mailbox)) {
+        state.asked.remove(mailbox);
+    }
+    waiting
+}
+
+fn was_held(ctx: &Ctx) -> bool {
+    let held = |c: &Condition| c.reason == Reason::RevocationHeld.as_str();
+    ctx.system().and_then(|s| s.status.clone()).is_some_and(|status| status.conditions.iter().any(held))
 }
 
 /// One event for all that are revoked together: who is gone has no object of its own to look at.
@@ -151,7 +173,7 @@ fn tell(revoked: &[Account], ctx: &Ctx) {
         more => format!(", and {more} more: the addresses (addr) whose ownerRef is no Mailbox"),
     };
     let note = format!(
-        "{} revoked, their Mailboxes are gone; mail, address and password are kept (D-14): {}{more}",
+        "{} revoked, no Mailbox names the address any more; mail, address and password are kept (D-14): {}{more}",
         gone.len(),
         who.join(", ")
     );

@@ -13,7 +13,7 @@ named=5   # objects that are named at once
 # What is not Ready, with reason and message: the MailSystem first, since all others wait for it.
 line='{{range .items}}{{$ready := ""}}{{$why := "not looked at yet"}}{{range .status.conditions}}{{if eq .type "Ready"
   }}{{$ready = .status}}{{$why = printf "%s: %s" .reason .message}}{{end}}{{end}}{{if ne $ready "True"
-  }}{{printf "      %s %s: %.200s\n" .kind .metadata.name $why}}{{end}}{{end}}'
+  }}{{printf "      %s %s: %.400s\n" .kind .metadata.name $why}}{{end}}{{end}}'
 not_ready() {
   kubectl -n $ns get mailsystem,quotapolicy,agency,mailbox --request-timeout=10s -o go-template="$line" 2> /dev/null |
     awk -v named=$named 'NR <= named; END {if (NR > named) print "      … and " NR - named " more"}' || :
@@ -46,14 +46,14 @@ printf '$ %s\n' "${install[*]}"
 title "2. What people commit: one MailSystem, $(ls manifests/gialai/agencies | wc -l) agencies, people"
 show kubectl -n $ns apply -R -f manifests/gialai | tail -n 3
 echo "  … waiting until all of it is Ready (a cold start of the mail server takes half a minute)"
-all_ready() { wait_until "every $1 Ready" kubectl -n $ns wait --for=condition=Ready "$1" --all --timeout=15s; }
-for kind in mailsystem agency mailbox quotapolicy; do all_ready $kind; done
+all_ready() { wait_until "$1 Ready" kubectl -n $ns wait --for=condition=Ready --timeout=15s "${@:2}"; }
+all_ready "every object of manifests/gialai" -R -f manifests/gialai
 # Each agency has a mailbox of its own, which the operator makes.
 more_than() { [ "$(kubectl -n $ns get mbx --no-headers | wc -l)" -gt "$1" ]; }
 export -f more_than
 export ns
 wait_until "a mailbox of each agency" bash -c "more_than $(ls manifests/gialai/agencies | wc -l)"
-all_ready mailbox
+all_ready "the agencies' mailboxes" mailbox -l app.kubernetes.io/managed-by=mail-operator
 
 title "3. What the operator made of it"
 show kubectl -n $ns get msys,qp
@@ -61,7 +61,7 @@ few() { awk -v rows="$1" 'NR <= rows + 1; END {if (NR > rows + 1) print "… " N
 show kubectl -n $ns get agency | few 6
 show kubectl -n $ns get mbx --sort-by=.metadata.name | { sed -u 2q; grep '^nv-'; }
 echo "… and those of the $(ls manifests/gialai/agencies | wc -l) agencies themselves"
-title "   Addresses of Điều 4, as the regulation prints them"
+title "   The nine examples of Điều 4 (docs/naming.md says where its print has a slip)"
 bad=0
 while read -r kind name address; do
   found=$(kubectl -n $ns get "$kind" "$name" -o jsonpath='{.status.address}')

@@ -179,6 +179,11 @@ async fn read(namespaces: &[String]) -> Result<Known, Box<dyn std::error::Error>
     // Who compares with the wrong namespace would take the silence for a good answer.
     let read: Vec<&str> = namespaces.iter().map(|n| if n.is_empty() { own.as_str() } else { n }).collect();
     let (claims, read) = (known.claims.len(), read.join(", "));
-    eprintln!("compared with {claims} AddressClaims of namespace {read} (objects that name none: --namespace)");
+    let other = if claims == 0 {
+        ": nothing is issued there. --namespace says where objects belong that name none"
+    } else {
+        ""
+    };
+    eprintln!("compared with {claims} AddressClaims of namespace {read}{other}");
     Ok(known)
 }

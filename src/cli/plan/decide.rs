@@ -13,7 +13,7 @@ use crate::cli::agencies::Agencies;
 use crate::cli::tree::{Node, Object, Tree};
 use crate::cli::{Code, Finding, Severity};
 use crate::domain::brake;
-use crate::domain::naming::moving::Cause as Move;
+use crate::domain::naming::moving::{self, Cause as Move};
 use crate::domain::naming::normalise::{Alphabet, clean};
 use crate::domain::naming::{
     self, AgencyAddress, AgencyProblem, Cause, Conflict, Grant, LocalPart, Request, Step, Wish, Written, allocate,
@@ -184,13 +184,19 @@ impl<'t> Group<'t> {
         };
         let wish = match pin {
             Some(pin) => pin.map(Wish::Pinned).map_err(|e| Decided::refused(Outcome::Rejected, e.into()).into()),
-            None => self.derived(subject),
+            None => self.derived(subject).map(|wish| self.back(id, subject, why).unwrap_or(wish)),
         };
         let from = (local, why);
         match wish {
             Ok(wish) => Standing::Asks(Some(from), wish),
             Err(refused) => Standing::Settled(self.moved(*refused, Some(&from)).into()),
         }
+    }
+
+    /// The address that it had at the Agency to which it goes back.
+    fn back(&self, id: &str, subject: &Subject, why: Move) -> Option<Wish> {
+        let (spec, former) = (subject.spec(), self.claims.aliases.get(id).into_iter().flatten());
+        moving::back(why, &spec.agency_ref.name, &spec.full_name, former.filter_map(|claim| claim.left()))
     }
 
     /// What the rules give it.

@@ -87,6 +87,7 @@ fn resolved_decision(
     mailbox: Option<&Mailbox>,
 ) -> Decision {
     let derived = resolved.address.local_part.address(&system.spec.domain);
+    let suffix = &resolved.address.suffix;
     let issued = mailbox.and_then(|m| m.status.as_ref()).and_then(|s| s.address.clone());
     let conflict = mailbox
         .and_then(|m| m.status.as_ref())
@@ -100,7 +101,10 @@ fn resolved_decision(
             Some(issued) if *issued != derived => (
                 Outlook::Ready,
                 Reason::AddressKept,
-                format!("D-02: {issued} is issued and stays; the name would now give {derived}"),
+                format!(
+                    "D-02: {issued} is issued and stays; the name would now give {derived}. Who is issued an address from now on has \
+                     .{suffix} in it; spec.suffix keeps another one"
+                ),
             ),
             _ => (Outlook::Ready, Reason::Ready, "address and suffix are decided".to_string()),
         },

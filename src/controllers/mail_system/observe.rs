@@ -127,11 +127,13 @@ fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
     if let Some(refused) = &seen.refused {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
     }
-    if let Some(revocation::Held { count, token }) = &seen.revocations {
+    if let Some(revocation::Held { count, names, token }) = &seen.revocations {
         let name = &plan.name;
+        let more = if *count > names.len() { ", …" } else { "" };
         let message = format!(
-            "D-15: {count} Mailboxes vanished at once; their accounts go on until their files are back, or until it is confirmed: \
-             kubectl -n {} annotate --overwrite msys {name} {}={token}",
+            "D-15: {count} Mailboxes vanished or ended at once ({}{more}); their accounts go on until every file is back, or until it is \
+             confirmed: kubectl -n {} annotate --overwrite msys {name} {}={token}",
+            names.join(", "),
             plan.namespace,
             revocation::ACKNOWLEDGE
         );

@@ -79,7 +79,7 @@ pub(super) fn address(mailbox: &Mailbox, facts: &Facts) -> Result<Address, Probl
         let local = issued(mailbox, claim)?;
         return Ok(match mailbox.spec.moves(&claim.issued()).zip(facts.system.as_ref()) {
             None => Address::Issued(local),
-            Some((why, system)) => Address::Moving { local, why, wish: wish(mailbox, facts, system) },
+            Some((why, system)) => Address::Moving { local, why, wish: wish(mailbox, why, facts, system) },
         });
     }
     let Some(system) = &facts.system else {
@@ -123,10 +123,15 @@ fn issued(mailbox: &Mailbox, claim: &AddressClaim) -> Result<String, Problem> {
 }
 
 /// What an issued mailbox is to get instead; the account goes on until it has that.
-fn wish(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Wish, Problem> {
+fn wish(mailbox: &Mailbox, why: moving::Cause, facts: &Facts, system: &SystemFacts) -> Result<Wish, Problem> {
     match mailbox.naming().pin() {
         Some(pin) => pin.map_err(|e| stalled(Reason::InvalidLocalPart, &e)),
-        None => derived(mailbox, agency(&facts.agency, system)?),
+        None => {
+            let given = derived(mailbox, agency(&facts.agency, system)?)?;
+            let left = facts.held.iter().filter_map(|claim| claim.left());
+            let back = moving::back(why, &mailbox.spec.agency_ref.name, &mailbox.spec.full_name, left);
+            Ok(back.unwrap_or(given))
+        }
     }
 }
 

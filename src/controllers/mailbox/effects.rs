@@ -15,6 +15,7 @@ use crate::controllers::context::{Credentials, Ctx};
 use crate::controllers::newcomers;
 use crate::controllers::runner::Error;
 use crate::controllers::status;
+use crate::domain::calendar::{Calendar, day};
 use crate::domain::events::{Event, Severity};
 use crate::domain::naming::Former;
 use crate::domain::naming::moving::Cause;
@@ -122,8 +123,9 @@ pub(super) fn tell_moved(mailbox: &Mailbox, why: Cause, old: &str, new: &str, do
             mailbox.spec.rename.as_ref().map(|r| format!("asked for by {}", r.basis.cited())).unwrap_or_default()
         }
     };
-    let note =
-        format!("D-02: {old}@{domain} → {new}@{domain}, {why}; mail to the old address still arrives for a time");
+    let months = ctx.system().map_or(0, |system| system.spec.regulation.retention.alias_months);
+    let until = day(Calendar::default().over(ctx.now(), months));
+    let note = format!("D-02: {old}@{domain} → {new}@{domain}, {why}; mail to the old address arrives until {until}");
     status::tell(mailbox, Event::new(Severity::Normal, "AddressChanged", "ChangeAddress", &note), ctx);
 }
 
@@ -145,12 +147,18 @@ pub(super) async fn keep_former(claim: &AddressClaim, former: Former, ctx: &Ctx)
 fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Problem {
     let domain = ctx.system().map(|s| s.spec.domain.clone()).unwrap_or_default();
     let (owner, name) = (&claim.spec.owner_ref, &claim.spec.owner_name);
+    let former = claim.left();
     let remedy = match wanted {
         _ if claim.spec.address_use == AddressUse::Tombstone => {
-            "it is kept for nobody; write another one, or spec.supersedes if this body takes it over (D-19)"
+            "it is kept for nobody; write another one, or spec.supersedes if this body takes it over (D-19)".to_string()
         }
-        AddressUse::Alias => "remove or change this alias",
-        _ => "write another local part in spec.localPart (if both are one person, delete one of the two Mailboxes)",
+        _ if former.is_some() => format!(
+            "it is a former address to which mail arrives until {}; write another one. Only after that spec.supersedes hands it on (D-19)",
+            former.map(|left| day(left.until).to_string()).unwrap_or_default()
+        ),
+        AddressUse::Alias => "remove or change this alias".into(),
+        _ => "write another local part in spec.localPart (if both are one person, delete one of the two Mailboxes)"
+            .into(),
     };
     let message = format!(
         "D-02, D-05: {local}@{domain} belongs to '{name}' ({} {}) and stays there; {remedy}",
@@ -164,10 +172,15 @@ pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) ->
     if claim.spec.owner_ref.uid == mailbox.uid() && claim.spec.agency.is_some() {
         return Ok(());
     }
+    let came_back = claim.spec.owner_ref.uid != mailbox.uid();
     let mut claim = claim.clone();
     claim.spec.owner_ref.uid = mailbox.uid();
     claim.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
     ctx.io.replace(&claim).await?;
+    if came_back {
+        let note = "its Mailbox was gone and is there again: the same mail, address and password (D-14)";
+        status::tell(mailbox, Event::new(Severity::Normal, "Reinstated", "Reinstate", note), ctx);
+    }
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 
 use super::clocks::{is_proven, proposal_stands};
 use super::{Account, Action, Cause, Kind, Rules, due};
-use crate::domain::brake::Limits;
+use crate::domain::brake::{self, Deed};
 
 /// Actions of one account in one look, at most: each leads to another state, and there are no circles.
 const STEPS: usize = 24;
@@ -14,16 +14,14 @@ const STEPS: usize = 24;
 /// What identifies an action: the Mailbox, what, and why.
 pub type Key = (String, Kind, Cause);
 
-/// The memory of the brake (D-15).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Brake {
-    /// What passes in 24 hours.
-    pub limits: Limits,
-    /// Mailboxes that automation locked, revoked or removed without a person's word, and when.
-    pub acted: Vec<(Timestamp, String)>,
-    /// What waits for a person. While there is something, whatever comes waits with it.
-    pub held: BTreeSet<Key>,
+impl Deed for Key {
+    fn account(&self) -> &str {
+        &self.0
+    }
 }
+
+/// The memory of the brake (D-15).
+pub type Brake = brake::Brake<Key>;
 
 /// What the brake holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +81,7 @@ pub(super) fn look(
             .extend(braked.map(|(action, _)| key(&accounts[*index], action)).filter(|key| !acknowledged.contains(key)));
     }
     let looked_at: BTreeSet<&str> = some.iter().map(|index| accounts[*index].id.as_str()).collect();
-    brake.judge(&wanted, &looked_at, total, now);
+    brake.judge(&wanted, |id| looked_at.contains(id), total, now);
     let mut result = Pass::default();
     for (index, course) in courses {
         let account = &accounts[index];
@@ -103,23 +101,6 @@ pub(super) fn look(
 
 fn key(account: &Account, action: &Action) -> Key {
     (account.id.clone(), action.kind, action.cause)
-}
-
-impl Brake {
-    /// Lets all of `wanted` pass, or holds all of it with what is held already. What is held and not due any more is forgotten.
-    fn judge(&mut self, wanted: &BTreeSet<Key>, looked_at: &BTreeSet<&str>, total: usize, now: Timestamp) {
-        let begin = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-        self.acted.retain(|(at, _)| *at > begin);
-        self.held.retain(|key| wanted.contains(key) || !looked_at.contains(key.0.as_str()));
-        let ids: BTreeSet<&String> = wanted.iter().map(|key| &key.0).collect();
-        let with_those_before = ids.iter().copied().chain(self.acted.iter().map(|(_, id)| id)).collect::<BTreeSet<_>>();
-        if !self.held.is_empty() || with_those_before.len() > self.limits.limit(total) {
-            self.held.extend(wanted.iter().cloned());
-        } else {
-            let new: Vec<_> = ids.into_iter().map(|id| (now, id.clone())).collect();
-            self.acted.extend(new);
-        }
-    }
 }
 
 /// An account on its way through what is due.

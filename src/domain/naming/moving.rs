@@ -3,6 +3,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::{Candidate, LocalPart, Step, Wish, same_name};
 use crate::domain::calendar::Calendar;
 
 /// What an address was issued for.
@@ -45,6 +46,29 @@ pub fn cause(issued: &Issued<'_>, wanted: &Wanted<'_>) -> Option<Cause> {
         return Some(Cause::Transfer);
     }
     (wanted.rename.is_some() && wanted.rename != issued.rename).then_some(Cause::Rename)
+}
+
+/// A former address to which mail still arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left<'a> {
+    /// The local part.
+    pub local_part: &'a str,
+    /// The Agency whose suffix it has.
+    pub agency: &'a str,
+    /// The full name for which it was issued.
+    pub name: &'a str,
+    /// Until when mail to it arrives.
+    pub until: Timestamp,
+}
+
+/// What somebody wants who goes back to `agency`: the address that they had there last, if they are called as they were then
+/// (D-02), so that nobody has two addresses of one Agency.
+pub fn back<'a>(cause: Cause, agency: &str, name: &str, left: impl Iterator<Item = Left<'a>>) -> Option<Wish> {
+    let theirs = left.filter(|left| cause == Cause::Transfer && left.agency == agency && same_name(left.name, name));
+    let last = theirs.max_by_key(|left| (left.until, left.local_part))?;
+    let local_part = LocalPart::parse(last.local_part, "spec.agencyRef").ok()?;
+    let steps = vec![Step::new("D-02", "localPart", local_part.as_str())];
+    Some(Wish::Decided(Candidate { rule: "D-02", local_part, steps }))
 }
 
 /// For how long a former address is kept, in months.
@@ -103,6 +127,25 @@ mod tests {
         let pinned = Wanted { pin: Some("hoalt.stttt"), agency: "snv", rename: Some("2/QĐ") };
         assert_eq!(cause(&ISSUED, &pinned), None);
         assert_eq!(cause(&ISSUED, &Wanted { pin: Some("hoa.snv"), ..pinned }), Some(Cause::Transfer));
+    }
+
+    #[test]
+    fn d_02_who_goes_back_gets_the_last_address_there_under_the_same_name() {
+        let left =
+            |local_part, agency, name, until: &str| Left { local_part, agency, name, until: until.parse().unwrap() };
+        let all = [
+            left("binhpht.stttt", "stttt", "Phạm Hoà Bình", "2027-01-01T00:00:00Z"),
+            left("hoabinhp.stttt", "stttt", "Phạm Hòa Bình", "2027-05-01T00:00:00Z"),
+            left("binhph.snv", "snv", "Phạm Hòa Bình", "2027-09-01T00:00:00Z"),
+        ];
+        let wish = |cause, agency, name| match back(cause, agency, name, all.iter().copied()) {
+            Some(Wish::Decided(candidate)) => Some(candidate.local_part.as_str().to_string()),
+            other => other.map(|_| "something else".into()),
+        };
+        assert_eq!(wish(Cause::Transfer, "stttt", "Phạm Hòa Bình").as_deref(), Some("hoabinhp.stttt"));
+        assert_eq!(wish(Cause::Transfer, "stttt", "Phạm Thái Bình"), None, "another name now");
+        assert_eq!(wish(Cause::Transfer, "sct", "Phạm Hòa Bình"), None);
+        assert_eq!(wish(Cause::Rename, "stttt", "Phạm Hòa Bình"), None, "a rename asks for another one");
     }
 
     #[test]
