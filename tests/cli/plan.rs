@@ -299,6 +299,16 @@ fn the_system_of_the_tree_gives_domain_and_profile_and_claims_of_a_list_count() 
 }
 
 #[test]
+fn files_that_cannot_be_read_are_counted_and_errors_have_their_place() {
+    let folder = Folder::new().with("m.yaml", person("nv-1", "stttt", "Lê Аn", "")).with("x.yaml", "a:\n\tb: 1\n");
+    let run = folder.run(&["plan", "."]);
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert!(text.lines().next().unwrap().ends_with("0 revoked, files with errors: 1"), "{text}");
+    assert!(text.contains("m.yaml:6:13"), "{text}");
+    assert_eq!(run.status.code(), Some(1));
+}
+
+#[test]
 fn r5_4_who_is_revoked_by_the_file_is_told() {
     let tree = [
         person("nv-1", "stttt", "Lê An", "  state: Revoked\n"),

@@ -74,7 +74,7 @@ step "a Kubernetes node in namespaces of its own, with our images" "$testbed" up
 [ "$("$testbed" exec --name demo -- sh -c 'ctr -n k8s.io image ls -q' 2>> "$log" | grep -cF -e "$MAIL_OPERATOR_IMAGE" -e "$MAIL_OPERATOR_MAIL_IMAGE")" -ge 2 ] ||
   step "images into the node that runs already" "$testbed" load --name demo $(tr , ' ' <<< "$tars")
 failed=0
-"$testbed" exec --name demo -- env DEMO_INSIDE=1 bash tests/demo/steps.sh || failed=$?
+"$testbed" exec --name demo -- env DEMO_INSIDE=1 KEEP="${KEEP:-}" bash tests/demo/steps.sh || failed=$?
 if [ -n "${KEEP:-}" ] || [ "$failed" -ne 0 ]; then
   echo
   "$testbed" status

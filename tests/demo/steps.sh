@@ -141,9 +141,12 @@ for i in $(seq 50); do imap "$nguyen" nv-000124 "" -X 'NOOP' > /dev/null 2>&1 &&
 arrives "$nguyen" nv-000124 While-locked || fail "mail that came during the lock is not there"
 printf '  unlocked: %s logs in again and reads what came meanwhile\n' "$nguyen"
 
-title "Try next${DEMO_INSIDE:+ in a shell inside the node: make demo KEEP=1 leaves it running, make node-exec opens the shell}"
+where=
+[ -z "${DEMO_INSIDE:-}" ] || where=" in a shell inside the node (make node-exec)"
+[ -z "$where" ] || [ -n "${KEEP:-}" ] || where=" in a shell inside the node: make demo KEEP=1 leaves it running, make node-exec opens the shell"
+title "Try next$where"
 cat <<T
-  kubectl -n $ns get mbx -o wide
+  kubectl -n $ns get mbx
   kubectl -n $ns describe mbx nv-000123
   kubectl -n $ns get msys gialai -o jsonpath='{range .status.dnsRecords[*]}{.name} {.type} {.value}{"\n"}{end}'
   kubectl explain mailbox.spec

@@ -209,8 +209,12 @@ impl Plan {
         let refused =
             |item: &Item| matches!(item.outcome, Outcome::Conflict | Outcome::Rejected) || !item.errors.is_empty();
         let waits = |item: &Item| item.outcome == Outcome::Waiting;
-        self.items.iter().any(|item| refused(item) && !waits(item))
-            || self.findings.iter().any(|f| f.severity == Severity::Error)
+        self.items.iter().any(|item| refused(item) && !waits(item)) || self.unread().next().is_some()
+    }
+
+    /// What is wrong with files themselves.
+    pub fn unread(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error)
     }
 
     /// One JSON document (kind `Plan`).

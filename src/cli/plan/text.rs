@@ -1,5 +1,6 @@
 //! A plan for a terminal: counts first, then what people have to decide, at most 100 columns wide.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Item, Outcome, Plan, Told};
@@ -48,6 +49,10 @@ impl Plan {
         let mut parts: Vec<String> = self.counts().into_iter().map(|(o, n)| format!("{n} {}", short(o))).collect();
         parts.push(format!("{} {}", self.locked().count(), lang.pick("locked", "khóa")));
         parts.push(format!("{} {}", self.revoked.len() + self.ended().count(), lang.pick("revoked", "thu hồi")));
+        let unread: BTreeSet<&str> = self.unread().map(|finding| finding.file.as_str()).collect();
+        if !unread.is_empty() {
+            parts.push(format!("{}: {}", lang.pick("files with errors", "tệp có lỗi"), unread.len()));
+        }
         parts.join(", ")
     }
 
@@ -135,7 +140,9 @@ fn item(out: &mut String, item: &Item, lang: Lang) {
     };
     row(out, &item.name, name, rule, &address);
     if !item.errors.is_empty() {
-        let place = format!("{}:{}", item.file, item.line);
+        let at = item.errors.iter().find_map(|told| told.at);
+        let place = at.map_or(item.line.to_string(), |(line, column)| format!("{line}:{column}"));
+        let place = format!("{}:{place}", item.file);
         wrap(out, &printable(&place), 4);
     }
     for told in &item.errors {

@@ -23,11 +23,14 @@ pub struct Told {
     pub message: String,
     /// The same in Vietnamese.
     pub message_vi: String,
+    /// Where it stands in the file, if that is known.
+    #[serde(skip)]
+    pub(super) at: Option<(usize, usize)>,
 }
 
 impl Told {
     fn new(reason: Reason, rule: &str, path: &str, message: String, message_vi: String) -> Self {
-        Self { code: reason.as_str().into(), rule: rule.into(), path: path.into(), message, message_vi }
+        Self { code: reason.as_str().into(), rule: rule.into(), path: path.into(), message, message_vi, at: None }
     }
 
     fn explained(reason: Reason, why: Explained) -> Self {
@@ -39,14 +42,15 @@ impl From<&Finding> for Told {
     fn from(finding: &Finding) -> Self {
         let Finding { code, rule, path, message, message_vi, .. } = finding;
         let (rule, path) = (rule.clone(), path.clone());
-        Self { code: (*code).into(), rule, path, message: message.clone(), message_vi: message_vi.clone() }
+        let at = Some((finding.line, finding.column));
+        Self { code: (*code).into(), rule, path, message: message.clone(), message_vi: message_vi.clone(), at }
     }
 }
 
 impl From<NameError> for Told {
     fn from(error: NameError) -> Self {
         let NameError { code, rule, path, message, message_vi } = error;
-        Self { code: code.into(), rule: rule.into(), path, message, message_vi }
+        Self { code: code.into(), rule: rule.into(), path, message, message_vi, at: None }
     }
 }
 

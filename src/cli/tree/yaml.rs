@@ -66,7 +66,7 @@ fn not_yaml(file: &str, text: &str, error: &ScanError) -> Finding {
         return tab(file, text, at);
     }
     let what = error.info();
-    let message = format!("this is not YAML: {what}");
+    let message = format!("this is not YAML: {what}; look at this line and the one before");
     let vi = format!("không phải YAML hợp lệ: {what}; vui lòng xem lại dòng này và dòng trước.");
     Finding::error(file, Code::NotYaml, message, vi).at(at)
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::cli::tree::{At, Mapping, Node, Object, Scalar, ScalarKind, Value, is_ambiguous};
 use crate::cli::{Code, Finding};
 
-use super::date;
+use super::{date, vietnamese};
 
 /// Everything that the schema of its kind says against an object.
 pub fn check(schema: &Json, object: &Object, findings: &mut Vec<Finding>) {
@@ -255,7 +255,13 @@ impl Checker<'_> {
             let missing = missing.unwrap_or_else(|| field.child(field.schema, path_of(key)));
             let path = &missing.path;
             let message = format!("{path} is missing; write it{what}");
-            self.push(Code::MissingField, key_at, &missing, message, format!("thiếu {path}; vui lòng bổ sung."));
+            self.push(
+                Code::MissingField,
+                key_at,
+                &missing,
+                message,
+                format!("thiếu {path}{}; vui lòng bổ sung.", vietnamese::field(key)),
+            );
         }
     }
 }

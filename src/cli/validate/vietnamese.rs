@@ -65,6 +65,32 @@ const MESSAGES: &[(&str, &str)] = &[
     ("spec.tls:", "spec.tls: chỉ ghi secretRef hoặc certManager, không ghi cả hai."),
 ];
 
+/// What fields are that must be there.
+const FIELDS: &[(&str, &str)] = &[
+    ("basis", "văn bản căn cứ: số, ngày, cơ quan ban hành"),
+    ("number", "số, ký hiệu văn bản"),
+    ("date", "ngày của văn bản, dạng YYYY-MM-DD"),
+    ("issuer", "cơ quan ban hành"),
+    ("agencyRef", "cơ quan của hộp thư"),
+    ("fullName", "họ và tên đầy đủ, có dấu"),
+    ("family", "họ"),
+    ("given", "tên"),
+    ("reasons", "lý do khóa"),
+    ("systemRef", "hệ thống thư (MailSystem)"),
+    ("level", "cấp: Province, District, Commune hoặc Unit"),
+    ("domain", "tên miền, ví dụ gialai.gov.vn"),
+    ("hostname", "tên máy chủ thư"),
+    ("storage", "dung lượng, ví dụ 5Gi"),
+    ("maxAttachment", "tệp đính kèm lớn nhất, ví dụ 25M"),
+    ("metadata", "metadata.name: tên đối tượng"),
+    ("spec", "nội dung của đối tượng"),
+];
+
+/// What a field is, in brackets; nothing for one that says it by its name.
+pub fn field(name: &str) -> String {
+    FIELDS.iter().find(|(field, _)| *field == name).map(|(_, what)| format!(" ({what})")).unwrap_or_default()
+}
+
 /// The Vietnamese for a message; a rule that nobody has translated yet keeps its English behind a Vietnamese word.
 pub fn of(message: &str) -> String {
     let known = MESSAGES.iter().find(|(english, _)| message.starts_with(english));

@@ -82,6 +82,34 @@ async fn d_02_a_transfer_gives_the_new_suffix_and_keeps_password_and_every_forme
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d_02_who_goes_back_gets_the_address_that_they_had_there_and_not_the_form_that_nobody_was_to_get() {
+    let Some((world, operator, agent)) = World::running("back").await else { return };
+    apply(&world.agencies, SNV).await.expect("agency");
+    // Both give minhtht, which nobody gets (4.2.b, D-03).
+    world.person("nv-1", "Trần Hữu Tiến Minh", "").await;
+    world.person("nv-2", "Trần Hữu Tấn Minh", "").await;
+    world.has("nv-1", "tienminhth.stttt@gialai.gov.vn").await;
+    world.has("nv-2", "tanminhth.stttt@gialai.gov.vn").await;
+    world.of("snv", "nv-1", "Trần Hữu Tiến Minh", "").await;
+    world.has("nv-1", "minhtht.snv@gialai.gov.vn").await;
+    world.used("tienminhth.stttt", Some(AddressUse::Alias)).await;
+    world.person("nv-1", "Trần Hữu Tiến Minh", "").await;
+    world.has("nv-1", "tienminhth.stttt@gialai.gov.vn").await;
+    world.used("minhtht.snv", Some(AddressUse::Alias)).await;
+    world.used("minhtht.stttt", None).await;
+    let claim = world.claims.get("tienminhth.stttt").await.expect("claim");
+    assert_eq!((claim.spec.address_use, claim.spec.until), (AddressUse::Primary, None));
+    agent
+        .until(
+            "SELECT source || '|' || destination FROM aliases WHERE mailbox = 'nv-1'",
+            &["minhtht.snv@gialai.gov.vn|tienminhth.stttt@gialai.gov.vn"],
+        )
+        .await;
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d_02_a_transfer_to_an_agency_that_is_not_there_yet_waits_and_the_account_goes_on() {
     let Some((world, operator, agent)) = World::running("wait").await else { return };
     world.person("nv-1", "Lê Thị Hoa", "").await;
