@@ -67,7 +67,7 @@ fn same_name(address: &str, who: &str, who_vi: &str, suggestions: &[String]) -> 
         rule: "4.2.c",
         path: "spec.disambiguator",
         message: format!(
-            "R4.2.c, D-07: {address} has or is wanted by {who} of the same full name; write spec.disambiguator (1 to 8 of a-z, 0-9){offer}"
+            "R4.2.c, D-07: {address} belongs to or is wanted by {who} of the same full name; write spec.disambiguator (1 to 8 of a-z, 0-9){offer}"
         ),
         message_vi: format!(
             "Điều 4.2.c, D-07: {address} trùng họ tên với {who_vi}; vui lòng ghi thêm spec.disambiguator (1 đến 8 ký tự a-z, 0-9){offer_vi}."
