@@ -228,6 +228,12 @@ impl Mailbox {
         self.spec.naming()
     }
 
+    /// Why the account is over at `now`, if it is. A leader whose clock is behind does not open what has ended.
+    pub fn ended(&self, now: Timestamp) -> Option<lifecycle::Cause> {
+        let revoked_at = self.status.as_ref().and_then(|status| status.revoked_at.as_ref());
+        self.spec.ended(revoked_at.map_or(now, |at| at.0.max(now)))
+    }
+
     /// Whether exactly what `spec.supersedes` names was confirmed (D-19).
     pub fn supersedes_acknowledged(&self) -> bool {
         let said = self.metadata.annotations.as_ref().and_then(|a| a.get(ACKNOWLEDGE_SUPERSEDES));

@@ -199,7 +199,7 @@ fn token(rows: &[Account], ctx: &Ctx) -> String {
 
 /// The row of a Mailbox that is gone or over and whose address stays claimed; `None` when it is there again.
 fn row(ctx: &Ctx, mailbox: &str) -> Option<Account> {
-    if ctx.mailbox(mailbox).is_some_and(|mailbox| mailbox.spec.ended(ctx.now()).is_none()) {
+    if ctx.mailbox(mailbox).is_some_and(|mailbox| mailbox.ended(ctx.now()).is_none()) {
         return None;
     }
     revoked_row(ctx, mailbox)

@@ -80,7 +80,7 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
 /// What a document decides is in force at once. Of a day that has come many may be wrong at once: the brake is asked, once.
 fn end(mailbox: &Mailbox, ctx: &Ctx) -> End {
     let known = mailbox.status.as_ref().is_some_and(|s| s.state == Some(MailboxState::Revoked));
-    match mailbox.spec.ended(ctx.now()) {
+    match mailbox.ended(ctx.now()) {
         None => End::No,
         Some(cause) if cause == Cause::Approved || known || is_wanted_revoked(mailbox, ctx) => End::Revoked(cause),
         Some(_) => End::Asked,

@@ -98,6 +98,13 @@ async fn r5_4_b_the_official_day_ends_an_account_and_never_before() {
     let status = world.is("nv-1", MailboxState::Revoked).await.status.expect("status");
     let why = status.conditions.iter().find(|c| c.type_ == "Ready").expect("Ready");
     assert!(why.message.contains("spec.endsOn") && why.message.contains("R5.4.b"), "{why:?}");
+    // A leader whose clock is behind does not open it.
+    minutes.store(-10, Ordering::Relaxed);
+    world.look_again("nv-1").await;
+    world.person("nv-3", "Phạm Cúc", "").await;
+    wait_ready(&world.mailboxes, "nv-3", SOON).await;
+    assert_eq!(agent.rows(REVOKED), ["nguyentd.stttt@gialai.gov.vn"]);
+    minutes.store(left + 1, Ordering::Relaxed);
     // A later day gives it back.
     world.person("nv-1", "Trần Đình Nguyên", ", endsOn: '2999-12-31'").await;
     agent.until(OPEN, &["nguyentd.stttt@gialai.gov.vn"]).await;
