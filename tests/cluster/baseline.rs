@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::certificates::{serves, write};
 use crate::mail::{sends_and_receives, takes_and_refuses};
-use crate::support::mail::Smtp;
 use crate::support::{apply, eventually, wait_ready};
 use crate::world::{AGENCY, BASELINE, SOON, START, SYSTEM, World, run_operator_here, tier_number};
 
@@ -105,12 +104,6 @@ async fn a_system_with_baseline_serves_as_one_with_restricted_and_each_becomes_t
         })
         .await;
         let world = World::of(client.clone(), BASELINE).await;
-        // A pod is Ready a moment before kube-proxy leads to it.
-        eventually("both Services lead to it", SOON, || async {
-            Smtp::submission(&world.host).await.map_err(|e| format!("587: {e}"))?;
-            Smtp::server(&world.mx).await.map_err(|e| format!("25: {e}")).map(drop)
-        })
-        .await;
         sends_and_receives(&world).await;
         takes_and_refuses(&world).await;
     }

@@ -167,6 +167,14 @@ impl World {
             let [host, mx] = services;
             (host.await, mx.await)
         };
+        // A pod is Ready a moment before kube-proxy leads to it.
+        eventually("the Services lead to the pod", SOON, || async {
+            for (host, port) in [(&host, 993), (&host, 587), (&mx, 25)] {
+                mail::reaches(host, port).await.map_err(|e| format!("{host}:{port}: {e}"))?;
+            }
+            Ok(())
+        })
+        .await;
         Self {
             namespace,
             host,

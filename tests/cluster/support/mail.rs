@@ -161,6 +161,11 @@ impl Lines {
     }
 }
 
+/// Whether a port of a Service leads to something that listens.
+pub async fn reaches(host: &str, port: u16) -> std::io::Result<()> {
+    tokio::time::timeout(LIMIT, connect(host, port_now(port))).await?.map(drop)
+}
+
 /// The certificate that a port with TLS from the start serves, DER.
 pub async fn served_certificate(host: &str, port: u16) -> std::io::Result<Vec<u8>> {
     let stream = tokio::time::timeout(LIMIT, TcpStream::connect((host, port_now(port)))).await??;
