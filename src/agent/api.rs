@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State as Extract};
+use axum::extract::{DefaultBodyLimit, Query, State as Extract};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -10,7 +10,9 @@ use tracing::{info, warn};
 
 use super::table::TableError;
 use super::{Shared, Table};
-use crate::backend::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER};
+use crate::backend::{
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER, UsagePage,
+};
 use crate::domain::lease::Term;
 
 const MAX_BODY: usize = 8 << 20;
@@ -23,6 +25,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/state", get(state))
         .route("/v1/digests", get(digests))
         .route("/v1/accounts", post(accounts))
+        .route("/v1/usage", get(usage))
         .route("/v1/complete", post(complete))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
@@ -75,6 +78,25 @@ async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Fai
 
 async fn digests(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<Digests>, Failure> {
     with_table(shared, |table| table.digests()).await.map(Json)
+}
+
+#[derive(serde::Deserialize)]
+struct After {
+    after: u64,
+}
+
+async fn usage(
+    Extract(shared): Extract<Arc<Shared>>,
+    Query(After { after }): Query<After>,
+) -> Result<Json<UsagePage>, Failure> {
+    let done = tokio::task::spawn_blocking(move || {
+        shared.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).page(after)
+    });
+    match done.await {
+        Ok(Ok(page)) => Ok(Json(page)),
+        Ok(Err(error)) => Err(failure(&error)),
+        Err(_) => Err(failure(&TableError::Other("the look at the use ended".into()))),
+    }
 }
 
 async fn accounts(

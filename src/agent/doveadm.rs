@@ -1,4 +1,4 @@
-//! Dovecot's HTTP API on the pod's own loopback: `kick` and `reload`, nothing else.
+//! Dovecot's HTTP API on the pod's own loopback.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +50,20 @@ impl Doveadm {
     /// Has Dovecot read its certificate again; IMAP sessions survive.
     pub async fn reload(&self) -> Result<(), DoveadmError> {
         self.call("reload", json!({})).await.map(|_| ())
+    }
+
+    /// Has Dovecot open its file of events anew.
+    pub async fn stats_reopen(&self) -> Result<(), DoveadmError> {
+        self.call("statsReopen", json!({})).await.map(|_| ())
+    }
+
+    /// Bytes of storage in use of one user; none where no quota is kept.
+    pub async fn storage(&self, user: &str) -> Result<Option<u64>, DoveadmError> {
+        let answer = self.call("quotaGet", json!({"user": user})).await?;
+        let rows = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        let storage = rows.iter().find(|row| row["type"] == "STORAGE");
+        // In units of 1,024 bytes.
+        Ok(storage.and_then(|row| row["value"].as_str()?.parse::<u64>().ok()).map(|kib| kib.saturating_mul(1024)))
     }
 
     async fn call(&self, command: &'static str, parameters: Value) -> Result<Value, DoveadmError> {

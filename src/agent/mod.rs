@@ -10,6 +10,7 @@ mod kicks;
 mod probes;
 mod server;
 mod table;
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +27,12 @@ pub struct AgentArgs {
     /// The account table (SQLite); its folder is mounted read-only by Dovecot and Postfix.
     #[arg(long, default_value = "/srv/db/mail.sqlite")]
     pub database: PathBuf,
+    /// The file to which Dovecot appends logins and deliveries.
+    #[arg(long, default_value = "/srv/activity/events.jsonl")]
+    pub events: PathBuf,
+    /// What is kept of use (SQLite); nobody else mounts its folder.
+    #[arg(long, default_value = "/srv/state/usage.sqlite")]
+    pub usage: PathBuf,
     /// Folder with tls.crt, tls.key and ca.crt for the operator's connections.
     #[arg(long, default_value = "/etc/agent/tls")]
     pub tls: PathBuf,
@@ -46,6 +53,7 @@ pub struct AgentArgs {
 /// What the parts of the agent share.
 pub(crate) struct Shared {
     pub table: std::sync::Mutex<Table>,
+    pub usage: std::sync::Mutex<usage::Store>,
     pub instance: String,
     pub database: PathBuf,
     pub kicks: kicks::Kicks,
@@ -61,6 +69,7 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
     let (certificate_error, certificate_errors) = watch::channel(None);
     let shared = Arc::new(Shared {
         table: std::sync::Mutex::new(table),
+        usage: std::sync::Mutex::new(usage::Store::open(&args.usage)?),
         instance: format!("{:016x}", rand::random::<u64>()),
         database: args.database.clone(),
         kicks: kicks::Kicks::default(),
@@ -69,7 +78,9 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
     shared.kicks.push(closed);
     let stop = crate::signals::terminated();
     let certificates = certificate::watch(args.mail_tls.clone(), doveadm.clone(), certificate_error);
+    let watch = usage::Watch::new(shared.clone(), doveadm.clone(), args.events.clone());
     tokio::select! {
+        () = watch.run() => error!("the watch of use ended"),
         result = server::serve_tls(args.listen, args.tls.clone(), api::routes(shared.clone())) => result?,
         result = probes::serve(args.probes, shared.clone()) => result?,
         () = certificates => error!("the watch of the certificates ended"),

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS accounts (
   revoked INTEGER NOT NULL,
   quota_bytes INTEGER NOT NULL,
   max_message_bytes INTEGER NOT NULL,
-  digest TEXT NOT NULL
+  digest TEXT NOT NULL,
+  pending INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS aliases (source TEXT PRIMARY KEY, mailbox TEXT NOT NULL, destination TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS aliases_mailbox ON aliases (mailbox);
@@ -95,6 +96,10 @@ impl Table {
         db.pragma_update(None, "journal_mode", "DELETE")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.execute_batch(SCHEMA)?;
+        // A table of an earlier version.
+        if db.prepare("SELECT pending FROM accounts").is_err() {
+            db.execute("ALTER TABLE accounts ADD COLUMN pending INTEGER NOT NULL DEFAULT 0", [])?;
+        }
         Ok(Self { db })
     }
 
@@ -153,9 +158,21 @@ impl Table {
     /// written just before the last end.
     pub fn closed(&self) -> Result<Vec<String>, TableError> {
         let mut query = self.db.prepare(
-            "SELECT address FROM accounts WHERE (locked OR revoked OR must_change) AND password IS NOT NULL",
+            "SELECT address FROM accounts WHERE (locked OR revoked OR must_change OR pending) AND password IS NOT NULL",
         )?;
         Ok(query.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The mailbox whose address this is.
+    pub(super) fn mailbox_of(&self, address: &str) -> Result<Option<String>, TableError> {
+        let mut query = self.db.prepare_cached("SELECT mailbox FROM accounts WHERE address = ?1")?;
+        Ok(query.query_row([address], |r| r.get(0)).optional()?)
+    }
+
+    /// The address of a mailbox that may be used.
+    pub(super) fn address_of(&self, mailbox: &str) -> Result<Option<String>, TableError> {
+        let mut query = self.db.prepare_cached("SELECT address FROM accounts WHERE mailbox = ?1 AND NOT revoked")?;
+        Ok(query.query_row([mailbox], |r| r.get(0)).optional()?)
     }
 
     /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
@@ -208,7 +225,7 @@ impl Row {
 
 fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>, TableError> {
     let row = tx
-        .prepare_cached("DELETE FROM accounts WHERE mailbox = ?1 RETURNING address, coalesce(password, ''), locked + must_change + revoked = 0")?
+        .prepare_cached("DELETE FROM accounts WHERE mailbox = ?1 RETURNING address, coalesce(password, ''), locked + must_change + revoked + pending = 0")?
         .query_row([mailbox], |r| Ok(Row { address: r.get(0)?, password: r.get(1)?, open: r.get(2)? }))
         .optional()?;
     tx.prepare_cached("DELETE FROM aliases WHERE mailbox = ?1")?.execute([mailbox])?;
@@ -217,7 +234,7 @@ fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>, TableError
 
 fn insert(tx: &Transaction<'_>, account: &Account) -> Result<(), TableError> {
     let password = (!account.password_hash.is_empty()).then_some(&account.password_hash);
-    tx.prepare_cached("INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(params![
+    tx.prepare_cached("INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
         account.mailbox,
         account.address,
         password,
@@ -227,6 +244,7 @@ fn insert(tx: &Transaction<'_>, account: &Account) -> Result<(), TableError> {
         account.quota_bytes as i64,
         account.max_message_bytes as i64,
         account.digest(),
+        account.access == Access::Pending,
     ])?;
     if account.access == Access::Revoked {
         return Ok(());

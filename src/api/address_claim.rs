@@ -86,6 +86,9 @@ pub struct AddressClaimSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 400))]
     pub rename: Option<String>,
+    /// Since when the account of a Mailbox that is gone is revoked and kept (D-14); absent while the Mailbox is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Time>,
     /// Until when a former address is an alias, or a tombstone (D-19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,

@@ -62,8 +62,14 @@ reasons! {
     Ready,
     /// The mailbox has its address, account and password.
     Issued,
-    /// A person locked the mailbox by spec.lock; mail is still received.
+    /// The mailbox is locked, by spec.lock or by a rule; mail is still received.
     Locked,
+    /// No login for six months: a person decides whether the account is revoked.
+    RevocationProposed,
+    /// spec.startsOn is to come; senders are told to try again.
+    NotStarted,
+    /// What was kept of a revoked account is removed; its address is a tombstone.
+    Purged,
     /// Only a change of the initial password is allowed; mail is received.
     MustChangePassword,
     /// Waiting for the first look at the mail system.
@@ -105,8 +111,9 @@ reasons! {
     SupersedesHeld,
     /// The object is being deleted and something (a finalizer) keeps it; it gets no address any more.
     Terminating,
-    /// More Mailboxes vanished at once than the brake allows; their revocation waits for a person.
-    RevocationHeld,
+    /// More accounts would be locked, revoked or removed by themselves within a day than the brake allows; all of that waits for a
+    /// person.
+    HeldByBrake,
     /// An alias belongs to another holder.
     AliasConflict,
     /// The issued address stays although name or agency would now give another one.

@@ -5,9 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::NameRef;
+use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
-use crate::domain::naming::Profile;
+use super::regulation::Regulation;
 
 /// The volume of the mail store. It is kept when the MailSystem is deleted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -129,81 +129,6 @@ pub struct Tls {
     pub cert_manager: Option<CertManager>,
 }
 
-/// Which naming rules are in force.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
-pub enum NamingProfile {
-    /// Province, districts, communes: the rules of 2022.
-    #[default]
-    GiaLai2022,
-    /// Province and communes, since 1 July 2025.
-    TwoTier2025,
-}
-
-impl From<NamingProfile> for Profile {
-    fn from(profile: NamingProfile) -> Self {
-        match profile {
-            NamingProfile::GiaLai2022 => Self::GiaLai2022,
-            NamingProfile::TwoTier2025 => Self::TwoTier2025,
-        }
-    }
-}
-
-/// What the initial password is good for (R9.1).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
-pub enum FirstAccess {
-    /// Mail protocols work with the initial password.
-    #[default]
-    MailAllowed,
-    /// Mail protocols refuse until the password is changed; mail is received.
-    ChangePassword,
-}
-
-/// How the regulation is set for this system.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Regulation {
-    /// Which naming rules are in force.
-    #[serde(default)]
-    #[schemars(default)]
-    pub naming_profile: NamingProfile,
-    /// What the initial password is good for.
-    #[serde(default)]
-    #[schemars(default)]
-    pub first_access: FirstAccess,
-    /// For how long what ended is kept.
-    #[serde(default)]
-    #[schemars(default)]
-    pub retention: Retention,
-}
-
-/// For how long what ended is kept.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Retention {
-    /// Months in which mail to a former address still arrives, after a transfer or a rename.
-    #[serde(default = "alias_months")]
-    #[schemars(default = "alias_months", range(min = 1, max = 120), transform = super::whole_number)]
-    pub alias_months: u16,
-    /// Months after that in which nobody gets it (D-19).
-    #[serde(default = "tombstone_months")]
-    #[schemars(default = "tombstone_months", range(min = 24, max = 600), transform = super::whole_number)]
-    pub tombstone_months: u16,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { alias_months: alias_months(), tombstone_months: tombstone_months() }
-    }
-}
-
-fn alias_months() -> u16 {
-    12
-}
-
-fn tombstone_months() -> u16 {
-    24
-}
-
 /// Storage and largest attachment of a mailbox that no QuotaPolicy covers.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -224,6 +149,17 @@ impl Default for DefaultQuota {
     fn default() -> Self {
         Self { storage: "2Gi".into(), max_attachment: "20M".into() }
     }
+}
+
+/// A person's word for what the brake holds (D-15).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledge {
+    /// `status.held.token`: exactly these actions, nothing that comes later.
+    #[schemars(length(min = 1, max = 40))]
+    pub held: String,
+    /// The document it rests on (R5.2).
+    pub basis: Basis,
 }
 
 /// One mail system of one domain.
@@ -291,6 +227,9 @@ pub struct MailSystemSpec {
     /// The Mailbox that gets mail for postmaster and abuse; without it the system keeps that mail in a store of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postmaster_ref: Option<NameRef>,
+    /// Confirms what the brake holds (D-15). It is good for exactly what `status.held` names now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Acknowledge>,
     /// Host that takes all outgoing mail, `host:port`; without it MX records are followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 260))]
@@ -333,6 +272,48 @@ pub struct Endpoint {
     pub port: i32,
 }
 
+/// An action that the brake holds.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldAction {
+    /// Name of the Mailbox.
+    #[schemars(length(max = 253))]
+    pub mailbox: String,
+    /// `Lock`, `Revoke` or `Purge`.
+    #[schemars(length(max = 30))]
+    pub action: String,
+    /// Why it would be done.
+    #[schemars(length(max = 30))]
+    pub reason: String,
+    /// The point of the regulation, or the decision.
+    #[schemars(length(max = 20))]
+    pub rule: String,
+}
+
+/// What the brake holds (D-15).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldStatus {
+    /// How many actions.
+    pub count: i64,
+    /// What confirms exactly these: `spec.acknowledge.held`, or `kubectl mail acknowledge`.
+    #[schemars(length(max = 40))]
+    pub token: String,
+    /// The first 100 of them.
+    #[schemars(length(max = 100))]
+    pub actions: Vec<HeldAction>,
+}
+
+/// For which time nothing is missing.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Completeness {
+    /// From when.
+    pub complete_from: Time,
+    /// Through when.
+    pub complete_through: Time,
+}
+
 /// What the operator decided and saw of a MailSystem.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -362,6 +343,13 @@ pub struct MailSystemStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub dns_records: Vec<DnsRecord>,
+    /// What the brake holds until a person says so (D-15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldStatus>,
+    /// From when and through which moment nothing is missing in what the mail server tells of use (D-16); brought up to date twice a
+    /// day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Completeness>,
     /// What holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]

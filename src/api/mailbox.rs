@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 use kube::{CustomResource, KubeSchema};
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
-use super::conditions::conditions_schema;
+use super::mailbox_status::MailboxStatus;
 use crate::domain::lifecycle;
 use crate::domain::naming::{self, LocalPart, MailboxNaming, Request, Wish, moving};
 
@@ -109,6 +109,45 @@ pub enum WantedState {
     Revoked,
 }
 
+/// Days of which a reason for silence was notified, both included (6.2.a).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.from <= self.to")
+    .message("6.2.a: an absence ends on the day it begins or later: write spec.absence.from before spec.absence.to"))]
+pub struct Absence {
+    /// The first day.
+    #[schemars(length(min = 10, max = 10), extend("format" = "date"))]
+    pub from: String,
+    /// The last day.
+    #[schemars(length(min = 10, max = 10), extend("format" = "date"))]
+    pub to: String,
+    /// The document that notified it (R5.2).
+    pub basis: Basis,
+}
+
+/// A document that asks for a locked account back (R6.3).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    /// The document (R5.2). Each one is handled once, so it may stay.
+    pub basis: Basis,
+    /// When it was received: three working days run from here (6.3.b). Locks of a later day are not taken away by it.
+    pub received_at: Time,
+    /// The reasons that it takes away; all when empty. A lock of `spec.lock` ends when it is taken out there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub reasons: Vec<LockReason>,
+}
+
+/// A document for the time of which nothing of the account is removed.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// The document (R5.2).
+    pub basis: Basis,
+}
+
 /// A request for another address (D-02: an issued one changes for no other reason but a transfer).
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +179,7 @@ pub struct Rename {
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
     printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Due", type_ = "date", json_path = ".status.due[0].at", priority = 1),
     printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -205,6 +245,19 @@ pub struct MailboxSpec {
     #[schemars(length(max = 10), inner(length(min = 1, max = 64)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub supersedes: Vec<String>,
+    /// First day of access: until its 00:00 in the province the account is `Pending`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 10, max = 10), extend("format" = "date"))]
+    pub starts_on: Option<String>,
+    /// Days of which a reason for silence was notified (6.2.a): three months of silence begin anew with the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absence: Option<Absence>,
+    /// Gives a locked account back on the agency's document (R6.3), with a new password that is changed at first access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+    /// Keeps a revoked account from being purged (D-14), however long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Official day of retirement, resignation or leaving (R5.4.b): at its 00:00 in the province the account is revoked, never before.
     /// A later day, or none, gives it back as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,93 +342,4 @@ fn is_active(state: &WantedState) -> bool {
 
 fn is_person(holder: &Holder) -> bool {
     *holder == Holder::Person
-}
-
-/// The state of an account.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
-pub enum MailboxState {
-    /// No account yet.
-    Pending,
-    /// Only a change of the password is allowed (R9.1); mail is received.
-    MustChangePassword,
-    /// Log in, send, receive.
-    Active,
-    /// No access by any protocol; mail is received (R6.1).
-    Locked,
-    /// No access, mail is refused; mail, address and password are kept (D-14).
-    Revoked,
-}
-
-/// The quota in force.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EffectiveQuota {
-    /// The QuotaPolicy it comes from; absent when the system's default holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
-    pub policy: Option<String>,
-    /// Why this one: `Mailbox`, `Agency`, `Selector` or `SystemDefault`, in this order of precedence.
-    #[schemars(length(max = 20))]
-    pub source: String,
-    /// Storage.
-    #[schemars(length(max = 20))]
-    pub storage: String,
-    /// Largest attachment, in decoded bytes (R7.3.b).
-    #[schemars(length(max = 20))]
-    pub max_attachment: String,
-}
-
-/// One lock in force.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LockStatus {
-    /// The reason.
-    pub reason: LockReason,
-    /// The point of the regulation.
-    #[schemars(length(max = 20))]
-    pub rule: String,
-    /// Since when.
-    pub since: Time,
-    /// Number of the document.
-    #[schemars(length(max = 400))]
-    pub basis: String,
-}
-
-/// What the operator decided for a Mailbox.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MailboxStatus {
-    /// The generation this status speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The address in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 320))]
-    pub address: Option<String>,
-    /// Further addresses in force, former ones among them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 40), inner(length(max = 320)))]
-    pub aliases: Vec<String>,
-    /// The state of the account: `Pending` (no account yet), `MustChangePassword` (only a change of the password is allowed, mail
-    /// is received, R9.1), `Active`, `Locked` (no access by any protocol, mail is received, R6.1), `Revoked` (no access,
-    /// mail is refused, everything is kept, D-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<MailboxState>,
-    /// When the address was issued; the same when a deleted Mailbox comes back (D-14).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issued_at: Option<Time>,
-    /// When it was revoked by `spec.state` or `spec.endsOn`; absent while it is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Time>,
-    /// Every lock in force.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 6))]
-    pub locks: Vec<LockStatus>,
-    /// The quota in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<EffectiveQuota>,
-    /// What holds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "conditions_schema")]
-    pub conditions: Vec<Condition>,
 }

@@ -7,33 +7,55 @@ mod address_claim;
 mod agency;
 mod common;
 mod conditions;
+mod life;
 mod mail_system;
 mod mailbox;
+mod mailbox_activity;
+mod mailbox_status;
 mod quota_policy;
+mod regulation;
 mod status;
+mod work_calendar;
 
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
 pub use common::{Basis, GROUP, NameRef, VERSION};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
+pub use life::{activity, brake_limits, document, rules};
 pub use mail_system::{
-    CertManager, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType, FirstAccess, IssuerRef,
-    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Retention, Storage, Tls,
+    Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
+    HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Storage, Tls,
 };
 pub use mailbox::{
-    ACKNOWLEDGE_SUPERSEDES, EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState,
-    MailboxStatus, Rename, StructuredName, WantedState,
+    ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,
+    StructuredName, WantedState,
 };
+pub use mailbox_activity::{MailboxActivity, MailboxActivitySpec, MailboxActivityStatus};
+pub use mailbox_status::{Due, EffectiveQuota, LockStatus, MailboxState, MailboxStatus, Relieved, Restored};
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
+pub use regulation::{BrakeLimits, DefaultPassword, FirstAccess, Inactivity, NamingProfile, Regulation, Retention};
 pub use status::ObjectStatus;
+pub use work_calendar::{WorkCalendar, WorkCalendarSpec};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps,
+};
 use kube::CustomResourceExt;
 use serde_json::json;
 
 /// Every CustomResourceDefinition of the operator, in the order in which `crds/` lists them.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [MailSystem::crd(), Agency::crd(), Mailbox::crd(), QuotaPolicy::crd(), AddressClaim::crd()].map(unobserved).into()
+    [
+        MailSystem::crd(),
+        Agency::crd(),
+        Mailbox::crd(),
+        QuotaPolicy::crd(),
+        WorkCalendar::crd(),
+        AddressClaim::crd(),
+        MailboxActivity::crd(),
+    ]
+    .map(unobserved)
+    .into()
 }
 
 /// kstatus takes an object without status for finished. A fresh one says by default that no generation was looked at yet, so that
@@ -41,7 +63,10 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let schemas =
         crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
-    for status in schemas.filter_map(|schema| schema.properties.as_mut()?.get_mut("status")) {
+    let observed = |status: &&mut JSONSchemaProps| {
+        status.properties.as_ref().is_some_and(|properties| properties.contains_key("observedGeneration"))
+    };
+    for status in schemas.filter_map(|schema| schema.properties.as_mut()?.get_mut("status")).filter(observed) {
         status.default = Some(JSON(json!({"observedGeneration": -1})));
     }
     crd

@@ -99,9 +99,15 @@ impl ObjectStatus for MailboxStatus {
     }
 
     fn view(&self) -> View {
-        let locks = self.locks.iter().map(|l| format!("{} ({}) by {}", l.reason.as_str(), l.rule, l.basis));
+        let locks = self.locks.iter().map(|l| {
+            let basis = l.basis.as_ref().map(|basis| format!(" by {}", basis.cited())).unwrap_or_default();
+            format!("{} ({}){basis}", l.reason.as_str(), l.rule)
+        });
         View {
-            access: self.state.and_then(access),
+            access: match self.state {
+                Some(MailboxState::RevocationProposed) if !self.locks.is_empty() => Some(Access::Locked),
+                state => state.and_then(access),
+            },
             locks: locks.collect::<Vec<_>>().join(", "),
             in_force: is_true(&self.conditions, ConditionType::Synced),
             ..summary(&self.conditions)
@@ -127,8 +133,8 @@ fn access(state: MailboxState) -> Option<Access> {
     match state {
         MailboxState::Pending => None,
         MailboxState::MustChangePassword => Some(Access::MustChange),
-        MailboxState::Active => Some(Access::Open),
+        MailboxState::Active | MailboxState::RevocationProposed => Some(Access::Open),
         MailboxState::Locked => Some(Access::Locked),
-        MailboxState::Revoked => Some(Access::Revoked),
+        MailboxState::Revoked | MailboxState::Purged => Some(Access::Revoked),
     }
 }

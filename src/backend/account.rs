@@ -12,6 +12,8 @@ pub enum Access {
     MustChange,
     /// Receive only (R6.1).
     Locked,
+    /// Nothing yet: senders are told to try again, 4.2.1.
+    Pending,
     /// Nothing: mail is refused for good with 5.2.1, the mail store stays (D-14).
     Revoked,
 }

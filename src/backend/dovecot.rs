@@ -18,7 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER};
+use super::wire::{
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER, UsagePage,
+};
 use super::{BackendError, MailBackend};
 use crate::domain::lease::Term;
 
@@ -119,6 +121,10 @@ impl MailBackend for AgentClient {
 
     fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>> {
         self.call("POST", "/v1/accounts", Some(request)).boxed()
+    }
+
+    fn usage(&self, after: u64) -> BoxFuture<'_, Result<UsagePage, BackendError>> {
+        async move { self.call::<(), _>("GET", &format!("/v1/usage?after={after}"), None).await }.boxed()
     }
 
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, State, System};
+use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, State, System, UsagePage};
 use super::{Account, BackendError, MailBackend};
 
 /// What it holds and how it misbehaves.
@@ -87,6 +87,10 @@ impl MailBackend for Memory {
             inner.accounts.extend(request.upsert.iter().map(|a| (a.mailbox.clone(), a.clone())));
             ApplyResponse { revision: inner.revision, refused: vec![] }
         })
+    }
+
+    fn usage(&self, after: u64) -> BoxFuture<'_, Result<UsagePage, BackendError>> {
+        self.answer(move |_| UsagePage { revision: after, ..UsagePage::default() })
     }
 
     fn complete(&self, _: Complete) -> BoxFuture<'_, Result<State, BackendError>> {

@@ -16,6 +16,7 @@ pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
 pub use wire::{
     ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, Refused, State, System, TERM_HEADER,
+    USAGE_PAGE, Usage, UsagePage,
 };
 
 /// Why a backend did not do it. Never holds what was sent.
@@ -40,6 +41,8 @@ pub trait MailBackend: Send + Sync {
     fn digests(&self) -> BoxFuture<'_, Result<Digests, BackendError>>;
     /// Writes and removes accounts, all in one transaction.
     fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>>;
+    /// What changed in the use of mailboxes after a revision.
+    fn usage(&self, after: u64) -> BoxFuture<'_, Result<UsagePage, BackendError>>;
     /// Says that all accounts were sent.
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>>;
 }

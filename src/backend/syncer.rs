@@ -65,6 +65,11 @@ impl Syncer {
         self.changed.notify_one();
     }
 
+    /// Follows which server is spoken to.
+    pub fn backends(&self) -> watch::Receiver<Option<Arc<dyn MailBackend>>> {
+        self.backend.subscribe()
+    }
+
     /// Follows whether the server can be reached.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()

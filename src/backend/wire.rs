@@ -83,6 +83,37 @@ pub struct Digests {
     pub system: Option<System>,
 }
 
+/// Use of one mailbox, as the mail server saw it. Days are those of the province, `YYYY-MM-DD`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Name of the Mailbox.
+    pub mailbox: String,
+    /// Day of the last login by any protocol, submission among them.
+    pub last_login: Option<String>,
+    /// Day of the last login for sending.
+    pub last_send: Option<String>,
+    /// Day of the last delivery; mail that the system itself made is none (D-10).
+    pub last_receive: Option<String>,
+    /// Bytes of storage in use.
+    pub used_bytes: Option<u64>,
+}
+
+/// `GET /v1/usage?after=REVISION`: what changed after a revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsagePage {
+    /// From when and through when nothing is missing (D-16), in Unix seconds; `None` while that is not proven for any time.
+    pub complete: Option<(i64, i64)>,
+    /// What to ask after next.
+    pub revision: u64,
+    /// What changed, at most [`USAGE_PAGE`].
+    pub rows: Vec<Usage>,
+    /// Whether there is more.
+    pub more: bool,
+}
+
+/// Rows of one [`UsagePage`].
+pub const USAGE_PAGE: usize = 5_000;
+
 /// Why the agent could not do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorCode {

@@ -7,8 +7,10 @@ use kube::{Resource, ResourceExt};
 use tracing::info;
 
 use super::context::Ctx;
-use super::{newcomers, revocation};
-use crate::api::{ACKNOWLEDGE_SUPERSEDES, AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy};
+use super::newcomers;
+use crate::api::{
+    ACKNOWLEDGE_SUPERSEDES, AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy, WorkCalendar,
+};
 use crate::resources::SYSTEM_LABEL;
 use crate::store::Change;
 
@@ -156,7 +158,7 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
                 for other in alike {
                     ctx.triggers.mailboxes.fire(&other).await;
                 }
-                revocation::ask(ctx, &name);
+                ctx.life.ask();
                 ctx.decided(&name);
                 ctx.newcomers.forget(&name);
                 ctx.newcomers.again();
@@ -234,6 +236,14 @@ pub(super) async fn on_credentials(ctx: &Ctx, known: &mut KnownCredentials, chan
     let new = before.is_none() && ctx.syncer.projection().desired(mailbox).is_none();
     if synced(ctx) && before.as_ref() != Some(&now) && !ours && !new {
         ctx.triggers.mailboxes.fire(mailbox).await;
+    }
+}
+
+/// Terms may end on other days now: everybody is looked at.
+pub(super) async fn on_calendar(ctx: &Ctx, change: Change<WorkCalendar>) {
+    if !matches!(change, Change::Listed) {
+        ctx.life.ask();
+        all_mailboxes(ctx).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -14,8 +15,9 @@ use super::status::Written;
 use crate::api::{AddressClaim, AddressUse, Agency, MailSystem, Mailbox, QuotaPolicy};
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
+use crate::domain::lifecycle;
 use crate::kube_io::{Io, Recorder};
-use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION};
+use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION, PASSWORD_CHANGED_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
 
@@ -96,7 +98,10 @@ pub(crate) struct Ctx {
     /// When the mail pod that was seen last was made.
     pub pod_made: Mutex<Option<Timestamp>>,
     pub newcomers: super::newcomers::Newcomers,
-    pub revocations: Mutex<super::revocation::Revocations>,
+    pub life: super::lifecycle::Life,
+    pub activities: super::activity::Activities,
+    /// Credentials that we wrote and that the cache may not show yet, by resourceVersion.
+    made: Mutex<HashMap<String, (u64, Credentials)>>,
     /// Whether every cache of the namespace was filled once.
     pub synced: watch::Sender<bool>,
 }
@@ -130,7 +135,9 @@ impl Ctx {
             applied: Mutex::default(),
             pod_made: Mutex::default(),
             newcomers: super::newcomers::Newcomers::default(),
-            revocations: Mutex::default(),
+            life: super::lifecycle::Life::default(),
+            activities: super::activity::Activities::default(),
+            made: Mutex::default(),
             synced,
         }
     }
@@ -184,7 +191,7 @@ impl Ctx {
         let mut protected: HashSet<String> = self.stores.mailboxes.state().iter().map(|m| m.name_any()).collect();
         for owner in owners {
             if !protected.contains(&owner) {
-                super::revocation::ask(self, &owner);
+                self.life.ask();
                 protected.insert(owner);
             }
         }
@@ -224,13 +231,36 @@ impl Ctx {
     /// The credentials of a mailbox from the cache: its hash, and whether the initial password stands.
     pub fn credentials(&self, mailbox: &str) -> Option<Credentials> {
         let name = format!("{mailbox}-credentials");
-        let secret = self.stores.credentials.get(&ObjectRef::new(&name).within(self.io.namespace()))?;
-        Credentials::of(&secret)
+        let secret = self.stores.credentials.get(&ObjectRef::new(&name).within(self.io.namespace()));
+        let shown = secret.as_ref().and_then(|secret| version(secret));
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((version, credentials)) = made.get(mailbox) {
+            if shown.is_some_and(|shown| shown < *version) {
+                return Some(credentials.clone());
+            }
+            made.remove(mailbox);
+        }
+        Credentials::of(&*secret?)
+    }
+
+    /// We wrote these credentials: an older password must never count again, however late the cache is.
+    pub fn made(&self, mailbox: &str, secret: &Secret) -> Option<Credentials> {
+        let credentials = Credentials::of(secret)?;
+        let version = version(secret)?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(mailbox.into(), (version, credentials.clone()));
+        Some(credentials)
+    }
+
+    /// What is known of the use of a mailbox.
+    pub fn activity(&self, mailbox: &str) -> Option<lifecycle::Activity> {
+        let own = self.stores.activities.get(&ObjectRef::new(mailbox).within(self.io.namespace()));
+        self.activities.of(mailbox, own.and_then(|own| own.status.clone()))
     }
 }
 
 /// What the operator needs of a credentials Secret.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     /// `{ARGON2ID}…`, as it stands there.
     pub hash: String,
@@ -238,19 +268,30 @@ pub(crate) struct Credentials {
     pub initial: bool,
     /// Full name of the person it was made for.
     pub holder: Option<String>,
+    /// When the holder changed the password, as the page that did it says.
+    pub changed_at: Option<Timestamp>,
+    /// What the present initial password was made for, beside the issue.
+    pub made_for: Option<String>,
+}
+
+/// Resource versions of one kind are numbers that grow (Kubernetes API concepts, "Resource versions").
+fn version(secret: &Secret) -> Option<u64> {
+    secret.metadata.resource_version.as_ref()?.parse().ok()
 }
 
 impl Credentials {
-    pub fn of(secret: &k8s_openapi::api::core::v1::Secret) -> Option<Self> {
+    pub fn of(secret: &Secret) -> Option<Self> {
         let data = secret.data.as_ref()?;
         let hash = data.get("hash").map(|b| String::from_utf8_lossy(&b.0).into_owned()).unwrap_or_default();
-        let holder = secret.metadata.annotations.as_ref().and_then(|a| a.get(HOLDER_ANNOTATION)).cloned();
-        Some(Self { hash, initial: data.contains_key("initialPassword"), holder })
+        let said = |key: &str| secret.metadata.annotations.as_ref().and_then(|a| a.get(key)).cloned();
+        let changed_at = said(PASSWORD_CHANGED_ANNOTATION).and_then(|at| at.parse().ok());
+        let initial = data.contains_key("initialPassword");
+        Some(Self { hash, initial, holder: said(HOLDER_ANNOTATION), changed_at, made_for: said(MADE_FOR_ANNOTATION) })
     }
 }
 
 /// Drops everything of a Secret but the hash; the initial password never stays in memory.
-pub(crate) fn prune_credentials(secret: &mut k8s_openapi::api::core::v1::Secret) {
+pub(crate) fn prune_credentials(secret: &mut Secret) {
     if secret.metadata.labels.as_ref().is_none_or(|l| !l.contains_key(CREDENTIALS_LABEL)) {
         secret.data = None;
     }

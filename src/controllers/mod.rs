@@ -1,16 +1,17 @@
 //! Reconciling: one folder a kind, the same files in each: facts (what is so), decide (pure), effects (what is done).
 
+mod activity;
 mod agency;
 mod changes;
 mod context;
 mod failure;
+mod lifecycle;
 mod mail_system;
 mod mailbox;
 mod namespace;
 mod newcomers;
 mod quota_policy;
 mod readiness;
-mod revocation;
 mod runner;
 mod slots;
 mod status;

@@ -19,8 +19,8 @@ use super::changes::{self, KnownCredentials, Seen, synced};
 use super::context::{Ctx, Settings, Triggers, prune_credentials};
 use super::runner::{self, Shape};
 use super::slots::BEGUN_PER_SLOT;
-use super::{agency, mail_system, mailbox, newcomers, quota_policy, revocation};
-use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
+use super::{activity, agency, lifecycle, mail_system, mailbox, newcomers, quota_policy};
+use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, MailboxActivity, QuotaPolicy, WorkCalendar};
 use crate::backend::{Health, Syncer};
 use crate::kube_io::Io;
 use crate::resources::{CREDENTIALS_LABEL, MANAGED_BY, SYSTEM_LABEL};
@@ -59,13 +59,15 @@ struct Watches {
     mailboxes: Watched<Mailbox>,
     policies: Watched<QuotaPolicy>,
     claims: Watched<AddressClaim>,
+    calendars: Watched<WorkCalendar>,
+    activities: Watched<MailboxActivity>,
     credentials: Watched<Secret>,
     pods: Watched<Pod>,
     sets: Watched<StatefulSet>,
 }
 
 /// The caches of a namespace, what fills them, and what tells that they are filled.
-fn caches(io: &Io) -> (Stores, Watches, [Filled; 8]) {
+fn caches(io: &Io) -> (Stores, Watches, [Filled; 10]) {
     let labelled = |label: &str| Config::default().labels(label);
     let managed = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
     let (systems, watch_systems, f1) = watched(io.api::<MailSystem>(), Config::default(), |_| {});
@@ -77,18 +79,23 @@ fn caches(io: &Io) -> (Stores, Watches, [Filled; 8]) {
         watched(io.api::<Secret>(), labelled(CREDENTIALS_LABEL), prune_credentials);
     let (pods, watch_pods, f7) = watched(io.api::<Pod>(), labelled(SYSTEM_LABEL), |_| {});
     let (sets, watch_sets, f8) = watched(io.api::<StatefulSet>(), labelled(&managed), |_| {});
-    let stores = Stores { systems, agencies, mailboxes, policies, claims, credentials, pods, sets };
+    let (calendars, watch_calendars, f9) = watched(io.api::<WorkCalendar>(), Config::default(), |_| {});
+    let (activities, watch_activities, f10) = watched(io.api::<MailboxActivity>(), Config::default(), |_| {});
+    let stores =
+        Stores { systems, agencies, mailboxes, policies, claims, calendars, activities, credentials, pods, sets };
     let watches = Watches {
         systems: watch_systems,
         agencies: watch_agencies,
         mailboxes: watch_mailboxes,
         policies: watch_policies,
         claims: watch_claims,
+        calendars: watch_calendars,
+        activities: watch_activities,
         credentials: watch_credentials,
         pods: watch_pods,
         sets: watch_sets,
     };
-    (stores, watches, [f1, f2, f3, f4, f5, f6, f7, f8])
+    (stores, watches, [f1, f2, f3, f4, f5, f6, f7, f8, f9, f10])
 }
 
 impl Watches {
@@ -99,6 +106,8 @@ impl Watches {
         follow(self.mailboxes, ctx, tasks, Seen::new(), |c, seen, change| changes::on_mailbox(c, seen, change).boxed());
         follow(self.policies, ctx, tasks, Seen::new(), |c, seen, change| changes::on_policy(c, seen, change).boxed());
         follow(self.claims, ctx, tasks, (), |c, (), change| changes::on_claim(c, change).boxed());
+        follow(self.calendars, ctx, tasks, (), |c, (), change| changes::on_calendar(c, change).boxed());
+        follow(self.activities, ctx, tasks, (), |_, (), _| async {}.boxed());
         follow(self.credentials, ctx, tasks, KnownCredentials::new(), |c, known, change| {
             changes::on_credentials(c, known, change).boxed()
         });
@@ -152,7 +161,8 @@ pub async fn run(
     background.spawn(async move { syncer.run().await });
     background.spawn(follow_health(ctx.clone()));
     background.spawn(sweep(ctx.clone()));
-    background.spawn(revocation::run(ctx.clone()));
+    background.spawn(lifecycle::run(ctx.clone()));
+    background.spawn(activity::run(ctx.clone()));
     background.spawn(newcomers::run(ctx.clone()));
     tokio::select! {
         () = all_filled(filled) => {}
@@ -197,7 +207,7 @@ async fn pass_on(mut news: mpsc::Receiver<String>, ctx: Arc<Ctx>) {
     }
 }
 
-async fn all_filled(filled: [Filled; 8]) {
+async fn all_filled(filled: [Filled; 10]) {
     for mut cache in filled {
         if cache.wait_for(|filled| *filled).await.is_err() {
             std::future::pending::<()>().await;

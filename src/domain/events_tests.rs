@@ -101,9 +101,9 @@ fn r6_1_a_lock_that_did_not_arrive_says_so_and_is_not_told_again_when_it_does() 
 
 #[test]
 fn d_15_the_brake_warns_and_its_end_is_told() {
-    let (ready, held) = (view(true, "Ready"), stalled("RevocationHeld"));
-    assert_eq!(told(Subject::System, &ready, &held), one(Severity::Warning, "RevocationHeld"));
-    assert_eq!(told(Subject::System, &view(false, "PodStarting"), &held), one(Severity::Warning, "RevocationHeld"));
+    let (ready, held) = (view(true, "Ready"), stalled("HeldByBrake"));
+    assert_eq!(told(Subject::System, &ready, &held), one(Severity::Warning, "HeldByBrake"));
+    assert_eq!(told(Subject::System, &view(false, "PodStarting"), &held), one(Severity::Warning, "HeldByBrake"));
     assert_eq!(told(Subject::System, &held, &ready), one(Severity::Normal, "Ready"));
 }
 

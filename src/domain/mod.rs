@@ -1,5 +1,6 @@
 //! The rules, pure: no client, no clock (time is an argument), no I/O.
 
+pub mod activity;
 pub mod backoff;
 pub mod brake;
 pub mod bucket;

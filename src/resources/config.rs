@@ -19,11 +19,12 @@ pub(super) struct File {
     pub path: &'static str,
 }
 
-pub(super) const DOVECOT: [File; 4] = [
+pub(super) const DOVECOT: [File; 5] = [
     File { key: "dovecot.conf", path: "dovecot.conf" },
     File { key: "10-auth.conf", path: "conf.d/10-auth.conf" },
     File { key: "20-quota.conf", path: "conf.d/20-quota.conf" },
     File { key: "30-sieve.conf", path: "conf.d/30-sieve.conf" },
+    File { key: "40-activity.conf", path: "conf.d/40-activity.conf" },
 ];
 
 pub(super) const POSTFIX: [&str; 9] = [
@@ -105,6 +106,7 @@ fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
         ("10-auth.conf", include_str!("mail/10-auth.conf")),
         ("20-quota.conf", include_str!("mail/20-quota.conf")),
         ("30-sieve.conf", include_str!("mail/30-sieve.conf")),
+        ("40-activity.conf", include_str!("mail/40-activity.conf")),
         ("main.cf", include_str!("mail/main.cf")),
         ("master.cf", include_str!("mail/master.cf")),
         ("op-domains.cf", include_str!("mail/op-domains.cf")),

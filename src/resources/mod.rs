@@ -20,7 +20,7 @@ pub use config::{config_map, superseded};
 pub use dns::records;
 pub use network::{PORTS, disruption_budget, network_policy, services};
 pub use secrets::{
-    AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, doveadm_mark, server_tls,
+    AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, doveadm_mark, new_password, server_tls,
 };
 pub use stateful_set::stateful_set;
 
@@ -33,6 +33,12 @@ pub const CREDENTIALS_LABEL: &str = "mail.gialai.gov.vn/credentials";
 /// Annotation of a credentials Secret: full name of the person it was made for. The Secret and the mail folder go to nobody
 /// else.
 pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
+/// Annotation of a credentials Secret: when the holder changed the password (RFC 3339). Written by the password page.
+pub const PASSWORD_CHANGED_ANNOTATION: &str = "mail.gialai.gov.vn/password-changed-at";
+/// Annotation of a credentials Secret: which unlock its initial password was made for, so that each makes one (R6.3).
+pub const MADE_FOR_ANNOTATION: &str = "mail.gialai.gov.vn/password-made-for";
+/// Annotation of a credentials Secret: when the initial password was handed over, which happens once.
+pub const HANDED_OVER_ANNOTATION: &str = "mail.gialai.gov.vn/handed-over-at";
 /// DKIM selector.
 pub const DKIM_SELECTOR: &str = "mail";
 /// Container of the agent, whose image is the operator's own.

@@ -8,7 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MANAGED_BY, SystemPlan};
+use super::{
+    CREDENTIALS_LABEL, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION, MANAGED_BY,
+    PASSWORD_CHANGED_ANNOTATION, SystemPlan,
+};
 use crate::tls::Pair;
 
 /// The agent's certificate names it `agent.<system>.<namespace>`.
@@ -85,4 +88,17 @@ pub fn credentials(
         ..ObjectMeta::default()
     };
     secret(metadata, "Opaque", vec![("hash", hash), ("initialPassword", initial_password.expose_secret())])
+}
+
+/// Credentials with another initial password, made for `unlock`: nobody changed it, and it was not handed over.
+pub fn new_password(mut secret: Secret, hash: &str, initial_password: &SecretString, unlock: &str) -> Secret {
+    let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+    let data = secret.data.get_or_insert_default();
+    data.insert("hash".into(), bytes(hash));
+    data.insert("initialPassword".into(), bytes(initial_password.expose_secret()));
+    let annotations = secret.metadata.annotations.get_or_insert_default();
+    annotations.remove(PASSWORD_CHANGED_ANNOTATION);
+    annotations.remove(HANDED_OVER_ANNOTATION);
+    annotations.insert(MADE_FOR_ANNOTATION.into(), unlock.into());
+    secret
 }

@@ -175,6 +175,8 @@ fn agent(plan: &SystemPlan) -> Container {
         liveness_probe: Some(probe("/livez", 10, 3)),
         volume_mounts: Some(vec![
             data("db", "/srv/db"),
+            data("activity", "/srv/activity"),
+            data("state", "/srv/state"),
             read_only("agent-tls", "/etc/agent/tls"),
             read_only("tls", "/etc/dovecot/ssl"),
             read_only("auth", "/srv/auth"),
@@ -194,6 +196,7 @@ fn dovecot(plan: &SystemPlan) -> Container {
         liveness_probe: Some(Probe { http_get: Some(metrics), ..probe("", 10, 3) }),
         volume_mounts: Some(vec![
             data("mail", "/srv/vmail"),
+            data("activity", "/srv/activity"),
             VolumeMount { read_only: Some(true), ..data("db", "/srv/db") },
             read_only("dovecot", "/etc/dovecot"),
             read_only("tls", "/etc/dovecot/ssl"),

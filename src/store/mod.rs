@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::runtime::reflector::Store;
 
-use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, MailboxActivity, QuotaPolicy, WorkCalendar};
 
 pub use agencies::{AgencyProblem, ResolvedAgency, profile, resolve};
 pub use index::Index;
@@ -29,6 +29,10 @@ pub struct Stores {
     pub policies: Store<QuotaPolicy>,
     /// AddressClaims.
     pub claims: Store<AddressClaim>,
+    /// WorkCalendars.
+    pub calendars: Store<WorkCalendar>,
+    /// MailboxActivities.
+    pub activities: Store<MailboxActivity>,
     /// Credentials, without initial passwords.
     pub credentials: Store<Secret>,
     /// Mail pods.

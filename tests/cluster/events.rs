@@ -182,7 +182,7 @@ async fn d_14_d_15_revocations_and_the_brake_are_told_as_events_of_the_system() 
     }
     eventually("the brake is told", SOON, || async {
         let found = world.told("MailSystem", "gialai").await;
-        if found.iter().any(|e| e == "Warning RevocationHeld") { Ok(()) } else { Err(format!("{found:?}")) }
+        if found.iter().any(|e| e == "Warning HeldByBrake") { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
     assert_eq!(world.told("Mailbox", "nv-3").await, Vec::<String>::new(), "what is deleted");

@@ -10,10 +10,13 @@ use kube::ResourceExt;
 
 use super::secrets::Material;
 use super::{FAST, SLOW};
-use crate::api::{ConditionType, Endpoint, MailSystemStatus, Outlook, PodSecurity, Reason, set_condition, summarise};
+use crate::api::{
+    Completeness, ConditionType, Endpoint, HeldStatus, MailSystemStatus, Outlook, PodSecurity, Reason, set_condition,
+    summarise,
+};
 use crate::backend::{BackendError, Health};
 use crate::controllers::context::Ctx;
-use crate::controllers::revocation;
+use crate::controllers::lifecycle;
 use crate::domain::certificate::Validity;
 use crate::resources::{AGENT, SystemPlan, records};
 
@@ -34,8 +37,10 @@ pub(super) struct Seen {
     pub health: Health,
     pub mailboxes: i64,
     pub held: Option<(usize, usize)>,
-    /// Revocations that the brake holds.
-    pub revocations: Option<revocation::Held>,
+    /// What the brake holds.
+    pub waits: Option<HeldStatus>,
+    /// For which time nothing is missing in what is known of use (D-16).
+    pub activity: Option<Completeness>,
     /// Why a child could not be applied.
     pub refused: Option<String>,
     /// Why there is no pod, in the API server's words.
@@ -55,7 +60,8 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         health: ctx.syncer.health().borrow().clone(),
         mailboxes: i64::try_from(live).unwrap_or(i64::MAX),
         held,
-        revocations: revocation::held(ctx),
+        waits: ctx.life.held(),
+        activity: ctx.activities.to_show(ctx.system().as_deref()),
         refused: None,
         pod_refused: None,
         postmaster_missing: None,
@@ -82,6 +88,8 @@ pub(super) fn write(
     now: Timestamp,
 ) {
     status.mailboxes = Some(seen.mailboxes);
+    status.held = seen.waits.clone();
+    status.activity = seen.activity.clone().or(status.activity.take());
     status.image = Some(plan.mail_image.clone());
     status.pod = seen.pod.as_ref().map(|p| p.name_any());
     status.endpoints = endpoints(plan);
@@ -127,17 +135,18 @@ fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
     if let Some(refused) = &seen.refused {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
     }
-    if let Some(revocation::Held { count, names, token }) = &seen.revocations {
-        let name = &plan.name;
-        let more = if *count > names.len() { ", …" } else { "" };
+    if let Some(held) = &seen.waits {
         let message = format!(
-            "D-15: {count} Mailboxes vanished or ended at once ({}{more}); their accounts go on until every file is back, or until it is \
-             confirmed: kubectl -n {} annotate --overwrite msys {name} {}={token}",
-            names.join(", "),
+            "D-15: {} accounts would be locked, revoked or removed by themselves within a day ({}); they go on until the cause is mended, \
+             or until it is confirmed: kubectl -n {} annotate --overwrite msys {} {}={}",
+            held.count,
+            lifecycle::named(held),
             plan.namespace,
-            revocation::ACKNOWLEDGE
+            plan.name,
+            lifecycle::ACKNOWLEDGE,
+            held.token
         );
-        return Some(Finding::stalled(Reason::RevocationHeld, message));
+        return Some(Finding::stalled(Reason::HeldByBrake, message));
     }
     if let Some((count, total)) = seen.held {
         let message = format!(
@@ -368,7 +377,8 @@ mod tests {
             health,
             mailboxes: 0,
             held: None,
-            revocations: None,
+            waits: None,
+            activity: None,
             refused: None,
             pod_refused: None,
             postmaster_missing: None,
@@ -402,7 +412,7 @@ mod tests {
             let urgent = most_urgent(Some(follows.clone()), Some(refused.clone())).expect("a finding");
             assert_eq!(urgent.reason, Reason::ApplyFailed, "{follows:?}");
         }
-        let held = Finding::stalled(Reason::RevocationHeld, "");
+        let held = Finding::stalled(Reason::HeldByBrake, "");
         let full = Finding::stalled(Reason::VolumeFull, "");
         assert_eq!(most_urgent(Some(full), Some(held)).expect("a finding").reason, Reason::VolumeFull);
     }

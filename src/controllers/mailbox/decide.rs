@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{
-    ACKNOWLEDGE_SUPERSEDES, AddressClaim, AddressUse, EffectiveQuota, FirstAccess, Holder, LockStatus, Mailbox,
-    MailboxState, Reason,
-};
+use crate::api::{ACKNOWLEDGE_SUPERSEDES, AddressClaim, AddressUse, EffectiveQuota, Holder, Mailbox, Reason};
 use crate::backend::{Access, Account, check_hash};
 use crate::domain::calendar::Calendar;
-use crate::domain::lifecycle;
 use crate::domain::naming::conflict::Explained;
 use crate::domain::naming::moving;
 use crate::domain::naming::sticky::{self, Kept};
@@ -18,7 +14,7 @@ use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention,
 use crate::domain::quota::{self, Subject};
 use crate::store::{AgencyProblem, ResolvedAgency};
 
-use super::facts::{End, Facts, SystemFacts, holder};
+use super::facts::{Facts, SystemFacts, holder};
 
 /// Why something cannot be done, in words that say what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,36 +264,23 @@ pub(super) fn conflict(mailbox: &Mailbox, conflict: &Conflict, domain: &str, sug
 #[derive(Clone, Debug)]
 pub(super) struct Decided {
     pub account: Account,
-    pub state: MailboxState,
-    pub locks: Vec<LockStatus>,
     pub quota: EffectiveQuota,
     pub problem: Option<Problem>,
 }
 
-/// The account of an issued mailbox. `aliases` are those that it holds.
+/// The account of an issued mailbox whose holder may do `access`. `aliases` are those that it holds.
 pub(super) fn account(
     mailbox: &Mailbox,
     facts: &Facts,
     system: &SystemFacts,
     local: &str,
     aliases: &[String],
-    credentials: Option<(&str, bool)>,
-    now: k8s_openapi::jiff::Timestamp,
+    hash: &str,
+    access: Access,
 ) -> Result<Decided, Problem> {
     let domain = &system.system.spec.domain;
     let (limits, quota, missing) = quota_of(mailbox, facts, system)?;
-    let (hash, initial) = credentials.unwrap_or(("", false));
     let bad_hash = check_hash(hash).is_err();
-    let must_change = initial && system.system.spec.regulation.first_access == FirstAccess::ChangePassword;
-    let (access, state) = if matches!(facts.end, End::Revoked(_)) {
-        (Access::Revoked, MailboxState::Revoked)
-    } else if mailbox.spec.lock.is_some() {
-        (Access::Locked, MailboxState::Locked)
-    } else if must_change {
-        (Access::MustChange, MailboxState::MustChangePassword)
-    } else {
-        (Access::Open, MailboxState::Active)
-    };
     let problem = bad_hash.then(|| {
         let message = format!(
             "Secret {}-credentials: key 'hash' is no {{ARGON2ID}}$argon2id$… hash, so nobody can log in; mail is received. \
@@ -318,38 +301,7 @@ pub(super) fn account(
     };
     let revoked = || Account::revoked(&name, &account.address);
     let account = if access == Access::Revoked { revoked() } else { account };
-    Ok(Decided { account, state, locks: locks(mailbox, now), quota, problem: problem.or(missing) })
-}
-
-/// What Ready says of an account in this state, when nothing is wrong.
-pub(super) fn good(state: MailboxState, end: End) -> (Reason, &'static str) {
-    match (state, end) {
-        (MailboxState::Revoked, End::Revoked(lifecycle::Cause::EndsOn)) => (
-            Reason::Revoked,
-            "revoked, its last day (spec.endsOn) has come (R5.4.b): no access, mail is refused, everything is kept (D-14)",
-        ),
-        (MailboxState::Revoked, _) => (
-            Reason::Revoked,
-            "revoked by spec.state (R5.4.c, D-11): no access, mail is refused, everything is kept (D-14)",
-        ),
-        (MailboxState::Locked, _) => {
-            (Reason::Locked, "locked by spec.lock: no access by any protocol, mail is received (R6.1)")
-        }
-        (MailboxState::MustChangePassword, _) => (
-            Reason::MustChangePassword,
-            "the initial password must be changed first (R9.1): mail protocols refuse, mail is received",
-        ),
-        (MailboxState::Active | MailboxState::Pending, _) => {
-            (Reason::Issued, "address, account and password are issued")
-        }
-    }
-}
-
-/// Its last day has come, and the brake holds what it leads to.
-pub(super) fn end_held() -> Problem {
-    let message = "its last day (spec.endsOn) has come, and the brake holds its revocation (D-15): too many end at once. The MailSystem \
-                   names the command that confirms them; the account goes on until then";
-    Problem::waiting(Reason::RevocationHeld, message)
+    Ok(Decided { account, quota, problem: problem.or(missing) })
 }
 
 /// What holds while the MailSystem names no usable quantity.
@@ -388,24 +340,4 @@ fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Qu
         Problem::waiting(Reason::QuotaPolicyNotFound, message)
     });
     Ok((effective.limits, shown, missing.or(bad_system)))
-}
-
-/// A person's lock, each reason since it was first seen.
-fn locks(mailbox: &Mailbox, now: k8s_openapi::jiff::Timestamp) -> Vec<LockStatus> {
-    let Some(lock) = &mailbox.spec.lock else { return Vec::new() };
-    let known = mailbox.status.as_ref().map(|s| s.locks.as_slice()).unwrap_or_default();
-    let since = |reason| known.iter().find(|l| l.reason == reason).map(|l| l.since.clone());
-    let basis = lock.basis.cited();
-    let mut reasons = lock.reasons.clone();
-    reasons.sort();
-    reasons.dedup();
-    reasons
-        .into_iter()
-        .map(|reason| LockStatus {
-            reason,
-            rule: reason.rule().into(),
-            since: since(reason).unwrap_or(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now)),
-            basis: basis.clone(),
-        })
-        .collect()
 }

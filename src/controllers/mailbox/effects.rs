@@ -85,6 +85,7 @@ fn wanted(mailbox: &Mailbox, address_use: AddressUse) -> AddressClaimSpec {
         agency: primary.then(|| mailbox.spec.agency_ref.name.clone()),
         rename: mailbox.spec.rename.as_ref().filter(|_| primary).map(|rename| rename.basis.cited()),
         until: None,
+        revoked_at: None,
     }
 }
 
@@ -169,12 +170,13 @@ fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Pr
 
 /// A Mailbox that was made again holds its claim again; one that was issued before Agencies were written down gets its.
 pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) -> Result<(), Error> {
-    if claim.spec.owner_ref.uid == mailbox.uid() && claim.spec.agency.is_some() {
+    if claim.spec.owner_ref.uid == mailbox.uid() && claim.spec.agency.is_some() && claim.spec.revoked_at.is_none() {
         return Ok(());
     }
     let came_back = claim.spec.owner_ref.uid != mailbox.uid();
     let mut claim = claim.clone();
     claim.spec.owner_ref.uid = mailbox.uid();
+    claim.spec.revoked_at = None;
     claim.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
     ctx.io.replace(&claim).await?;
     if came_back {
@@ -191,7 +193,12 @@ pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<C
     let hash = cheap_hash(&initial)?;
     let secret = resources::credentials(ctx.io.namespace(), &name, &mailbox.spec.full_name, &hash, &initial);
     if let Created::New(_) = ctx.io.create(&secret).await? {
-        return Ok(Ok(Credentials { hash, initial: true, holder: Some(mailbox.spec.full_name.clone()) }));
+        return Ok(Ok(Credentials {
+            hash,
+            initial: true,
+            holder: Some(mailbox.spec.full_name.clone()),
+            ..Credentials::default()
+        }));
     }
     let known = ctx.io.get::<Secret>(&format!("{name}-credentials")).await?;
     if known.as_ref().is_some_and(|s| !s.labels().contains_key(resources::CREDENTIALS_LABEL)) {
@@ -212,6 +219,20 @@ pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<C
         return Ok(Err(mismatch(Kept::Mail, &holder, mailbox)));
     }
     Ok(Ok(credentials))
+}
+
+/// Makes another initial password, once for each unlock (R6.3, D-12): `unlock` names it. What it is made for stands beside it, so that
+/// one whose status was not written yet makes no second one.
+pub(super) async fn new_password(mailbox: &Mailbox, unlock: &str, ctx: &Ctx) -> Result<Option<Credentials>, Error> {
+    let name = mailbox.name_any();
+    let Some(known) = ctx.io.get::<Secret>(&format!("{name}-credentials")).await? else { return Ok(None) };
+    if Credentials::of(&known).is_some_and(|known| known.made_for.as_deref() == Some(unlock)) {
+        return Ok(ctx.made(&name, &known));
+    }
+    let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
+    let secret = resources::new_password(known, &cheap_hash(&initial)?, &initial, unlock);
+    let written = ctx.io.replace(&secret).await?;
+    Ok(ctx.made(&name, &written))
 }
 
 /// The hash of a password that we made: it has at least 80 bits of chance, so a small cost is as safe.

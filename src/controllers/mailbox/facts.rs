@@ -6,10 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, MailboxState, QuotaPolicy};
-use crate::backend::Access;
+use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, QuotaPolicy};
 use crate::controllers::context::{Credentials, Ctx};
-use crate::domain::lifecycle::Cause;
+use crate::domain::lifecycle::{self, Rules};
 use crate::domain::naming::{self, LocalPart, RIVALS, Rival};
 use crate::domain::quota::{Bytes, Limits, Policy, QuantityError, Selector};
 use crate::store::{AgencyProblem, ResolvedAgency, profile, resolve};
@@ -29,19 +28,12 @@ pub(super) struct Facts {
     pub held: Vec<Arc<AddressClaim>>,
     pub credentials: Option<Credentials>,
     pub policies: Vec<Policy>,
-    pub end: End,
-}
-
-/// Whether the account is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum End {
-    /// It is not.
-    #[default]
-    No,
-    /// It is.
-    Revoked(Cause),
-    /// Its last day has come; the brake (D-15) is asked first.
-    Asked,
+    /// How the regulation is set.
+    pub rules: Rules,
+    /// The facts of its life.
+    pub life: lifecycle::Account,
+    /// Whether the mail server told of use since this process leads.
+    pub use_known: bool,
 }
 
 /// What of the MailSystem matters to a mailbox.
@@ -72,23 +64,11 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
         held,
         credentials: ctx.credentials(&name),
         policies: Vec::new(),
-        end: end(mailbox, ctx),
+        rules: super::super::lifecycle::rules(ctx),
+        life: super::super::lifecycle::life(mailbox, ctx, ctx.now()),
+        use_known: ctx.activities.known(),
         system: system.map(SystemFacts::of),
     }
-}
-
-/// What a document decides is in force at once. Of a day that has come many may be wrong at once: the brake is asked, once.
-fn end(mailbox: &Mailbox, ctx: &Ctx) -> End {
-    let known = mailbox.status.as_ref().is_some_and(|s| s.state == Some(MailboxState::Revoked));
-    match mailbox.ended(ctx.now()) {
-        None => End::No,
-        Some(cause) if cause == Cause::Approved || known || is_wanted_revoked(mailbox, ctx) => End::Revoked(cause),
-        Some(_) => End::Asked,
-    }
-}
-
-fn is_wanted_revoked(mailbox: &Mailbox, ctx: &Ctx) -> bool {
-    ctx.syncer.projection().desired(&mailbox.name_any()).is_some_and(|account| account.access == Access::Revoked)
 }
 
 /// Others without an address who pin the same one.

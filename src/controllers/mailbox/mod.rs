@@ -4,6 +4,7 @@
 mod decide;
 mod effects;
 mod facts;
+mod life;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use self::decide::{Address, Decided, Problem};
-use self::facts::{End, Facts};
+use self::facts::Facts;
+use self::life::Life;
 use super::context::Ctx;
 use super::newcomers;
 use super::runner::{Error, Next};
@@ -25,7 +27,7 @@ use crate::api::{
     AddressUse, ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise,
 };
 use crate::backend::Health;
-use crate::domain::calendar::midnight;
+use crate::domain::lifecycle;
 use crate::domain::naming::{self, Former, LocalPart, Request, Wish};
 
 /// A safety net behind the watches, for problems that may end by themselves.
@@ -40,7 +42,7 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
         let result = pass(&mailbox, &ctx).await;
         if ctx.mailbox(&name).is_none_or(|now| now.metadata.uid != mailbox.metadata.uid) {
             // It was deleted meanwhile: what this pass wanted is not wanted.
-            super::revocation::ask(&ctx, &name);
+            ctx.life.ask();
         }
         ctx.decided(&name);
         result
@@ -61,8 +63,8 @@ struct Outcome {
     problem: Option<Problem>,
     /// Why another address cannot be issued yet; the account goes on with the one it has.
     staying: Option<Problem>,
-    end: End,
-    /// When a former address changes, or its last day comes.
+    life: Life,
+    /// When a former address changes, or a clock runs out.
     next: Option<Timestamp>,
 }
 
@@ -70,7 +72,6 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let mut slot = ctx.slots.take().await;
     let facts = facts::gather(mailbox, ctx);
     let mut outcome = perform(mailbox, &facts, &mut slot, ctx).await?;
-    outcome.end = facts.end;
     outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
     if outcome.gathering {
         return Ok(Next::Change);
@@ -79,11 +80,11 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
         return Ok(Next::After(LOOK_AGAIN));
     }
     let now = ctx.now();
-    let status = status(mailbox, &outcome, now);
+    let status = status(mailbox, &facts, &outcome, now);
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     say(mailbox, &status, ctx).await?;
-    if facts.end == End::Asked {
+    if outcome.life.waits.is_some() {
         return Ok(Next::After(LOOK_AGAIN));
     }
     let problem = outcome.problem.or(outcome.staying).or_else(|| outcome.synced.and_then(Result::err));
@@ -199,7 +200,7 @@ async fn address(mailbox: &Mailbox, facts: &Facts, outcome: &mut Outcome, ctx: &
         },
         Err(problem) => {
             if problem.reason == Reason::HolderMismatch {
-                super::revocation::close(ctx, &name);
+                super::lifecycle::close(ctx, &name);
             }
             outcome.problem = Some(problem);
         }
@@ -237,17 +238,19 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
     };
     outcome.aliases = facts.aliases(mailbox);
     outcome.local = Some(local.clone());
-    outcome.next = mailbox.spec.last_day().map(midnight).filter(|at| *at > ctx.now());
-    if facts.end == End::Asked {
-        super::revocation::ask(ctx, &mailbox.name_any());
-        outcome.problem = super::revocation::holds(ctx, &mailbox.name_any()).then(decide::end_held);
+    let now = ctx.now();
+    outcome.life = lives(facts, now, ctx);
+    outcome.next = outcome.life.next(&facts.rules, now);
+    if let Some(waits) = &outcome.life.waits {
+        ctx.life.ask();
+        outcome.problem = ctx.life.holds(waits).then(|| life::held(waits));
     }
+    let access = outcome.life.access(&facts.rules, now);
     let moved = facts.claim.as_ref().is_some_and(|c| c.name_any() != local);
-    if let Some(known) = facts.credentials.as_ref().filter(|_| !moved) {
+    if let Some(known) = facts.credentials.as_ref().filter(|_| !moved && !outcome.life.makes_password()) {
         // First of all what is known already, so that no failing write below can make an issued account look unwanted.
-        let known = (known.hash.as_str(), known.initial);
-        let aliases = facts.every_alias(mailbox, ctx.now());
-        if let Ok(decided) = decide::account(mailbox, facts, system, &local, &aliases, Some(known), ctx.now()) {
+        let aliases = facts.every_alias(mailbox, now);
+        if let Ok(decided) = decide::account(mailbox, facts, system, &local, &aliases, &known.hash, access) {
             ctx.syncer.want(decided.account);
         }
     }
@@ -268,8 +271,12 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
             }
         },
     };
-    let credentials = (credentials.hash.as_str(), credentials.initial);
-    match decide::account(mailbox, facts, system, &local, &outcome.aliases, Some(credentials), ctx.now()) {
+    let credentials = if outcome.life.makes_password() {
+        effects::new_password(mailbox, &outcome.life.unlock(), ctx).await?.unwrap_or(credentials)
+    } else {
+        credentials
+    };
+    match decide::account(mailbox, facts, system, &local, &outcome.aliases, &credentials.hash, access) {
         Ok(decided) => {
             outcome.synced = Some(slot.lend(effects::account(decided.account.clone(), ctx)).await);
             // What only wants a look is not said in place of what keeps it from its new address.
@@ -310,19 +317,21 @@ async fn aliases(mailbox: &Mailbox, outcome: &mut Outcome, ctx: &Ctx) -> Result<
     Ok(problem)
 }
 
-fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus {
+/// The life of an account that has its address: its clocks begin with the issue, which may be this pass.
+fn lives(facts: &Facts, now: Timestamp, ctx: &Ctx) -> Life {
+    let claimed = facts.claim.as_ref().and_then(|claim| claim.metadata.creation_timestamp.as_ref()).map(|at| at.0);
+    let issued_at = facts.life.issued_at.or(claimed).or(Some(now));
+    let before = lifecycle::Account { issued_at, ..facts.life.clone() };
+    life::decide(&facts.rules, before, |key| ctx.life.releases(key), now)
+}
+
+fn status(mailbox: &Mailbox, facts: &Facts, outcome: &Outcome, now: Timestamp) -> MailboxStatus {
     let old = mailbox.status.clone().unwrap_or_default();
     let generation = mailbox.metadata.generation.unwrap_or(0);
     let mut status = MailboxStatus {
         observed_generation: Some(generation),
-        conditions: old.conditions,
-        issued_at: old.issued_at,
         state: Some(old.state.unwrap_or(MailboxState::Pending)),
-        address: old.address,
-        aliases: old.aliases,
-        locks: old.locks,
-        revoked_at: old.revoked_at,
-        quota: old.quota,
+        ..old
     };
     if let Some(decided) = &outcome.decided {
         status.address = Some(decided.account.address.clone());
@@ -330,10 +339,7 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
         status.quota = Some(decided.quota.clone());
         let synced = matches!(outcome.synced, Some(Ok(())));
         if synced || status.issued_at.is_some() {
-            status.state = Some(decided.state);
-            status.locks = decided.locks.clone();
-            let since = status.revoked_at.take().unwrap_or(Time(now));
-            status.revoked_at = (decided.state == MailboxState::Revoked).then_some(since);
+            outcome.life.show(&mut status, mailbox, &facts.rules, facts.use_known, now);
         }
         if synced && status.issued_at.is_none() {
             // A Mailbox that was made again was issued when its claim was.
@@ -355,8 +361,10 @@ fn status(mailbox: &Mailbox, outcome: &Outcome, now: Timestamp) -> MailboxStatus
         .or_else(|| outcome.synced.as_ref().and_then(|s| s.as_ref().err()));
     match failed.or(outcome.problem.as_ref()).or(outcome.staying.as_ref()) {
         None => {
-            let state = outcome.decided.as_ref().map_or(MailboxState::Active, |d| d.state);
-            let (reason, message) = decide::good(state, outcome.end);
+            let (reason, mut message) = life::good(&outcome.life, &facts.rules, now);
+            if let Some(more) = life::restore_waits(&outcome.life) {
+                message = format!("{message}. {more}");
+            }
             summarise(conditions, Outlook::Ready, reason, message, generation, now);
         }
         Some(problem) if problem.reason == Reason::NameChanged => {

@@ -94,7 +94,7 @@ pub fn warnings(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Action>
 
 fn after_revocation(rules: &Rules, account: &Account, revoked_at: Timestamp, now: Timestamp) -> Option<Action> {
     // A clock that was set back does not open what has ended.
-    if ended(account.revoke, account.ends_on, now.max(revoked_at)).is_none() {
+    if !account.gone && ended(account.revoke, account.ends_on, now.max(revoked_at)).is_none() {
         return Some(Action { at: now, kind: Kind::Unlock, cause: Cause::Undone });
     }
     let at = rules.calendar.over(revoked_at, rules.terms.revoked_months);
@@ -104,6 +104,9 @@ fn after_revocation(rules: &Rules, account: &Account, revoked_at: Timestamp, now
 fn revocation(account: &Account, now: Timestamp) -> Option<Action> {
     if account.revoke {
         return Some(Action { at: now, kind: Kind::Revoke, cause: Cause::Approved });
+    }
+    if account.gone {
+        return Some(Action { at: now, kind: Kind::Revoke, cause: Cause::Deleted });
     }
     account.ends_on.map(|day| Action { at: midnight(day), kind: Kind::Revoke, cause: Cause::EndsOn })
 }

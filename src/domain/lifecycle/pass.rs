@@ -103,6 +103,18 @@ fn key(account: &Account, action: &Action) -> Key {
     (account.id.clone(), action.kind, action.cause)
 }
 
+/// Does to one account everything that is due and that `may` be done; what it is then, and what was done.
+pub fn advance(
+    rules: &Rules,
+    account: &Account,
+    now: Timestamp,
+    may: impl Fn(&Account, &Action) -> bool,
+) -> (Account, Vec<Action>) {
+    let proposed = account.proposed && proposal_stands(rules, account, now);
+    let course = steps(rules, &Account { proposed, ..account.clone() }, now, may);
+    (course.after, course.done.into_iter().map(|(action, _)| action).collect())
+}
+
 /// An account on its way through what is due.
 pub(super) struct Course {
     after: Account,

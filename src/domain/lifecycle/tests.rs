@@ -6,6 +6,7 @@ use k8s_openapi::jiff::ToSpan;
 
 use super::forecast::{Forecast, forecast};
 use super::*;
+use crate::domain::calendar;
 
 fn at(text: &str) -> Timestamp {
     format!("{text}T00:00:00+07:00").parse().unwrap()

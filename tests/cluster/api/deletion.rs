@@ -97,8 +97,8 @@ async fn d_15_a_prune_of_everything_is_held_until_it_is_confirmed() {
     // The word that confirms exactly what is held.
     let held = async |count: usize| {
         eventually(&format!("{count} are held"), SOON, || async {
-            let why = wait_reason(&world.systems, "gialai", "RevocationHeld", SOON).await;
-            match why.split_once("acknowledge-revocations=") {
+            let why = wait_reason(&world.systems, "gialai", "HeldByBrake", SOON).await;
+            match why.split_once("acknowledge-held=") {
                 Some((_, token)) if token.starts_with(&format!("{count}-")) => Ok(token.trim_matches('"').to_string()),
                 _ => Err(why),
             }
@@ -106,7 +106,7 @@ async fn d_15_a_prune_of_everything_is_held_until_it_is_confirmed() {
         .await
     };
     let confirm = async |word: &str| {
-        let patch = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/acknowledge-revocations": word}}});
+        let patch = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/acknowledge-held": word}}});
         world.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("confirmed");
     };
     let of_all = held(25).await;

@@ -126,10 +126,10 @@ async fn d_15_a_wrong_day_in_many_files_is_held_and_mending_them_is_enough() {
     for i in 0..25 {
         world.person(&format!("nv-{i}"), "Trần Văn Minh", &wrong(i)).await;
     }
-    let why = wait_reason(&world.systems, "gialai", "RevocationHeld", SOON).await;
+    let why = wait_reason(&world.systems, "gialai", "HeldByBrake", SOON).await;
     assert!(why.contains("25"), "{why}");
     for i in [0, 24] {
-        let why = wait_reason(&world.mailboxes, &format!("nv-{i}"), "RevocationHeld", SOON).await;
+        let why = wait_reason(&world.mailboxes, &format!("nv-{i}"), "HeldByBrake", SOON).await;
         assert!(why.contains("D-15") && why.contains("goes on"), "{why}");
     }
     assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE revoked"), Vec::<String>::new());
@@ -141,7 +141,7 @@ async fn d_15_a_wrong_day_in_many_files_is_held_and_mending_them_is_enough() {
     }
     eventually("nothing is held", SOON, || async {
         let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
-        let held = system.status.iter().flat_map(|s| &s.conditions).find(|c| c.reason == "RevocationHeld");
+        let held = system.status.iter().flat_map(|s| &s.conditions).find(|c| c.reason == "HeldByBrake");
         held.map_or(Ok(()), |c| Err(c.message.clone()))
     })
     .await;

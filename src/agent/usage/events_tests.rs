@@ -1,0 +1,115 @@
+use std::io::Write;
+
+use super::*;
+use crate::backend::Usage;
+
+struct Case {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+fn line(event: &str, user: &str, protocol: &str, time: &str) -> String {
+    format!(
+        r#"{{"event":"{event}","hostname":"mail","start_time":"{time}","end_time":"{time}","categories":["auth"],"fields":{{"user":"{user}","protocol":"{protocol}"}}}}"#
+    )
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = Store::open(&folder.path().join("usage.sqlite")).expect("store");
+        Self { folder, store }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("events.jsonl")
+    }
+
+    fn write(&self, text: &str) {
+        let mut file = File::options().create(true).append(true).open(self.path()).expect("file");
+        file.write_all(text.as_bytes()).expect("written");
+    }
+
+    fn fold(&mut self) -> Folded {
+        let path = self.path();
+        let known = |address: &str| Ok(address.strip_suffix("@x.vn").map(String::from));
+        fold(&path, &mut self.store, known).expect("folded")
+    }
+
+    fn rows(&self) -> Vec<Usage> {
+        self.store.page(0).expect("page").rows
+    }
+}
+
+#[test]
+fn d_10_logins_sends_and_deliveries_are_kept_by_their_day_in_the_province() {
+    let mut case = Case::new();
+    // 17:30 UTC is half past midnight of the next day.
+    case.write(&format!("{}\n", line("auth_request_finished", "a@x.vn", "imap", "2026-03-02T17:30:00Z")));
+    case.write(&format!("{}\n", line("auth_request_finished", "a@x.vn", "imap", "2026-03-01T01:00:00Z")));
+    case.write(&format!("{}\n", line("auth_request_finished", "b@x.vn", "smtp", "2026-03-02T01:00:00Z")));
+    case.write(&format!("{}\n", line("mail_delivery_finished", "b@x.vn", "lmtp", "2026-03-04T01:00:00Z")));
+    case.write(&format!("{}\n", line("mail_delivery_finished", "stranger@y.vn", "lmtp", "2026-03-04T01:00:00Z")));
+    case.write("no JSON\n");
+    assert_eq!(case.fold().touched, ["a", "b", "b", "b"]);
+    let a = Usage { mailbox: "a".into(), last_login: Some("2026-03-03".into()), ..Usage::default() };
+    let b = Usage {
+        mailbox: "b".into(),
+        last_login: Some("2026-03-02".into()),
+        last_send: Some("2026-03-02".into()),
+        last_receive: Some("2026-03-04".into()),
+        used_bytes: None,
+    };
+    assert_eq!(case.rows(), [a, b]);
+}
+
+#[test]
+fn a_line_is_folded_once_and_a_half_one_later() {
+    let mut case = Case::new();
+    let whole = line("auth_request_finished", "a@x.vn", "imap", "2026-03-02T01:00:00Z");
+    case.write(&format!("{whole}\n{}", &whole[..40]));
+    assert_eq!(case.fold().touched, ["a"]);
+    let revision = case.store.page(0).expect("page").revision;
+    assert_eq!(case.fold().touched, Vec::<String>::new());
+    case.write(&format!("{}\n", &whole[40..]));
+    assert_eq!(case.fold().touched, ["a"]);
+    assert_eq!(case.store.page(revision).expect("page").rows, [], "the same day is no news");
+}
+
+#[test]
+fn nothing_is_lost_when_a_long_file_is_put_aside() {
+    let mut case = Case::new();
+    let on = |who: &str| format!("{}\n", line("auth_request_finished", who, "imap", "2026-03-02T01:00:00Z"));
+    case.write(&on("a@x.vn"));
+    case.fold();
+    assert!(set_aside(&case.path()).expect("aside"));
+    // Dovecot goes on writing to the old one until it is told.
+    let old = aside(&case.path());
+    File::options().append(true).open(&old).expect("old").write_all(on("b@x.vn").as_bytes()).expect("written");
+    assert_eq!(case.fold().touched, ["b"]);
+    assert!(old.exists(), "there is no new one yet");
+    case.write(&on("c@x.vn"));
+    assert_eq!(case.fold().touched, ["c"]);
+    assert!(!old.exists());
+}
+
+#[test]
+fn d_16_a_beat_is_found_and_is_nobodys_use() {
+    let mut case = Case::new();
+    case.write(&format!("{}\n", line("auth_request_finished", "_beat-12ab", "", "2026-03-02T01:00:00Z")));
+    assert_eq!(case.fold().touched, Vec::<String>::new());
+    assert!(case.store.beat_seen("12ab") && !case.store.beat_seen("34cd"));
+}
+
+#[test]
+fn who_knows_more_than_there_is_gets_everything() {
+    let mut case = Case::new();
+    case.write(&format!("{}\n", line("auth_request_finished", "a@x.vn", "imap", "2026-03-02T01:00:00Z")));
+    case.fold();
+    assert_eq!(case.store.page(900).expect("page").rows.len(), 1);
+    case.store.used("a", 77).expect("used");
+    assert_eq!(case.store.page(1).expect("page").rows[0].used_bytes, Some(77));
+    let revision = case.store.page(0).expect("page").revision;
+    case.store.used("a", 77).expect("used");
+    assert_eq!(case.store.page(0).expect("page").revision, revision);
+}

@@ -1,0 +1,145 @@
+//! Use of mailboxes (D-10): what Dovecot tells of logins and deliveries, folded into one day each, and the proof that nothing of it is
+//! missing (D-16).
+//!
+//! Dovecot appends a line for each event to a file; it is durable, so nothing is lost while the agent or the operator is away. The
+//! lines go once they are folded.
+
+mod beat;
+mod events;
+mod store;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+pub(crate) use store::Store;
+
+use super::doveadm::Doveadm;
+use super::{Shared, TableError};
+use crate::domain::activity::{self, Beat, JUMP};
+
+/// Time between two looks at the file.
+const LOOK: Duration = Duration::from_secs(5);
+/// Time between two beats.
+const BEAT: Duration = Duration::from_secs(60);
+/// A beat that does not show up within this time is lost.
+const SHOWS_UP: Duration = Duration::from_secs(20);
+/// A file that is longer is begun anew.
+const LONG: u64 = 4 << 20;
+/// Mailboxes whose storage is asked for in one look.
+const SIZES: usize = 50;
+
+/// The watch of one mail server.
+pub(crate) struct Watch {
+    pub shared: Arc<Shared>,
+    pub doveadm: Doveadm,
+    pub events: PathBuf,
+    started: (Timestamp, Instant),
+}
+
+impl Watch {
+    pub fn new(shared: Arc<Shared>, doveadm: Doveadm, events: PathBuf) -> Self {
+        Self { shared, doveadm, events, started: (Timestamp::now(), Instant::now()) }
+    }
+
+    /// Works for ever.
+    pub async fn run(self) {
+        let mut last = self.started;
+        let mut next_beat = Instant::now();
+        let mut sizes = BTreeSet::new();
+        loop {
+            if let Err(error) = self.collect(&mut sizes).await {
+                warn!(%error, "use cannot be read; trying again");
+            }
+            self.measure(&mut sizes).await;
+            if Instant::now() >= next_beat {
+                next_beat = Instant::now() + BEAT;
+                self.beat(&mut last, &mut sizes).await;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Folds what is new in the file; who is in it may use more storage now. Whether `beat` showed up is remembered by the store.
+    async fn collect(&self, sizes: &mut BTreeSet<String>) -> Result<(), TableError> {
+        let (shared, path) = (self.shared.clone(), self.events.clone());
+        let work = move || {
+            let table = shared.table.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut store = shared.usage.lock().unwrap_or_else(PoisonError::into_inner);
+            events::fold(&path, &mut store, |address| table.mailbox_of(address))
+        };
+        let folded =
+            tokio::task::spawn_blocking(work).await.map_err(|_| TableError::Other("the fold ended".into()))??;
+        sizes.extend(folded.touched);
+        if folded.length > LONG && events::set_aside(&self.events)? {
+            if let Err(error) = self.doveadm.stats_reopen().await {
+                warn!(%error, "Dovecot does not begin a new file of events yet");
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the storage in use of some mailboxes that were used.
+    async fn measure(&self, sizes: &mut BTreeSet<String>) {
+        for _ in 0..SIZES {
+            let Some(mailbox) = sizes.pop_first() else { return };
+            let address = with(&self.shared.table, |table| table.address_of(&mailbox)).ok().flatten();
+            let Some(address) = address else { continue };
+            match self.doveadm.storage(&address).await {
+                Ok(Some(bytes)) => {
+                    if let Err(error) = with(&self.shared.usage, |store| store.used(&mailbox, bytes)) {
+                        warn!(%error, "storage in use is not kept");
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => debug!(mailbox, %error, "storage in use is not known"),
+            }
+        }
+    }
+
+    async fn beat(&self, last: &mut (Timestamp, Instant), sizes: &mut BTreeSet<String>) {
+        let (sent_at, sent) = (Timestamp::now(), Instant::now());
+        let word = format!("{:016x}", rand::random::<u64>());
+        if let Err(error) = beat::send(&word).await {
+            debug!(%error, "Dovecot does not answer; nothing is proven meanwhile");
+            return;
+        }
+        let mut seen = false;
+        while !seen && sent.elapsed() < SHOWS_UP {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if let Err(error) = self.collect(sizes).await {
+                warn!(%error, "use cannot be read; trying again");
+            }
+            seen = with(&self.shared.usage, |store| Ok(store.beat_seen(&word))).unwrap_or(false);
+        }
+        let wall = sent_at.duration_since(last.0);
+        let real = SignedDuration::try_from(sent.duration_since(last.1)).unwrap_or_default();
+        let jumped = (wall - real).abs() > JUMP;
+        *last = (sent_at, sent);
+        let teller_started = beat::teller_started().await;
+        let beat = Beat { sent_at, seen, teller_started, watcher_started: self.started.0, jumped };
+        let told = with(&self.shared.usage, |store| {
+            let known = store.complete()?;
+            let new = activity::after(known, &beat);
+            store.set_complete(new)?;
+            Ok((known, new))
+        });
+        match told {
+            Ok((Some(known), new)) if new.is_none_or(|new| new.from != known.from) => {
+                warn!(seen, jumped, from = ?new.map(|new| new.from), "use before this is not proven complete any more (D-16)");
+            }
+            Ok((None, Some(new))) => info!(from = %new.from, "use is complete from now on (D-16)"),
+            Ok(_) => {}
+            Err(error) => warn!(%error, "what is proven complete is not kept"),
+        }
+    }
+}
+
+fn with<S, T>(lock: &Mutex<S>, work: impl FnOnce(&mut S) -> Result<T, TableError>) -> Result<T, TableError> {
+    work(&mut lock.lock().unwrap_or_else(PoisonError::into_inner))
+}

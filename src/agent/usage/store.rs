@@ -1,0 +1,208 @@
+//! What is kept of use: one row a mailbox, days only. A file of the agent alone: Dovecot and Postfix do not see it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::civil::Date;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::agent::TableError;
+use crate::backend::{USAGE_PAGE, Usage, UsagePage};
+use crate::domain::activity::Complete;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS places (inode INTEGER PRIMARY KEY, offset INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS usage (
+  mailbox TEXT PRIMARY KEY,
+  last_login TEXT,
+  last_send TEXT,
+  last_receive TEXT,
+  used_bytes INTEGER,
+  revision INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS usage_revision ON usage (revision);
+";
+/// Files whose place is remembered: that of Dovecot, and the one that was put aside.
+const PLACES: i64 = 4;
+/// Words of beats that are remembered.
+const BEATS: usize = 16;
+
+/// What somebody did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sign {
+    Login,
+    Send,
+    Receive,
+}
+
+impl Sign {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Login => "last_login",
+            Self::Send => "last_send",
+            Self::Receive => "last_receive",
+        }
+    }
+}
+
+/// How far a file was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub inode: u64,
+    pub offset: u64,
+}
+
+/// The store.
+pub(crate) struct Store {
+    db: Connection,
+    beats: BTreeSet<String>,
+}
+
+impl Store {
+    /// Opens or makes the file.
+    pub fn open(path: &Path) -> Result<Self, TableError> {
+        let db = Connection::open(path)?;
+        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db, beats: BTreeSet::new() })
+    }
+
+    /// How far the file of this inode was read.
+    pub(super) fn place(&self, inode: u64) -> Result<u64, TableError> {
+        let found =
+            self.db.query_row("SELECT offset FROM places WHERE inode = ?1", [signed(inode)], |r| r.get::<_, i64>(0));
+        Ok(found.optional()?.and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0))
+    }
+
+    /// Keeps days and the place in one transaction: what was read is folded once. With `nothing` new nothing is written.
+    pub(super) fn fold(
+        &mut self,
+        rows: &[(String, Sign, Date)],
+        beats: Vec<String>,
+        place: Place,
+        nothing: bool,
+    ) -> Result<(), TableError> {
+        self.beats.extend(beats);
+        while self.beats.len() > BEATS {
+            self.beats.pop_first();
+        }
+        if nothing {
+            return Ok(());
+        }
+        let tx = self.db.transaction()?;
+        let mut revision = revision(&tx)?;
+        for (mailbox, sign, day) in rows {
+            let column = sign.column();
+            let sql = format!(
+                "INSERT INTO usage (mailbox, {column}, revision) VALUES (?1, ?2, ?3) ON CONFLICT (mailbox) DO UPDATE \
+                 SET {column} = ?2, revision = ?3 WHERE {column} IS NULL OR {column} < ?2"
+            );
+            let changed = tx.prepare_cached(&sql)?.execute(params![mailbox, day.to_string(), signed(revision + 1)])?;
+            revision += u64::from(changed > 0);
+        }
+        set(&tx, "revision", &revision.to_string())?;
+        tx.execute("INSERT OR REPLACE INTO places VALUES (?1, ?2)", [signed(place.inode), signed(place.offset)])?;
+        tx.execute("DELETE FROM places WHERE rowid NOT IN (SELECT rowid FROM places WHERE inode = ?1 UNION SELECT * FROM (SELECT rowid FROM places ORDER BY rowid DESC LIMIT ?2))", [signed(place.inode), PLACES])?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Whether this beat was found.
+    pub(super) fn beat_seen(&self, word: &str) -> bool {
+        self.beats.contains(word)
+    }
+
+    /// Bytes in use of a mailbox that is known.
+    pub(super) fn used(&mut self, mailbox: &str, bytes: u64) -> Result<(), TableError> {
+        let tx = self.db.transaction()?;
+        let revision = revision(&tx)? + 1;
+        let changed = tx.execute(
+            "UPDATE usage SET used_bytes = ?2, revision = ?3 WHERE mailbox = ?1 AND used_bytes IS NOT ?2",
+            params![mailbox, signed(bytes), signed(revision)],
+        )?;
+        if changed > 0 {
+            set(&tx, "revision", &revision.to_string())?;
+            tx.commit()?;
+        }
+        Ok(())
+    }
+
+    /// For which time nothing is missing.
+    pub(super) fn complete(&self) -> Result<Option<Complete>, TableError> {
+        let time = |key: &str| -> Result<Option<Timestamp>, TableError> {
+            let text: Option<String> =
+                self.db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get(0)).optional()?;
+            Ok(text.and_then(|text| text.parse().ok()))
+        };
+        let (from, through) = (time("complete_from")?, time("complete_through")?);
+        Ok(from.zip(through).map(|(from, through)| Complete { from, through }))
+    }
+
+    pub(super) fn set_complete(&mut self, complete: Option<Complete>) -> Result<(), TableError> {
+        let tx = self.db.transaction()?;
+        match complete {
+            Some(complete) => {
+                set(&tx, "complete_from", &complete.from.to_string())?;
+                set(&tx, "complete_through", &complete.through.to_string())?;
+            }
+            None => {
+                tx.execute("DELETE FROM meta WHERE key IN ('complete_from', 'complete_through')", [])?;
+            }
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// What changed after a revision.
+    pub fn page(&self, after: u64) -> Result<UsagePage, TableError> {
+        let newest = self.revision()?;
+        // Somebody who knows more than there is met another volume.
+        let after = if after > newest { 0 } else { after };
+        let mut query = self.db.prepare_cached(
+            "SELECT mailbox, last_login, last_send, last_receive, used_bytes, revision FROM usage WHERE revision > ?1 \
+             ORDER BY revision LIMIT ?2",
+        )?;
+        let limit = i64::try_from(USAGE_PAGE).unwrap_or(i64::MAX);
+        let found = query.query_map([signed(after), limit], |r| {
+            let used: Option<i64> = r.get(4)?;
+            let row = Usage {
+                mailbox: r.get(0)?,
+                last_login: r.get(1)?,
+                last_send: r.get(2)?,
+                last_receive: r.get(3)?,
+                used_bytes: used.and_then(|bytes| u64::try_from(bytes).ok()),
+            };
+            Ok((row, r.get::<_, i64>(5)?))
+        })?;
+        let rows: Vec<(Usage, i64)> = found.collect::<Result<_, _>>()?;
+        let more = rows.len() == USAGE_PAGE;
+        let last = rows.last().and_then(|(_, revision)| u64::try_from(*revision).ok()).filter(|_| more);
+        let complete = self.complete()?.map(|c| (c.from.as_second(), c.through.as_second()));
+        let rows = rows.into_iter().map(|(row, _)| row).collect();
+        Ok(UsagePage { complete, revision: last.unwrap_or(newest), rows, more })
+    }
+
+    fn revision(&self) -> Result<u64, TableError> {
+        let text: Option<String> =
+            self.db.query_row("SELECT value FROM meta WHERE key = 'revision'", [], |r| r.get(0)).optional()?;
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+}
+
+fn revision(tx: &Transaction<'_>) -> Result<u64, TableError> {
+    let text: Option<String> =
+        tx.query_row("SELECT value FROM meta WHERE key = 'revision'", [], |r| r.get(0)).optional()?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+fn set(tx: &Transaction<'_>, key: &str, value: &str) -> Result<(), TableError> {
+    tx.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [key, value])?;
+    Ok(())
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

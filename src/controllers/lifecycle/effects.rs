@@ -1,0 +1,67 @@
+//! What is done about accounts whose Mailbox is gone (D-14): they are revoked and kept.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use tracing::{info, warn};
+
+use super::super::context::Ctx;
+use super::super::status;
+use super::NAMED;
+use crate::backend::Account;
+use crate::domain::events::{Event, Severity};
+use crate::domain::lifecycle::{Cause, Key, Kind};
+
+/// Claims that are written at the same time.
+const WRITES: usize = 8;
+
+/// Revokes those that a pass released and whose Mailbox is gone.
+pub(super) async fn revoke_gone(released: &BTreeSet<Key>, now: Timestamp, ctx: &Ctx) {
+    let deleted = released.iter().filter(|(_, kind, cause)| (*kind, *cause) == (Kind::Revoke, Cause::Deleted));
+    // Those that came back in between are not.
+    let gone = deleted.filter(|(mailbox, ..)| ctx.mailbox(mailbox).is_none());
+    let rows: Vec<Account> = gone.filter_map(|(mailbox, ..)| revoked_row(ctx, mailbox)).collect();
+    let new: Vec<Account> =
+        rows.into_iter().filter(|row| ctx.syncer.projection().desired(&row.mailbox) != Some(row)).collect();
+    tell(&new, ctx);
+    stream::iter(new).for_each_concurrent(WRITES, |row| revoke(row, now, ctx)).await;
+}
+
+async fn revoke(row: Account, now: Timestamp, ctx: &Ctx) {
+    let mailbox = row.mailbox.clone();
+    info!(mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
+    ctx.syncer.want(row);
+    let Some(claim) = ctx.primary_claim(&mailbox).filter(|claim| claim.spec.revoked_at.is_none()) else { return };
+    let mut claim = (*claim).clone();
+    claim.spec.revoked_at = Some(Time(now));
+    // Whoever was faster wins; it is looked at again.
+    if let Err(error) = ctx.io.replace(&claim).await {
+        warn!(mailbox, %error, "the time of the revocation is not written yet; trying again");
+    }
+}
+
+/// One event for all that are revoked together: who is gone has no object of its own to look at.
+fn tell(gone: &[Account], ctx: &Ctx) {
+    let Some(system) = ctx.system().filter(|_| !gone.is_empty()) else { return };
+    let who: Vec<String> = gone.iter().take(NAMED).map(|row| format!("{} ({})", row.mailbox, row.address)).collect();
+    let more = match gone.len() - who.len() {
+        0 => String::new(),
+        more => format!(", and {more} more: the addresses (addr) whose ownerRef is no Mailbox"),
+    };
+    let note = format!(
+        "{} revoked, no Mailbox names the address any more; mail, address and password are kept (D-14): {}{more}",
+        gone.len(),
+        who.join(", ")
+    );
+    status::tell(&*system, Event::new(Severity::Normal, "Revoked", "Revoke", &note), ctx);
+}
+
+/// The row of an account that nobody uses and whose address stays claimed.
+pub(super) fn revoked_row(ctx: &Ctx, mailbox: &str) -> Option<Account> {
+    let system = ctx.system()?;
+    let claim = ctx.primary_claim(mailbox)?;
+    Some(Account::revoked(mailbox, &format!("{}@{}", claim.name_any(), system.spec.domain)))
+}

@@ -1,0 +1,72 @@
+//! What is so: every account of the system, from the caches.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use super::super::context::Ctx;
+use super::effects::revoked_row;
+use crate::api::{self, Mailbox};
+use crate::domain::lifecycle::{Account, By, Rules};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How the regulation is set here.
+pub(crate) fn rules(ctx: &Ctx) -> Rules {
+    let Some(system) = ctx.system() else { return Rules::default() };
+    let regulation = &system.spec.regulation;
+    let named = regulation.work_calendar_ref.as_ref();
+    let work =
+        named.and_then(|named| ctx.stores.calendars.get(&ObjectRef::new(&named.name).within(ctx.io.namespace())));
+    api::rules(regulation, work.as_deref())
+}
+
+/// The facts of the life of one Mailbox.
+pub(crate) fn life(mailbox: &Mailbox, ctx: &Ctx, now: Timestamp) -> Account {
+    let name = mailbox.name_any();
+    let mut account = mailbox.life(ctx.activity(&name));
+    let changed = mailbox.status.as_ref().and_then(|status| status.password_changed_at.as_ref()).map(|at| at.0);
+    account.password_changed_at = match ctx.credentials(&name) {
+        Some(credentials) if credentials.initial => None,
+        Some(credentials) => Some(credentials.changed_at.or(changed).unwrap_or(now)),
+        None => None,
+    };
+    account
+}
+
+/// Every account: that of each Mailbox, and of each holder of an address whose Mailbox is gone.
+pub(super) fn accounts(ctx: &Ctx, now: Timestamp) -> Vec<Account> {
+    let mailboxes = ctx.stores.mailboxes.state();
+    let there: BTreeSet<String> = mailboxes.iter().map(|mailbox| mailbox.name_any()).collect();
+    let owners = ctx.index().owners();
+    let gone = owners.into_iter().filter(|owner| !there.contains(owner)).filter_map(|owner| gone(&owner, ctx, now));
+    mailboxes.iter().map(|mailbox| life(mailbox, ctx, now)).chain(gone).collect()
+}
+
+fn gone(owner: &str, ctx: &Ctx, now: Timestamp) -> Option<Account> {
+    let claim = ctx.primary_claim(owner)?;
+    let written = claim.spec.revoked_at.as_ref().map(|at| at.0);
+    // One that was revoked before times were written down.
+    let known = || revoked_row(ctx, owner).is_some_and(|row| ctx.syncer.projection().is_revoked(&row)).then_some(now);
+    Some(Account {
+        id: owner.into(),
+        issued_at: claim.creation_timestamp().map(|at| at.0),
+        gone: true,
+        revoked_at: written.or_else(known),
+        ..Account::default()
+    })
+}
+
+/// What automation did within the last day without a person's word, as status and claims tell it.
+pub(super) fn acted(accounts: &[Account], now: Timestamp) -> Vec<(Timestamp, String)> {
+    let begin = now.checked_sub(DAY).unwrap_or(Timestamp::MIN);
+    let mut all = Vec::new();
+    for account in accounts {
+        let clocks = account.locks.values().filter(|lock| lock.by == By::Clock).map(|lock| lock.since);
+        let ended = account.revoked_at.filter(|_| !account.revoke);
+        all.extend(clocks.chain(ended).filter(|at| *at > begin).map(|at| (at, account.id.clone())));
+    }
+    all
+}

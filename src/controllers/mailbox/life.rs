@@ -1,0 +1,178 @@
+//! The life of one account: what is done now, and what Ready says of it. Pure.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::api::{Due, Mailbox, MailboxState, MailboxStatus, Reason};
+use crate::backend::Access;
+use crate::domain::calendar::day;
+use crate::domain::lifecycle::{self, Account, Action, By, Cause, Key, Kind, Rules};
+
+use super::decide::Problem;
+
+/// What happens later than this stands in no status: an account that is used would have another day there each day.
+const SHOWN: SignedDuration = SignedDuration::from_hours(45 * 24);
+
+/// What a pass does to the life of an account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    /// What it is now.
+    pub before: Account,
+    /// What it is when all is done.
+    pub after: Account,
+    /// What is done, in this order.
+    pub done: Vec<Action>,
+    /// What is due and waits for a look at all accounts, or for a person (D-15).
+    pub waits: Option<Key>,
+}
+
+/// Everything that is due and may be done: what the brake counts only when `released` says so.
+pub(super) fn decide(rules: &Rules, before: Account, released: impl Fn(&Key) -> bool, now: Timestamp) -> Life {
+    let key = |account: &Account, action: &Action| (account.id.clone(), action.kind, action.cause);
+    // A purge is no part of it: mail is removed where all that is to be removed is looked at.
+    let may = |account: &Account, action: &Action| {
+        action.kind != Kind::Purge && (!account.is_braked(action) || released(&key(account, action)))
+    };
+    let (after, done) = lifecycle::advance(rules, &before, now, may);
+    let open = lifecycle::advance(rules, &after, now, |_, action| action.kind != Kind::Purge).1;
+    let waits = open.first().map(|action| key(&after, action));
+    Life { before, after, done, waits }
+}
+
+impl Life {
+    /// Whether it ends a lock, which takes a new password (R6.3, D-12).
+    pub fn makes_password(&self) -> bool {
+        let ends = |action: &Action| matches!(action.cause, Cause::Restore | Cause::Withdrawn);
+        self.done.iter().any(|action| action.kind == Kind::Unlock && ends(action))
+    }
+
+    /// What names this unlock, the same until the status shows it.
+    pub fn unlock(&self) -> String {
+        let locks = self.before.locks.iter().map(|(reason, lock)| format!("{}@{}", reason.as_str(), lock.since));
+        format!("unlock {}", locks.collect::<Vec<_>>().join(" "))
+    }
+
+    /// What the mail server lets the holder do.
+    pub fn access(&self, rules: &Rules, now: Timestamp) -> Access {
+        match self.after.access(&rules.terms, now) {
+            lifecycle::Access::Full => Access::Open,
+            lifecycle::Access::ChangePassword => Access::MustChange,
+            lifecycle::Access::None if self.after.revoked_at.is_some() || self.after.purged => Access::Revoked,
+            lifecycle::Access::None if self.after.locks.is_empty() => Access::Pending,
+            lifecycle::Access::None => Access::Locked,
+        }
+    }
+
+    /// When something happens to it next.
+    pub fn next(&self, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
+        let first = self.after.starts_on.map(crate::domain::calendar::midnight);
+        let due = lifecycle::due(rules, &self.after, now).into_iter().map(|action| action.at);
+        due.chain(first).filter(|at| *at > now).min()
+    }
+
+    /// Writes it into the status. What rests on use keeps its day while the use is not known.
+    pub fn show(&self, status: &mut MailboxStatus, mailbox: &Mailbox, rules: &Rules, use_known: bool, now: Timestamp) {
+        let basis = mailbox.spec.lock.as_ref().map(|lock| &lock.basis);
+        status.live(&self.after, basis, mailbox.spec.restore.as_ref(), now);
+        status.state = Some(self.after.state(&rules.terms, now).into());
+        if use_known || self.after != self.before {
+            status.due = due(rules, &self.after, now);
+        }
+    }
+}
+
+fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Due> {
+    let until = now.checked_add(SHOWN).unwrap_or(Timestamp::MAX);
+    let shown = |action: &Action| {
+        let by_itself = !matches!(action.kind, Kind::Unlock | Kind::Relieve | Kind::Warn);
+        by_itself && action.at > now && action.at <= until
+    };
+    let all = lifecycle::due(rules, account, now).into_iter().filter(shown);
+    let due = |action: Action| Due {
+        action: action.kind.as_str().into(),
+        reason: action.cause.as_str().into(),
+        at: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(action.at),
+        rule: action.cause.rule().into(),
+    };
+    all.map(due).collect()
+}
+
+/// What Ready says of an account of which nothing is wrong.
+pub(super) fn good(life: &Life, rules: &Rules, now: Timestamp) -> (Reason, String) {
+    let account = &life.after;
+    match MailboxState::from(account.state(&rules.terms, now)) {
+        MailboxState::Revoked if account.revoke => {
+            (Reason::Revoked, "revoked by spec.state (R5.4.c, D-11): no access, mail is refused, everything is kept (D-14)".into())
+        }
+        MailboxState::Revoked => (
+            Reason::Revoked,
+            "revoked, its last day (spec.endsOn) has come (R5.4.b): no access, mail is refused, everything is kept (D-14)".into(),
+        ),
+        MailboxState::Purged => (Reason::Purged, "its mail was removed after the time of keeping (D-14)".into()),
+        MailboxState::Locked => (Reason::Locked, locked(account)),
+        MailboxState::RevocationProposed => {
+            let locks = if account.locks.is_empty() { String::new() } else { format!("; {}", locked(account)) };
+            let message = format!(
+                "8.3.đ: no login for {} months, so its revocation is proposed; a person decides: spec.state: Revoked with the document in \
+                 spec.basis, or a login by its holder{locks}",
+                rules.terms.unused_months
+            );
+            (Reason::RevocationProposed, message)
+        }
+        MailboxState::MustChangePassword => (
+            Reason::MustChangePassword,
+            "the initial password must be changed first (R9.1): mail protocols refuse, mail is received".into(),
+        ),
+        MailboxState::Pending => {
+            let first = account.starts_on.map(|day| format!(" on {day}")).unwrap_or_default();
+            (Reason::NotStarted, format!("access begins{first} (spec.startsOn); until then senders are told to try again"))
+        }
+        MailboxState::Active => (Reason::Issued, "address, account and password are issued".into()),
+    }
+}
+
+fn locked(account: &Account) -> String {
+    let by = |by: By| account.locks.iter().filter(move |(_, lock)| lock.by == by);
+    let list = |who: By| -> Vec<String> {
+        by(who)
+            .map(|(reason, lock)| format!("{} ({}) since {}", reason.as_str(), reason.rule(), day(lock.since)))
+            .collect()
+    };
+    let (clock, person) = (list(By::Clock), list(By::Person));
+    let mut parts = Vec::new();
+    if !person.is_empty() {
+        parts.push(format!("locked by spec.lock: {}", person.join(", ")));
+    }
+    if !clock.is_empty() {
+        parts.push(format!(
+            "locked by rule: {}; given back on the agency's document, spec.restore (R6.3)",
+            clock.join(", ")
+        ));
+    }
+    format!("{}. No access by any protocol, mail is received (R6.1)", parts.join("; "))
+}
+
+/// The brake holds what is due.
+pub(super) fn held(key: &Key) -> Problem {
+    let (_, kind, cause) = key;
+    let message = format!(
+        "D-15: {} ({}, {}) is due, and the brake holds it: too many come at once. The MailSystem names the command that confirms them; \
+         the account goes on until then",
+        kind.as_str(),
+        cause.as_str(),
+        cause.rule()
+    );
+    Problem::waiting(Reason::HeldByBrake, message)
+}
+
+/// The account is locked by people, and a document asks for it back.
+pub(super) fn restore_waits(life: &Life) -> Option<String> {
+    let restore = life.after.restore.as_ref().filter(|restore| !restore.handled)?;
+    let person: Vec<&str> =
+        life.after.locks.iter().filter(|(_, lock)| lock.by == By::Person).map(|(reason, _)| reason.as_str()).collect();
+    let message = format!(
+        "R6.3: a document of {} asks for the account back, and spec.lock still names {}; take it out there",
+        day(restore.received_at),
+        person.join(", ")
+    );
+    (!person.is_empty()).then_some(message)
+}
