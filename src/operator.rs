@@ -112,6 +112,7 @@ fn settings(args: &RunArgs, term: Term, readiness: Readiness) -> Settings {
         concurrency: args.concurrency,
         term,
         clock: Clock::system(),
+        wall: Clock::system(),
     }
 }
 

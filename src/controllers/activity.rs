@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use k8s_openapi::jiff::SignedDuration;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::context::Ctx;
 use super::runner::Error;
@@ -119,7 +119,7 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
         }
         let Some(backend) = backend.filter(|_| *ctx.synced.borrow() && ctx.syncer.projection().met()) else { continue };
         if let Err(error) = ask(backend.as_ref(), &ctx).await {
-            debug!(%error, "use is not known");
+            warn!(%error, "use is not known; asked again");
         }
     }
 }

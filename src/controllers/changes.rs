@@ -239,6 +239,15 @@ pub(super) async fn on_credentials(ctx: &Ctx, known: &mut KnownCredentials, chan
     }
 }
 
+/// A day of use is another one: what is due rests on it.
+pub(super) async fn on_activity(ctx: &Ctx, change: Change<MailboxActivity>) {
+    if let Change::Applied(activity) = change
+        && synced(ctx)
+    {
+        ctx.triggers.mailboxes.fire(&activity.name_any()).await;
+    }
+}
+
 /// Terms may end on other days now: everybody is looked at.
 pub(super) async fn on_calendar(ctx: &Ctx, change: Change<WorkCalendar>) {
     if !matches!(change, Change::Listed) {

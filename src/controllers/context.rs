@@ -66,8 +66,10 @@ pub struct Settings {
     pub concurrency: u16,
     /// Term of the leader that we are: a mail server refuses what an older one sends.
     pub term: Term,
-    /// The time by which everything is decided.
+    /// The time by which the regulation is applied.
     pub clock: Clock,
+    /// The time by which certificates are made and renewed: that of those who check them.
+    pub wall: Clock,
 }
 
 /// Says what to look at.
@@ -150,6 +152,11 @@ impl Ctx {
     /// The time. Decisions get it as an argument.
     pub fn now(&self) -> Timestamp {
         self.settings.clock.now()
+    }
+
+    /// The time of certificates.
+    pub fn wall(&self) -> Timestamp {
+        self.settings.wall.now()
     }
 
     /// The MailSystem that is served here: the oldest of the namespace.

@@ -107,7 +107,7 @@ impl Watches {
         follow(self.policies, ctx, tasks, Seen::new(), |c, seen, change| changes::on_policy(c, seen, change).boxed());
         follow(self.claims, ctx, tasks, (), |c, (), change| changes::on_claim(c, change).boxed());
         follow(self.calendars, ctx, tasks, (), |c, (), change| changes::on_calendar(c, change).boxed());
-        follow(self.activities, ctx, tasks, (), |_, (), _| async {}.boxed());
+        follow(self.activities, ctx, tasks, (), |c, (), change| changes::on_activity(c, change).boxed());
         follow(self.credentials, ctx, tasks, KnownCredentials::new(), |c, known, change| {
             changes::on_credentials(c, known, change).boxed()
         });

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 pub(super) use facts::{life, rules};
 
 use super::context::Ctx;
-use crate::api::{HeldAction, HeldStatus, brake_limits};
+use crate::api::{HeldAction, HeldStatus, MailSystem, brake_limits};
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Cause, Key, Kind, Pass};
 
@@ -70,14 +70,20 @@ impl Life {
         self.state().released.contains_key(key)
     }
 
+    /// Of a Mailbox that is there only this is due: what was released otherwise was so for another time.
+    pub fn due(&self, mailbox: &str, due: &BTreeSet<Key>) {
+        self.state().released.retain(|key, _| key.account() != mailbox || due.contains(key));
+    }
+
     /// Whether the brake holds it.
     pub fn holds(&self, key: &Key) -> bool {
         self.state().held.contains(key)
     }
 
-    /// What the MailSystem says of what is held.
-    pub fn held(&self) -> Option<HeldStatus> {
-        self.state().shown.clone()
+    /// What the MailSystem says of what is held: what an earlier leader said, until this one looked.
+    pub fn held(&self, system: Option<&MailSystem>) -> Option<HeldStatus> {
+        let state = self.state();
+        if state.begun { state.shown.clone() } else { system?.status.as_ref()?.held.clone() }
     }
 
     fn is_due(&self) -> bool {

@@ -45,7 +45,7 @@ pub(super) async fn apply<K: Object>(object: &K, ctx: &Ctx) -> Result<(), Error>
     serde_json::to_string(object).unwrap_or_default().hash(&mut hash);
     let hash = hash.finish();
     let at = format!("{key} at");
-    let now = ctx.now().as_second();
+    let now = ctx.wall().as_second();
     let (known, since) = {
         let applied = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner);
         (applied.get(&key).copied(), applied.get(&at).map_or(0, |(at, _)| now - at))
@@ -146,7 +146,7 @@ pub(super) async fn follow_agent(plan: &SystemPlan, material: &Material, ctx: &C
         (a, &material.authority.certificate).hash(&mut hash);
         hash.finish()
     });
-    let day = ctx.now().as_second() / 86_400;
+    let day = ctx.wall().as_second() / 86_400;
     let known = ctx.applied.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
     let fresh = known.is_some_and(|(made, hash)| Some(hash) == wanted && day - made < CLIENT_DAYS / 2);
     if fresh || (known.is_none() && wanted.is_none()) {
@@ -172,7 +172,7 @@ fn client(
     ctx: &Ctx,
 ) -> Result<Arc<dyn MailBackend>, Error> {
     let other = |e: &dyn std::fmt::Display| Error::Other(e.to_string());
-    let pair = tls::issue(&material.authority, Role::Client, "mail-operator", ctx.now().as_second(), CLIENT_DAYS)
+    let pair = tls::issue(&material.authority, Role::Client, "mail-operator", ctx.wall().as_second(), CLIENT_DAYS)
         .map_err(|e| other(&e))?;
     let config = tls::client_config(&pair, &material.authority.certificate).map_err(|e| other(&e))?;
     let client =

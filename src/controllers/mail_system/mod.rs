@@ -58,7 +58,7 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
         }
     };
     tell_syncer(system, ctx, &ctx.syncer);
-    let now = ctx.now();
+    let now = ctx.wall();
     let material = secrets::keep(system, &plan, ctx, now.as_second()).await?;
     // The agent first: locks must arrive whatever becomes of the children.
     effects::follow_agent(&plan, &material, ctx).await?;
@@ -72,8 +72,7 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     if starting(system, &seen, ctx) {
         return Ok(Next::After(FAST));
     }
-    say(system, ctx, |status, generation, now| observe::write(status, &plan, &material, &seen, generation, now))
-        .await?;
+    say(system, ctx, |status, generation, _| observe::write(status, &plan, &material, &seen, generation, now)).await?;
     let up = matches!(&*ctx.syncer.health().borrow(), Health::Reachable(_));
     let live = i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX);
     // Series of what was deleted during this pass would stay for ever.

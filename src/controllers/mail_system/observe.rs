@@ -60,7 +60,7 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         health: ctx.syncer.health().borrow().clone(),
         mailboxes: i64::try_from(live).unwrap_or(i64::MAX),
         held,
-        waits: ctx.life.held(),
+        waits: ctx.life.held(ctx.system().as_deref()),
         activity: ctx.activities.to_show(ctx.system().as_deref()),
         refused: None,
         pod_refused: None,

@@ -1,5 +1,7 @@
 //! The life of one account: what is done now, and what Ready says of it. Pure.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Due, Mailbox, MailboxState, MailboxStatus, Reason};
@@ -39,6 +41,12 @@ pub(super) fn decide(rules: &Rules, before: Account, released: impl Fn(&Key) -> 
 }
 
 impl Life {
+    /// Everything that is due now.
+    pub fn due(&self) -> BTreeSet<Key> {
+        let done = self.done.iter().map(|action| (self.before.id.clone(), action.kind, action.cause));
+        done.chain(self.waits.clone()).collect()
+    }
+
     /// Whether it ends a lock, which takes a new password (R6.3, D-12).
     pub fn makes_password(&self) -> bool {
         let ends = |action: &Action| matches!(action.cause, Cause::Restore | Cause::Withdrawn);
@@ -74,9 +82,14 @@ impl Life {
         let basis = mailbox.spec.lock.as_ref().map(|lock| &lock.basis);
         status.live(&self.after, basis, mailbox.spec.restore.as_ref(), now);
         status.state = Some(self.after.state(&rules.terms, now).into());
-        if use_known || self.after != self.before {
-            status.due = due(rules, &self.after, now);
+        let rests_on_use = |due: &&Due| ["Inactive", "Unused"].contains(&due.reason.as_str());
+        let mut new = due(rules, &self.after, now);
+        if !use_known {
+            new.retain(|due| !rests_on_use(&due));
+            new.extend(status.due.iter().filter(|due| rests_on_use(due) && due.at.0 > now).cloned());
+            new.sort_by(|a, b| a.at.cmp(&b.at));
         }
+        status.due = new;
     }
 }
 

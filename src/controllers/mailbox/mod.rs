@@ -322,7 +322,9 @@ fn lives(facts: &Facts, now: Timestamp, ctx: &Ctx) -> Life {
     let claimed = facts.claim.as_ref().and_then(|claim| claim.metadata.creation_timestamp.as_ref()).map(|at| at.0);
     let issued_at = facts.life.issued_at.or(claimed).or(Some(now));
     let before = lifecycle::Account { issued_at, ..facts.life.clone() };
-    life::decide(&facts.rules, before, |key| ctx.life.releases(key), now)
+    let life = life::decide(&facts.rules, before, |key| ctx.life.releases(key), now);
+    ctx.life.due(&facts.life.id, &life.due());
+    life
 }
 
 fn status(mailbox: &Mailbox, facts: &Facts, outcome: &Outcome, now: Timestamp) -> MailboxStatus {

@@ -31,8 +31,13 @@ impl Operator {
         Self::start_at(client, namespace, Clock::system())
     }
 
-    /// The same with another clock.
+    /// The same with another clock, by which certificates are made as well.
     pub fn start_at(client: Client, namespace: &str, clock: Clock) -> Self {
+        Self::start_with(client, namespace, clock.clone(), clock)
+    }
+
+    /// The same with another clock for what the regulation says: far from today no certificate would be good.
+    pub fn start_with(client: Client, namespace: &str, clock: Clock, wall: Clock) -> Self {
         let metrics = Metrics::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let settings = Settings {
@@ -45,6 +50,7 @@ impl Operator {
             concurrency: 16,
             term: 1,
             clock,
+            wall,
         };
         let stop_future = stop_when(async move {
             let _ = stopped.await;

@@ -1,0 +1,312 @@
+//! Accounts live by clocks and documents (Điều 5, 6, 9; D-09 to D-16), on the real API server, with the clock moved.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use mail_operator::api::{
+    LockReason, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, MailboxStatus,
+};
+use mail_operator::controllers::Clock;
+use mail_operator::domain::calendar::day;
+use serde_json::json;
+
+use super::{AGENCY, SOON, SYSTEM, World};
+use crate::support::operator::{Agent, Operator};
+use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
+
+const NAME: &str = "Trần Đình Nguyên";
+const ADDRESS: &str = "nguyentd.stttt@gialai.gov.vn";
+const OPEN: &str = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND NOT locked AND NOT revoked AND NOT pending";
+const LOCKED: &str = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND locked";
+const HASH: &str = "SELECT password FROM accounts WHERE mailbox = 'nv-1'";
+
+/// A clock that a test moves, in days from now.
+struct Days(Arc<AtomicI64>);
+
+impl Days {
+    fn new() -> (Self, Clock) {
+        let days = Arc::new(AtomicI64::new(0));
+        let moved = days.clone();
+        let now = move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed));
+        (Self(days), Clock::new(now))
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_hours(24 * self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct Lives {
+    world: World,
+    operator: Operator,
+    agent: Agent,
+    days: Days,
+    clock: Clock,
+}
+
+impl Lives {
+    async fn new(name: &str) -> Option<Self> {
+        Self::with(name, SYSTEM).await
+    }
+
+    async fn with(name: &str, system: &str) -> Option<Self> {
+        let world = World::new(name).await?;
+        apply(&world.systems, system).await.expect("system");
+        apply(&world.agencies, AGENCY).await.expect("agency");
+        let (days, clock) = Days::new();
+        let operator = Operator::start_with(world.client.clone(), &world.namespace, clock.clone(), Clock::system());
+        let agent = Agent::start(&world.client, &world.namespace).await;
+        Some(Self { world, operator, agent, days, clock })
+    }
+
+    async fn person(&self, more: &str) {
+        self.world.person("nv-1", NAME, more).await;
+    }
+
+    async fn end(self) {
+        self.operator.stop().await;
+        self.world.end().await;
+    }
+
+    /// Moves the clock and has the mailboxes looked at.
+    async fn pass(&self, days: i64, names: &[&str]) {
+        self.days.0.fetch_add(days, Ordering::Relaxed);
+        for name in names {
+            let word = json!({"metadata": {"annotations":
+                {"mail.gialai.gov.vn/reconcile-requested-at": Timestamp::now().to_string()}}});
+            self.world.mailboxes.patch(name, &PatchParams::default(), &Patch::Merge(&word)).await.expect("annotated");
+        }
+    }
+
+    async fn until(&self, name: &str, what: &str, is: impl Fn(&MailboxStatus) -> bool) -> MailboxStatus {
+        eventually(&format!("{name}: {what}"), SOON, || async {
+            let status = self.world.mailboxes.get(name).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+            if is(&status) { Ok(status) } else { Err(format!("{status:?}")) }
+        })
+        .await
+    }
+
+    async fn state(&self, name: &str, state: MailboxState) -> MailboxStatus {
+        self.until(name, &format!("{state:?}"), |status| status.state == Some(state)).await
+    }
+
+    /// Somebody used the mailbox today, and nothing will be missing until `through`.
+    async fn used(&self, name: &str, through: Timestamp) {
+        let api: Api<MailboxActivity> = Api::namespaced(self.world.client.clone(), &self.world.namespace);
+        let begin = Timestamp::now() - SignedDuration::from_hours(48);
+        let status = MailboxActivityStatus {
+            last_login: Some(day(Timestamp::now()).to_string()),
+            complete_from: Some(Time(begin)),
+            complete_through: Some(Time(through)),
+            ..MailboxActivityStatus::default()
+        };
+        let new = MailboxActivity::new(name, MailboxActivitySpec {});
+        if api.get_opt(name).await.expect("get").is_none() {
+            api.create(&PostParams::default(), &new).await.expect("created");
+        }
+        let patch = json!({"status": status});
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(&patch)).await.expect("status");
+    }
+}
+
+fn ready_message(status: &MailboxStatus) -> String {
+    status.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.message.clone()).unwrap_or_default()
+}
+
+/// `spec.restore` by a document that was received then.
+fn restore(number: &str, received_at: Timestamp) -> String {
+    format!(
+        ", restore: {{basis: {{number: {number}, date: '2026-03-01', issuer: STTTT}}, receivedAt: '{received_at:.0}'}}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_2_d_r6_3_d_12_the_default_password_locks_and_a_document_gives_a_new_one_once() {
+    let Some(lives) = Lives::new("default").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    let first = initial_password(&world.client, &world.namespace, "nv-1").await;
+    let due = lives.until("nv-1", "what is due", |status| !status.due.is_empty()).await.due;
+    assert_eq!(
+        (due[0].action.as_str(), due[0].reason.as_str(), due[0].rule.as_str()),
+        ("Lock", "DefaultPassword", "6.2.d")
+    );
+    // The day before it is due nothing happens.
+    let left = due[0].at.0.duration_since(Timestamp::now()).as_hours() / 24;
+    lives.pass(left - 1, &["nv-1"]).await;
+    world.person("nv-2", "Lê Thị Hoa", "").await;
+    wait_ready(&world.mailboxes, "nv-2", SOON).await;
+    assert_eq!(lives.agent.rows(OPEN), [ADDRESS]);
+    lives.pass(2, &["nv-1"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    let status = lives.state("nv-1", MailboxState::Locked).await;
+    assert_eq!((status.locks.len(), status.locks[0].reason), (1, LockReason::DefaultPassword));
+    assert!(status.locks[0].basis.is_none() && status.locks[0].since.0 > due[0].at.0);
+    let why = ready_message(&status);
+    assert!(why.contains("6.2.d") && why.contains("spec.restore") && why.contains("R6.1"), "{why}");
+    // A document gives it back, with another password that nobody else knows.
+    let old = lives.agent.rows(HASH);
+    let document = restore("7/CV", lives.days.now());
+    lives.person(&document).await;
+    lives.agent.until(OPEN, &[ADDRESS]).await;
+    let status = lives.state("nv-1", MailboxState::Active).await;
+    assert!(status.locks.is_empty() && status.unlocked_at.is_some() && status.password_changed_at.is_none());
+    let handled = status.restored.expect("restored");
+    assert!(handled.document.contains("7/CV") && handled.handled_at.is_some(), "{handled:?}");
+    let second = initial_password(&world.client, &world.namespace, "nv-1").await;
+    assert_ne!(first, second);
+    assert_ne!(lives.agent.rows(HASH), old);
+    // The clock began anew (D-12), and the document was for once.
+    lives.pass(20, &["nv-1"]).await;
+    world.person("nv-3", "Phạm Cúc", "").await;
+    wait_ready(&world.mailboxes, "nv-3", SOON).await;
+    assert_eq!(lives.agent.rows(OPEN), [ADDRESS]);
+    lives.pass(20, &["nv-1"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    lives.state("nv-1", MailboxState::Locked).await;
+    lives.pass(0, &["nv-1"]).await;
+    assert_eq!(initial_password(&world.client, &world.namespace, "nv-1").await, second);
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_2_a_d_16_silence_locks_where_it_is_proven_and_nowhere_else() {
+    let Some(lives) = Lives::new("silent").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    world.person("nv-2", "Lê Thị Hoa", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    wait_ready(&world.mailboxes, "nv-2", SOON).await;
+    lives.change_password("nv-1").await;
+    lives.change_password("nv-2").await;
+    lives.until("nv-1", "changed", |status| status.password_changed_at.is_some()).await;
+    lives.until("nv-2", "changed", |status| status.password_changed_at.is_some()).await;
+    let later = Timestamp::now() + SignedDuration::from_hours(24 * 100);
+    lives.used("nv-1", later).await;
+    // Two and a half months later: it is told when it is due.
+    lives.pass(75, &["nv-1", "nv-2"]).await;
+    let due = lives.until("nv-1", "due", |status| !status.due.is_empty()).await.due;
+    assert_eq!((due[0].reason.as_str(), due[0].rule.as_str()), ("Inactive", "6.2.a"));
+    assert_eq!(lives.agent.rows(OPEN), [ADDRESS]);
+    lives.pass(24, &["nv-1", "nv-2"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    let status = lives.state("nv-1", MailboxState::Locked).await;
+    assert_eq!(status.locks[0].reason, LockReason::Inactive);
+    // Of the other one nothing is known, so nothing happens (D-16).
+    let open = "SELECT mailbox FROM accounts WHERE mailbox = 'nv-2' AND NOT locked";
+    assert_eq!(lives.agent.rows(open), ["nv-2"]);
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_15_more_locks_than_the_brake_allows_wait_for_a_document_also_with_the_next_leader() {
+    let Some(lives) = Lives::new("brake").await else { return };
+    let world = &lives.world;
+    let names: Vec<String> = (0..22).map(|i| format!("nv-{i}")).collect();
+    for (i, name) in names.iter().enumerate() {
+        world.person(name, "Trần Văn Minh", &format!(", localPart: m{i}.stttt")).await;
+    }
+    for name in &names {
+        wait_ready(&world.mailboxes, name, SOON).await;
+    }
+    wait_ready(&world.mailboxes, "agency-stttt", SOON).await;
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    lives.pass(40, &all).await;
+    let locked = "SELECT count(*) || '' FROM accounts WHERE locked AND mailbox LIKE 'nv-%'";
+    let why = wait_reason(&world.systems, "gialai", "HeldByBrake", SOON).await;
+    assert!(why.contains("23") && why.contains("D-15"), "{why}");
+    wait_reason(&world.mailboxes, "nv-3", "HeldByBrake", SOON).await;
+    let held = |system: mail_operator::api::MailSystem| system.status.and_then(|status| status.held);
+    let first = held(world.systems.get("gialai").await.expect("system")).expect("held");
+    assert_eq!((first.count, first.actions.len(), first.actions[0].rule.as_str()), (23, 23, "6.2.d"));
+    let Lives { world, operator, agent, days, clock } = lives;
+    operator.stop().await;
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock.clone(), Clock::system());
+    let lives = Lives { world, operator, agent, days, clock };
+    let world = &lives.world;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let second = held(world.systems.get("gialai").await.expect("system")).expect("held");
+    assert_eq!(second.token, first.token);
+    assert_eq!(lives.agent.rows(locked), ["0"]);
+    // A word for others says nothing.
+    let word = |token: &str| {
+        SYSTEM.replace(
+            "dovecot:",
+            &format!(
+                "acknowledge: {{held: {token}, basis: {{number: 1/TB, date: '2026-03-01', issuer: STTTT}}}}, dovecot:"
+            ),
+        )
+    };
+    apply(&world.systems, &word("23-00000000")).await.expect("said");
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!(lives.agent.rows(locked), ["0"]);
+    apply(&world.systems, &word(&second.token)).await.expect("said");
+    lives.agent.until(locked, &["22"]).await;
+    for name in &all {
+        lives.state(name, MailboxState::Locked).await;
+    }
+    eventually("nothing is held", SOON, || async {
+        let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
+        held(system).map_or(Ok(()), |held| Err(held.token))
+    })
+    .await;
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_opens_on_its_first_day_and_senders_are_told_to_try_again() {
+    let Some(lives) = Lives::new("starts").await else { return };
+    let tomorrow = day(Timestamp::now() + SignedDuration::from_hours(24));
+    lives.person(&format!(", startsOn: '{tomorrow}'")).await;
+    let pending = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND pending";
+    lives.agent.until(pending, &[ADDRESS]).await;
+    let why = ready_message(&lives.state("nv-1", MailboxState::Pending).await);
+    assert!(why.contains(&tomorrow.to_string()), "{why}");
+    lives.pass(2, &["nv-1"]).await;
+    lives.agent.until(OPEN, &[ADDRESS]).await;
+    lives.state("nv-1", MailboxState::Active).await;
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_13_r6_3_a_document_takes_away_what_a_clock_locked_and_people_their_own() {
+    let Some(lives) = Lives::new("both").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    lives.pass(40, &["nv-1"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    let lock = ", lock: {reasons: [Compromised], basis: {number: 9/CV, date: '2026-03-01', issuer: STTTT}}";
+    lives.person(lock).await;
+    lives.until("nv-1", "both", |status| status.locks.len() == 2).await;
+    let document = restore("8/CV", lives.days.now());
+    lives.person(&format!("{lock}{document}")).await;
+    let status = lives.until("nv-1", "one is taken away", |status| status.locks.len() == 1).await;
+    assert_eq!((status.locks[0].reason, status.relieved.len()), (LockReason::Compromised, 1));
+    assert_eq!(lives.agent.rows(LOCKED), [ADDRESS]);
+    let before = initial_password(&world.client, &world.namespace, "nv-1").await;
+    lives.person(&document).await;
+    lives.agent.until(OPEN, &[ADDRESS]).await;
+    lives.state("nv-1", MailboxState::Active).await;
+    assert_ne!(initial_password(&world.client, &world.namespace, "nv-1").await, before);
+    lives.end().await;
+}
+
+impl Lives {
+    /// As the password page does it.
+    async fn change_password(&self, name: &str) {
+        use k8s_openapi::api::core::v1::Secret;
+        let api: Api<Secret> = Api::namespaced(self.world.client.clone(), &self.world.namespace);
+        let now = self.days.now().to_string();
+        let patch = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/password-changed-at": now}},
+            "data": {"initialPassword": null}});
+        api.patch(&format!("{name}-credentials"), &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .expect("changed");
+    }
+}
