@@ -9,7 +9,8 @@ use tracing::info;
 use super::context::Ctx;
 use super::newcomers;
 use crate::api::{
-    ACKNOWLEDGE_SUPERSEDES, AddressClaim, Agency, Holder, MailSystem, Mailbox, QuotaPolicy, WorkCalendar,
+    ACKNOWLEDGE_SUPERSEDES, AddressClaim, Agency, Holder, MailSystem, Mailbox, MailboxActivity, QuotaPolicy,
+    WorkCalendar,
 };
 use crate::resources::SYSTEM_LABEL;
 use crate::store::Change;
