@@ -1,4 +1,4 @@
-//! What the mail server tells of use (D-10, D-16): asked once a minute for all, written down to the day, for each mailbox whose day
+//! What the mail server tells of use (D-10, D-16): asked twice a minute for all, written down to the day, for each mailbox whose day
 //! changed.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::domain::lifecycle;
 use crate::kube_io::Created;
 
 /// Time between two questions.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(30);
 /// While nothing is known yet.
 const SOON: Duration = Duration::from_secs(2);
 /// Pages of one look, at most; what is left comes with the next one.
@@ -142,6 +142,10 @@ async fn ask(backend: &dyn MailBackend, ctx: &Ctx) -> Result<(), crate::backend:
     }
     if !before && ctx.activities.known() {
         ctx.life.ask();
+        let all = ctx.stores.mailboxes.state();
+        for mailbox in all.iter().filter(|mailbox| super::mailbox::is_stale(mailbox, ctx)) {
+            ctx.triggers.mailboxes.fire(&mailbox.name_any()).await;
+        }
     }
     Ok(())
 }

@@ -12,5 +12,6 @@ mod network;
 mod node;
 mod sieve;
 mod support;
+mod usage;
 mod volume;
 mod world;

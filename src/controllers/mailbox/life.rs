@@ -93,6 +93,7 @@ impl Life {
     }
 }
 
+/// What happens to it by itself soon.
 fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Due> {
     let until = now.checked_add(SHOWN).unwrap_or(Timestamp::MAX);
     let shown = |action: &Action| {
@@ -107,6 +108,11 @@ fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Due> {
         rule: action.cause.rule().into(),
     };
     all.map(due).collect()
+}
+
+/// Whether what a Mailbox shows as due is not what is known now.
+pub(super) fn is_stale(mailbox: &Mailbox, rules: &Rules, account: &Account, now: Timestamp) -> bool {
+    mailbox.status.as_ref().is_some_and(|status| status.issued_at.is_some() && status.due != due(rules, account, now))
 }
 
 /// What Ready says of an account of which nothing is wrong.

@@ -115,6 +115,12 @@ fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
         && !matches!(&*ctx.syncer.health().borrow(), Health::Failing(_))
 }
 
+/// Whether what it shows as due is not what is known now.
+pub(super) fn is_stale(mailbox: &Mailbox, ctx: &Ctx) -> bool {
+    let (rules, now) = (super::lifecycle::rules(ctx), ctx.now());
+    life::is_stale(mailbox, &rules, &super::lifecycle::life(mailbox, ctx, now), now)
+}
+
 /// What a Mailbox asks for that has no address, or is to get another one.
 pub(super) fn request(mailbox: &Mailbox, ctx: &Ctx) -> Option<Request> {
     let claim = ctx.primary_claim(&mailbox.name_any());
