@@ -9,8 +9,11 @@ use axum::{Json, Router};
 use tracing::{info, warn};
 
 use super::table::TableError;
-use super::{Shared, Table};
-use crate::backend::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER};
+use super::{JournalError, Shared, Table};
+use crate::backend::{
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, State,
+    TERM_HEADER,
+};
 use crate::domain::lease::Term;
 
 const MAX_BODY: usize = 8 << 20;
@@ -24,6 +27,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/digests", get(digests))
         .route("/v1/accounts", post(accounts))
         .route("/v1/complete", post(complete))
+        .route("/v1/journal", post(journal))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
@@ -107,4 +111,34 @@ async fn complete(
     with_table(shared.clone(), move |table| table.admit(term).and_then(|()| table.set_complete(request.accounts)))
         .await?;
     state(Extract(shared)).await
+}
+
+/// Writes decisions down. The journal is taken while the table is held: what a leader was let in for is written before what
+/// a later one sends.
+async fn journal(
+    Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(request): Json<JournalRequest>,
+) -> Result<Json<JournalResponse>, Failure> {
+    let term = term(&headers);
+    let done = tokio::task::spawn_blocking(move || {
+        let mut table = shared.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        table.admit(term).map_err(|error| failure(&error))?;
+        let mut slot = shared.journal.lock();
+        drop(table);
+        let appended = shared.journal.append(&mut slot, request.events).map_err(|error| journal_failure(&error))?;
+        super::tell(&appended);
+        Ok(Json(JournalResponse { head: appended.head }))
+    });
+    done.await.unwrap_or_else(|_| Err(journal_failure(&JournalError::Other("the work on it ended".into()))))
+}
+
+fn journal_failure(error: &JournalError) -> Failure {
+    let code = match error {
+        JournalError::VolumeFull => ErrorCode::VolumeFull,
+        JournalError::Unfit(_) | JournalError::TooMany => ErrorCode::Invalid,
+        JournalError::Other(_) => ErrorCode::Journal,
+    };
+    warn!(%error, "journal");
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
 }

@@ -6,19 +6,28 @@
 mod api;
 mod certificate;
 mod doveadm;
+mod journal;
 mod kicks;
 mod probes;
 mod server;
 mod table;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use crate::domain::journal::{Event, LEAST_MONTHS, for_stdout};
+
+pub use journal::{Appended, Journal, JournalError, print as print_journal};
 pub use table::{Table, TableError};
+
+/// Folder of the journal of decisions in the pod.
+pub const JOURNAL: &str = "/srv/journal";
 
 /// Where things are in the pod.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +44,12 @@ pub struct AgentArgs {
     /// File with the key of Dovecot's HTTP API.
     #[arg(long, default_value = "/srv/auth/api_key")]
     pub doveadm_key: PathBuf,
+    /// Folder of the journal of decisions.
+    #[arg(long, default_value = JOURNAL)]
+    pub journal: PathBuf,
+    /// Months for which logs and journal are kept; at least 6 (R7.2).
+    #[arg(long, default_value_t = LEAST_MONTHS, value_parser = clap::value_parser!(u16).range(6..=120))]
+    pub log_months: u16,
     /// Address for the operator (mutual TLS).
     #[arg(long, default_value = "0.0.0.0:8443")]
     pub listen: std::net::SocketAddr,
@@ -48,8 +63,38 @@ pub(crate) struct Shared {
     pub table: std::sync::Mutex<Table>,
     pub instance: String,
     pub database: PathBuf,
+    pub journal: JournalSlot,
     pub kicks: kicks::Kicks,
     pub certificate_error: watch::Receiver<Option<String>>,
+}
+
+/// The journal, opened when it is needed: one that cannot be opened keeps nobody from his mail.
+pub(crate) struct JournalSlot {
+    folder: PathBuf,
+    months: u16,
+    open: std::sync::Mutex<Option<Journal>>,
+}
+
+impl JournalSlot {
+    pub fn new(folder: PathBuf, months: u16) -> Self {
+        Self { folder, months, open: std::sync::Mutex::default() }
+    }
+
+    /// The journal for one writer.
+    pub fn lock(&self) -> std::sync::MutexGuard<'_, Option<Journal>> {
+        self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Writes into the journal that `lock` gave; one that failed is opened anew the next time.
+    pub fn append(&self, slot: &mut Option<Journal>, events: Vec<Event>) -> Result<Appended, JournalError> {
+        let mut journal = match slot.take() {
+            Some(journal) => journal,
+            None => Journal::open(&self.folder, self.months)?,
+        };
+        let appended = journal.append(events, Timestamp::now())?;
+        *slot = Some(journal);
+        Ok(appended)
+    }
 }
 
 /// Runs until SIGTERM; every task that ends before is an error.
@@ -63,10 +108,14 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         table: std::sync::Mutex::new(table),
         instance: format!("{:016x}", rand::random::<u64>()),
         database: args.database.clone(),
+        journal: JournalSlot::new(args.journal.clone(), args.log_months),
         kicks: kicks::Kicks::default(),
         certificate_error: certificate_errors,
     });
     shared.kicks.push(closed);
+    if let Err(error) = shared.journal.append(&mut shared.journal.lock(), Vec::new()).map(|done| tell(&done)) {
+        warn!(%error, "the journal cannot be opened yet");
+    }
     let stop = crate::signals::terminated();
     let certificates = certificate::watch(args.mail_tls.clone(), doveadm.clone(), certificate_error);
     tokio::select! {
@@ -77,4 +126,13 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         () = stop => { info!("stopping"); tokio::time::sleep(Duration::from_millis(50)).await; return Ok(()) }
     }
     Err("a part of the agent ended".into())
+}
+
+/// New entries on stdout: a copy that leaves the volume with the logs.
+fn tell(appended: &Appended) {
+    let mut out = std::io::stdout().lock();
+    for line in &appended.lines {
+        let _ = writeln!(out, "{}", for_stdout(line));
+    }
+    let _ = out.flush();
 }

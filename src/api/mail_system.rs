@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::NameRef;
 use super::conditions::conditions_schema;
+use crate::domain::journal::LEAST_MONTHS;
 use crate::domain::naming::Profile;
 
 /// The volume of the mail store. It is kept when the MailSystem is deleted.
@@ -188,11 +189,17 @@ pub struct Retention {
     #[serde(default = "tombstone_months")]
     #[schemars(default = "tombstone_months", range(min = 24, max = 600), transform = super::whole_number)]
     pub tombstone_months: u16,
+    /// Months for which logs and the journal of decisions are kept; at least 6 (7.2).
+    #[serde(default = "log_months")]
+    #[schemars(default = "log_months", range(max = 120), transform = super::whole_number)]
+    #[x_kube(validation = Rule::new("self >= 6")
+        .message("7.2: logs and journal are kept for at least 6 months; write 6 or more in spec.regulation.retention.logMonths"))]
+    pub log_months: u16,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { alias_months: alias_months(), tombstone_months: tombstone_months() }
+        Self { alias_months: alias_months(), tombstone_months: tombstone_months(), log_months: log_months() }
     }
 }
 
@@ -202,6 +209,10 @@ fn alias_months() -> u16 {
 
 fn tombstone_months() -> u16 {
     24
+}
+
+fn log_months() -> u16 {
+    LEAST_MONTHS
 }
 
 /// Storage and largest attachment of a mailbox that no QuotaPolicy covers.

@@ -18,8 +18,12 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER};
+use super::wire::{
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, State,
+    TERM_HEADER,
+};
 use super::{BackendError, MailBackend};
+use crate::domain::journal::{Event, Head};
 use crate::domain::lease::Term;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -123,5 +127,14 @@ impl MailBackend for AgentClient {
 
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>> {
         async move { self.call("POST", "/v1/complete", Some(&request)).await }.boxed()
+    }
+
+    fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>> {
+        let request = JournalRequest { events };
+        async move {
+            let answer: JournalResponse = self.call("POST", "/v1/journal", Some(&request)).await?;
+            Ok(answer.head)
+        }
+        .boxed()
     }
 }

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 
 use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, State, System};
 use super::{Account, BackendError, MailBackend};
+use crate::domain::journal::{Event, Head, seal};
 
 /// What it holds and how it misbehaves.
 #[derive(Default)]
@@ -24,6 +25,10 @@ pub struct Inner {
     pub instance: String,
     /// Every request fails with this.
     pub failing: Option<BackendError>,
+    /// Decisions that were written down, each key once.
+    pub journal: Vec<Event>,
+    /// Where the chain of them ends.
+    pub head: Head,
     /// Requests that were answered: states, digests, applies.
     pub calls: (usize, usize, usize),
 }
@@ -86,6 +91,20 @@ impl MailBackend for Memory {
             inner.accounts.retain(|mailbox, _| !request.remove.contains(mailbox));
             inner.accounts.extend(request.upsert.iter().map(|a| (a.mailbox.clone(), a.clone())));
             ApplyResponse { revision: inner.revision, refused: vec![] }
+        })
+    }
+
+    fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>> {
+        self.answer(|inner| {
+            for event in events {
+                if inner.journal.iter().all(|known| known.key != event.key)
+                    && let Ok((_, head)) = seal(&inner.head, &event)
+                {
+                    inner.head = head;
+                    inner.journal.push(event);
+                }
+            }
+            inner.head.clone()
         })
     }
 

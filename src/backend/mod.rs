@@ -11,11 +11,14 @@ mod wire;
 
 use futures::future::BoxFuture;
 
+use crate::domain::journal::{Event, Head};
+
 pub use account::{Access, Account, HASH_SCHEME, InvalidHash, check_hash};
 pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
 pub use wire::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, Refused, State, System, TERM_HEADER,
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, Refused,
+    State, System, TERM_HEADER,
 };
 
 /// Why a backend did not do it. Never holds what was sent.
@@ -42,4 +45,6 @@ pub trait MailBackend: Send + Sync {
     fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>>;
     /// Says that all accounts were sent.
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>>;
+    /// Writes decisions down, each key once, all or nothing; where the journal ends. At most `journal::MOST_EVENTS` at a time.
+    fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>>;
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
+use crate::domain::journal::{Event, Head};
 
 /// Header of each request: the term of the leader that sends it. A write of an older term than one seen is refused, so that a
 /// leader that was stopped in the middle, and was replaced, cannot undo what the new one did.
@@ -83,6 +84,20 @@ pub struct Digests {
     pub system: Option<System>,
 }
 
+/// `POST /v1/journal`: decisions to write down, in their order; at most `journal::MOST_EVENTS`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JournalRequest {
+    /// The decisions. What was written before (by its key) is not written again.
+    pub events: Vec<Event>,
+}
+
+/// Answer to `POST /v1/journal`: all of it is on the disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JournalResponse {
+    /// Where the chain ends.
+    pub head: Head,
+}
+
 /// Why the agent could not do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorCode {
@@ -92,6 +107,10 @@ pub enum ErrorCode {
     Database,
     /// A later leader has written.
     Superseded,
+    /// The journal cannot be read or written.
+    Journal,
+    /// The request is not one that can be done.
+    Invalid,
 }
 
 /// Body of an answer that is not 2xx. It never holds what was sent.

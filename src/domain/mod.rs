@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod calendar;
 pub mod certificate;
 pub mod events;
+pub mod journal;
 pub mod lease;
 pub mod lifecycle;
 pub mod naming;

@@ -140,6 +140,7 @@ fn spawn(folder: &std::path::Path, address: Ipv4Addr) -> std::process::Child {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     std::process::Command::new(env!("CARGO_BIN_EXE_mail-operator"))
         .args(["agent", "--database", &path("mail.sqlite"), "--tls", &path("agent"), "--mail-tls", &path("mail")])
+        .args(["--journal", &path("journal")])
         .args(["--doveadm-key", &path("auth/api_key"), "--listen", &format!("{address}:8443")])
         .args(["--probes", &format!("{address}:8090")])
         .stderr(std::fs::File::create(folder.join("log")).expect("log"))
