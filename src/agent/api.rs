@@ -11,10 +11,11 @@ use tracing::{info, warn};
 use super::table::TableError;
 use super::{JournalError, Shared, Table};
 use crate::backend::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, State,
-    TERM_HEADER,
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
+    NoticeRequest, NoticeResponse, State, TERM_HEADER,
 };
 use crate::domain::lease::Term;
+use crate::domain::notice::MOST_NOTICES;
 
 const MAX_BODY: usize = 8 << 20;
 
@@ -28,6 +29,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/accounts", post(accounts))
         .route("/v1/complete", post(complete))
         .route("/v1/journal", post(journal))
+        .route("/v1/notices", post(notices))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
@@ -141,4 +143,28 @@ fn journal_failure(error: &JournalError) -> Failure {
     };
     warn!(%error, "journal");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
+}
+
+/// Delivers notices. The work goes on when the operator hangs up: a delivery that is given up half way may be one after all.
+async fn notices(
+    Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(request): Json<NoticeRequest>,
+) -> Result<Json<NoticeResponse>, Failure> {
+    let term = term(&headers);
+    if request.notices.len() > MOST_NOTICES {
+        let message = format!("more than {MOST_NOTICES} notices in one request");
+        return Err((StatusCode::BAD_REQUEST, Json(ErrorBody { code: ErrorCode::Invalid, message })));
+    }
+    with_table(shared.clone(), move |table| table.admit(term)).await?;
+    let work = tokio::spawn(async move {
+        let names: Vec<String> = request.notices.iter().map(|notice| notice.mailbox.clone()).collect();
+        let find =
+            move |table: &mut Table| names.iter().map(|name| table.receiver(name)).collect::<Result<Vec<_>, _>>();
+        let receivers = with_table(shared.clone(), find).await?;
+        let work = request.notices.into_iter().zip(receivers).collect();
+        shared.notices.deliver(work, &shared.doveadm).await.map_err(|error| failure(&error))
+    });
+    let done = work.await.unwrap_or_else(|_| Err(failure(&TableError::Other("the delivery ended".into()))));
+    done.map(|deliveries| Json(NoticeResponse { deliveries }))
 }

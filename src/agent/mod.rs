@@ -8,6 +8,7 @@ mod certificate;
 mod doveadm;
 mod journal;
 mod kicks;
+mod notices;
 mod probes;
 mod server;
 mod table;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub instance: String,
     pub database: PathBuf,
     pub journal: JournalSlot,
+    pub notices: notices::Records,
+    pub doveadm: doveadm::Doveadm,
     pub kicks: kicks::Kicks,
     pub certificate_error: watch::Receiver<Option<String>>,
 }
@@ -109,6 +112,8 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         instance: format!("{:016x}", rand::random::<u64>()),
         database: args.database.clone(),
         journal: JournalSlot::new(args.journal.clone(), args.log_months),
+        notices: notices::Records::new(args.journal.join("notices.sqlite"), args.log_months),
+        doveadm: doveadm.clone(),
         kicks: kicks::Kicks::default(),
         certificate_error: certificate_errors,
     });

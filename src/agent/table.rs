@@ -158,6 +158,13 @@ impl Table {
         Ok(query.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
     }
 
+    /// The address at which a mailbox receives; none if there is no such account, or it is revoked.
+    pub fn receiver(&self, mailbox: &str) -> Result<Option<String>, TableError> {
+        let query =
+            "SELECT address FROM accounts WHERE mailbox = ?1 AND NOT revoked AND mailbox NOT LIKE '\\_%' ESCAPE '\\'";
+        Ok(self.db.prepare_cached(query)?.query_row([mailbox], |r| r.get(0)).optional()?)
+    }
+
     /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
     pub fn apply(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
         let tx = self.db.transaction()?;

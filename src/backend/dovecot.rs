@@ -19,8 +19,8 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, State,
-    TERM_HEADER,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
+    NoticeMail, NoticeRequest, NoticeResponse, State, TERM_HEADER,
 };
 use super::{BackendError, MailBackend};
 use crate::domain::journal::{Event, Head};
@@ -134,6 +134,18 @@ impl MailBackend for AgentClient {
         async move {
             let answer: JournalResponse = self.call("POST", "/v1/journal", Some(&request)).await?;
             Ok(answer.head)
+        }
+        .boxed()
+    }
+
+    fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {
+        let request = NoticeRequest { notices };
+        async move {
+            let answer: NoticeResponse = self.call("POST", "/v1/notices", Some(&request)).await?;
+            if answer.deliveries.len() == request.notices.len() {
+                return Ok(answer.deliveries);
+            }
+            Err(BackendError::Refused("the agent did not say of each notice what became of it".into()))
         }
         .boxed()
     }

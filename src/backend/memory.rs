@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, State, System};
-use super::{Account, BackendError, MailBackend};
+use super::wire::{ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, State, System};
+use super::{Access, Account, BackendError, MailBackend};
 use crate::domain::journal::{Event, Head, seal};
 
 /// What it holds and how it misbehaves.
@@ -29,6 +29,8 @@ pub struct Inner {
     pub journal: Vec<Event>,
     /// Where the chain of them ends.
     pub head: Head,
+    /// Notices that were delivered, each key once.
+    pub notices: Vec<NoticeMail>,
     /// Requests that were answered: states, digests, applies.
     pub calls: (usize, usize, usize),
 }
@@ -105,6 +107,23 @@ impl MailBackend for Memory {
                 }
             }
             inner.head.clone()
+        })
+    }
+
+    fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {
+        self.answer(|inner| {
+            let deliver = |notice: NoticeMail| {
+                if inner.notices.iter().any(|known| known.key == notice.key) {
+                    return Delivery::Already;
+                }
+                let open = |account: &Account| account.access != Access::Revoked;
+                if !inner.accounts.get(&notice.mailbox).is_some_and(open) {
+                    return Delivery::Unknown;
+                }
+                inner.notices.push(notice);
+                Delivery::Delivered
+            };
+            notices.into_iter().map(deliver).collect()
         })
     }
 

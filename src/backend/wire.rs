@@ -98,6 +98,46 @@ pub struct JournalResponse {
     pub head: Head,
 }
 
+/// A notice to deliver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeMail {
+    /// Stable name of the cause: a key is delivered once, however often it is sent.
+    pub key: String,
+    /// Name of the Mailbox that gets it.
+    pub mailbox: String,
+    /// Its address.
+    pub address: String,
+    /// The message (RFC 5322), with the Message-ID that belongs to the key.
+    pub message: String,
+}
+
+/// `POST /v1/notices`: notices for the INBOX of their mailboxes; at most `notice::MOST_NOTICES`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NoticeRequest {
+    /// The notices.
+    pub notices: Vec<NoticeMail>,
+}
+
+/// What became of a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delivery {
+    /// It is in the mailbox now.
+    Delivered,
+    /// It was delivered before.
+    Already,
+    /// There is no such account, or it is revoked.
+    Unknown,
+    /// It was not, and why; to be sent again.
+    Failed(String),
+}
+
+/// Answer to `POST /v1/notices`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NoticeResponse {
+    /// What became of each, in their order.
+    pub deliveries: Vec<Delivery>,
+}
+
 /// Why the agent could not do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorCode {

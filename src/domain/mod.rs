@@ -10,6 +10,7 @@ pub mod journal;
 pub mod lease;
 pub mod lifecycle;
 pub mod naming;
+pub mod notice;
 pub mod password;
 pub mod quota;
 pub mod refusal;

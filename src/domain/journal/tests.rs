@@ -14,7 +14,7 @@ fn event(n: usize) -> Event {
         action: "Lock".into(),
         cause: "Inactive".into(),
         rule: "6.2.a".into(),
-        document: (n % 2 == 0).then(|| "12/STTTT-VP ngày 2/2/2026, \"Sở\"".into()),
+        document: n.is_multiple_of(2).then(|| "12/STTTT-VP ngày 2/2/2026, \"Sở\"".into()),
         before: "Active".into(),
         after: "Locked".into(),
         note: "dòng 1\ndòng 2".into(),
