@@ -163,3 +163,18 @@ fn an_event_that_cannot_be_an_entry_stops_the_whole_request() {
     assert!(matches!(journal.append(many, at(NOW)), Err(JournalError::TooMany)));
     assert_eq!(journal.head().sequence, 0);
 }
+
+#[test]
+fn r7_2_the_agent_refuses_to_keep_the_journal_for_less_than_six_months() {
+    use clap::Parser;
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: crate::agent::AgentArgs,
+    }
+    let months =
+        |text: &str| Cli::try_parse_from(["agent", &format!("--log-months={text}")]).map(|c| c.args.log_months);
+    assert_eq!((months("6").ok(), months("120").ok()), (Some(6), Some(120)));
+    assert!(months("5").is_err() && months("121").is_err());
+    assert_eq!(Cli::try_parse_from(["agent"]).map(|c| c.args.log_months).ok(), Some(6));
+}

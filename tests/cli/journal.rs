@@ -175,3 +175,15 @@ fn what_cannot_be_read_is_exit_code_3_and_wrong_use_is_2() {
     assert_eq!(run(&["show", "-", "--since", "yesterday"], None, "").code, 2);
     assert_eq!(run(&["show", "-", "-o", "sarif"], None, "").code, 2);
 }
+
+#[test]
+fn r7_2_validate_refuses_less_than_six_months_before_the_api_server_does() {
+    let system = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: MailSystem\nmetadata: {name: gialai}\nspec:\n  domain: gialai.gov.vn\n  hostname: mail.gialai.gov.vn\n  dovecot: {storage: {size: 1Gi}}\n  regulation:\n    retention:\n      logMonths: 5\n";
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("system.yaml"), system).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));
+    let run = command.arg("validate").arg(folder.path()).args(["--lang", "en"]).output().unwrap();
+    let out = String::from_utf8(run.stdout).unwrap();
+    assert!(out.contains("7.2: logs and journal are kept for at least 6 months"), "{out}");
+    assert_eq!(run.status.code(), Some(1));
+}

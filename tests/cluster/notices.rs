@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use mail_operator::backend::dovecot::AgentClient;
@@ -13,11 +11,10 @@ use mail_operator::backend::{BackendError, Delivery, MailBackend, NoticeMail};
 use mail_operator::domain::journal::Event;
 use mail_operator::domain::notice::{self, Letter, Notice, Office, Party, Templates};
 use mail_operator::domain::quota::Bytes;
-use mail_operator::resources::AGENT_NAME_PREFIX;
-use mail_operator::tls::{self, Pair, Role};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::mail::{Sieve, Smtp};
+use crate::support::operator::agent_client;
 use crate::support::{apply, eventually};
 use crate::world::{SOON, World, let_in, person, tier_number};
 
@@ -31,16 +28,8 @@ struct Agent {
 impl Agent {
     async fn of(world: &World) -> Self {
         let (address, forward) = agent_address(world).await;
-        let secrets: Api<Secret> = Api::namespaced(world.client.clone(), world.namespace);
-        let data = secrets.get("gialai-agent-ca").await.expect("authority").data.expect("data");
-        let text = |key: &str| String::from_utf8(data[key].0.clone()).expect("text");
-        let authority = Pair { certificate: text("ca.crt"), key: text("ca.key").into() };
-        let now = Timestamp::now().as_second();
-        let pair = tls::issue(&authority, Role::Client, "mail-operator", now, 1).expect("a certificate");
-        let config = Arc::new(tls::client_config(&pair, &authority.certificate).expect("TLS"));
-        let name = format!("{AGENT_NAME_PREFIX}.gialai.{}", world.namespace);
-        let client = |term| AgentClient::new(address, &name, config.clone(), term).expect("a client");
-        Self { client: client(term(world).await), old: client(0), _forward: forward }
+        let client = |term| agent_client(&world.client, world.namespace, address, term);
+        Self { client: client(term(world).await).await, old: client(0).await, _forward: forward }
     }
 }
 
