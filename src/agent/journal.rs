@@ -112,6 +112,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Lines that a crash had kept out of the index, for stdout; told once.
+    pub fn recovered(&mut self) -> Appended {
+        Appended { head: self.head.clone(), lines: std::mem::take(&mut self.late) }
+    }
+
     /// Where the chain ends.
     pub fn head(&self) -> &Head {
         &self.head
@@ -176,7 +181,7 @@ impl Journal {
             self.write(&fresh, file)?;
         }
         self.tidy(now);
-        Ok(Appended { head: self.head.clone(), lines: std::mem::take(&mut self.late) })
+        Ok(self.recovered())
     }
 
     fn knows(&self, key: &str) -> Result<bool, JournalError> {

@@ -1,5 +1,6 @@
 //! `mail-operator agent`: beside the mail server in its pod. It holds the account table that Dovecot and Postfix read,
-//! answers readiness for all containers, ends sessions of locked accounts and has new certificates read.
+//! answers readiness for all containers, ends sessions of locked accounts and has new certificates read. It keeps the journal of
+//! decisions and delivers notices.
 //!
 //! It opens the table first thing and changes it in place, never by rename: running processes would keep the old file.
 
@@ -92,7 +93,11 @@ impl JournalSlot {
     pub fn append(&self, slot: &mut Option<Journal>, events: Vec<Event>) -> Result<Appended, JournalError> {
         let mut journal = match slot.take() {
             Some(journal) => journal,
-            None => Journal::open(&self.folder, self.months)?,
+            None => {
+                let mut journal = Journal::open(&self.folder, self.months)?;
+                tell(&journal.recovered());
+                journal
+            }
         };
         let appended = journal.append(events, Timestamp::now())?;
         *slot = Some(journal);

@@ -62,6 +62,7 @@ pub fn compose(letter: &Letter, office: &Office, templates: &Templates, key: &st
     if let Some(reply_to) = &letter.agency_address {
         message = message.reply_to(address(&letter.agency, reply_to));
     }
-    let text = message.text_body(body).write_to_string().ok()?;
+    // RFC 2045 6.8: what base64 carries has the ends of lines of mail, too.
+    let text = message.text_body(body.replace('\n', "\r\n")).write_to_string().ok()?;
     Some(Mail { message_id, text })
 }

@@ -32,7 +32,9 @@ fn r3_4_every_notice_is_correct_mime_and_reads_back_as_it_was_written() {
         assert!(mail.text.split("\r\n").all(|line| line.len() <= 78 && !line.contains('\n')), "{}", mail.text);
         let read = MessageParser::default().parse(mail.text.as_bytes()).expect("a message");
         assert_eq!(read.subject(), Some(subject.as_str()));
-        assert_eq!(read.body_text(0).expect("a text").replace("\r\n", "\n"), body);
+        let text = read.body_text(0).expect("a text");
+        assert_eq!(text.replace("\r\n", "\n"), body);
+        assert!(text.split("\r\n").all(|line| !line.contains('\n')), "lines of mail end in CRLF");
         assert!(is_nfc(&subject) && is_nfc(&body));
         let from = read.from().and_then(|f| f.first()).expect("From");
         assert_eq!(from.address(), Some("thongbao@gialai.gov.vn"));
