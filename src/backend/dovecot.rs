@@ -94,9 +94,14 @@ impl AgentClient {
         };
         let exchange = async {
             let mut kept = connection.lock().await;
-            let mut sender = match kept.take() {
-                Some(sender) if !sender.is_closed() => sender,
-                _ => self.connect().await?,
+            // A connection that has just answered may not be ready for the next request yet.
+            let known = match kept.take() {
+                Some(mut sender) => sender.ready().await.is_ok().then_some(sender),
+                None => None,
+            };
+            let mut sender = match known {
+                Some(sender) => sender,
+                None => self.connect().await?,
             };
             let request = hyper::Request::builder()
                 .method(method)
