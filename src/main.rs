@@ -22,6 +22,9 @@ enum Command {
     Run(operator::RunArgs),
     /// Beside the mail server in its pod: holds the account table, answers readiness, ends sessions.
     Agent(agent::AgentArgs),
+    /// The journal of decisions, in the agent's container.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Prints the CustomResourceDefinitions as YAML, or writes them into a folder, one file a kind.
     Crds {
         /// Folder to write into.
@@ -33,9 +36,22 @@ enum Command {
     Codes,
 }
 
+#[derive(Subcommand)]
+enum JournalCommand {
+    /// Prints every entry, one JSON object a line, oldest first.
+    Print {
+        /// Its folder.
+        #[arg(long, default_value = agent::JOURNAL)]
+        folder: std::path::PathBuf,
+    },
+}
+
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Journal(JournalCommand::Print { folder }) => {
+            agent::print_journal(&folder, &mut std::io::stdout().lock()).map_err(Failure::from)
+        }
         Command::Crds { dir } => crds(dir.as_deref()),
         Command::Codes => {
             print!("{}", mail_operator::cli::codes_table());

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail_operator::backend::memory::Memory;
-use mail_operator::backend::{Access, Account, BackendError, Health, MailBackend, Standing, Syncer, System};
+use mail_operator::backend::{
+    Access, Account, BackendError, Delivery, Health, MailBackend, NoticeMail, Standing, Syncer, System,
+};
+use mail_operator::domain::journal::Event;
 use tokio::sync::mpsc;
 
 fn account(mailbox: &str) -> Account {
@@ -106,4 +109,28 @@ async fn d_15_an_empty_cluster_does_not_empty_the_table() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(server.with(|s| s.accounts.len()), 100);
     assert_eq!(syncer.projection().held(), Some((100, 100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn r7_2_d_17_decisions_and_notices_go_out_in_batches_and_once_however_often_they_are_sent() {
+    let (syncer, server, _told) = start();
+    let event = |n: usize| Event { key: format!("k{n}"), actor: "x".into(), action: "Lock".into(), ..Event::default() };
+    let events: Vec<Event> = (0..2_500).map(event).collect();
+    assert!(matches!(syncer.journal(events.clone()).await, Err(BackendError::Unavailable(_))), "nobody is there");
+    reach(&syncer, &server).await;
+    syncer.ensure(account("nv-1"), Duration::from_secs(5)).await;
+    let head = syncer.journal(events.clone()).await.expect("written");
+    assert_eq!((head.sequence, syncer.journal(events).await), (2_500, Ok(head)));
+    let notice = |n: usize| NoticeMail {
+        key: format!("n{n}"),
+        mailbox: if n == 0 { "nobody" } else { "nv-1" }.into(),
+        address: "nv-1@x.vn".into(),
+        message: String::new(),
+    };
+    let notices: Vec<NoticeMail> = (0..120).map(notice).collect();
+    let first = syncer.notices(notices.clone()).await.expect("answered");
+    assert_eq!((&first[0], &first[119]), (&Delivery::Unknown, &Delivery::Delivered));
+    let again = syncer.notices(notices).await.expect("answered");
+    assert!(again[1..].iter().all(|delivery| *delivery == Delivery::Already));
+    assert_eq!(server.with(|s| (s.journal.len(), s.notices.len())), (2_500, 119));
 }

@@ -9,11 +9,13 @@ use axum::{Json, Router};
 use tracing::{info, warn};
 
 use super::table::TableError;
-use super::{Shared, Table};
+use super::{JournalError, Shared, Table};
 use crate::backend::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
+    NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
 };
 use crate::domain::lease::Term;
+use crate::domain::notice::MOST_NOTICES;
 
 const MAX_BODY: usize = 8 << 20;
 
@@ -27,6 +29,8 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/accounts", post(accounts))
         .route("/v1/usage", get(usage))
         .route("/v1/complete", post(complete))
+        .route("/v1/journal", post(journal))
+        .route("/v1/notices", post(notices))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
@@ -129,4 +133,58 @@ async fn complete(
     with_table(shared.clone(), move |table| table.admit(term).and_then(|()| table.set_complete(request.accounts)))
         .await?;
     state(Extract(shared)).await
+}
+
+/// Writes decisions down. The journal is taken while the table is held: what a leader was let in for is written before what
+/// a later one sends.
+async fn journal(
+    Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(request): Json<JournalRequest>,
+) -> Result<Json<JournalResponse>, Failure> {
+    let term = term(&headers);
+    let done = tokio::task::spawn_blocking(move || {
+        let mut table = shared.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        table.admit(term).map_err(|error| failure(&error))?;
+        let mut slot = shared.journal.lock();
+        drop(table);
+        let appended = shared.journal.append(&mut slot, request.events).map_err(|error| journal_failure(&error))?;
+        super::tell(&appended);
+        Ok(Json(JournalResponse { head: appended.head }))
+    });
+    done.await.unwrap_or_else(|_| Err(journal_failure(&JournalError::Other("the work on it ended".into()))))
+}
+
+fn journal_failure(error: &JournalError) -> Failure {
+    let code = match error {
+        JournalError::VolumeFull => ErrorCode::VolumeFull,
+        JournalError::Unfit(_) | JournalError::TooMany => ErrorCode::Invalid,
+        JournalError::Other(_) => ErrorCode::Journal,
+    };
+    warn!(%error, "journal");
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
+}
+
+/// Delivers notices. The work goes on when the operator hangs up: a delivery that is given up half way may be one after all.
+async fn notices(
+    Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(request): Json<NoticeRequest>,
+) -> Result<Json<NoticeResponse>, Failure> {
+    let term = term(&headers);
+    if request.notices.len() > MOST_NOTICES {
+        let message = format!("more than {MOST_NOTICES} notices in one request");
+        return Err((StatusCode::BAD_REQUEST, Json(ErrorBody { code: ErrorCode::Invalid, message })));
+    }
+    with_table(shared.clone(), move |table| table.admit(term)).await?;
+    let work = tokio::spawn(async move {
+        let names: Vec<String> = request.notices.iter().map(|notice| notice.mailbox.clone()).collect();
+        let find =
+            move |table: &mut Table| names.iter().map(|name| table.receiver(name)).collect::<Result<Vec<_>, _>>();
+        let receivers = with_table(shared.clone(), find).await?;
+        let work = request.notices.into_iter().zip(receivers).collect();
+        shared.notices.deliver(work, &shared.doveadm).await.map_err(|error| failure(&error))
+    });
+    let done = work.await.unwrap_or_else(|_| Err(failure(&TableError::Other("the delivery ended".into()))));
+    done.map(|deliveries| Json(NoticeResponse { deliveries }))
 }

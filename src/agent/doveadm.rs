@@ -11,6 +11,10 @@ use super::probes::http;
 
 const ADDRESS: &str = "127.0.0.1:8080";
 const LIMIT: Duration = Duration::from_secs(5);
+/// A message that is given up too early may be saved after all.
+const SAVE_LIMIT: Duration = Duration::from_secs(30);
+/// EX_NOUSER of sysexits.h.
+const NO_USER: &str = "exitCode 67";
 
 /// A client of Dovecot's HTTP API.
 #[derive(Clone, Debug)]
@@ -19,11 +23,19 @@ pub(crate) struct Doveadm {
 }
 
 /// Why Dovecot did not do it; never holds the key.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("doveadm {command}: {message}")]
 pub(crate) struct DoveadmError {
     command: &'static str,
     message: String,
+}
+
+#[cfg(test)]
+impl DoveadmError {
+    /// An answer that never came.
+    pub fn test() -> Self {
+        Self { command: "save", message: "no answer".into() }
+    }
 }
 
 impl Doveadm {
@@ -36,7 +48,7 @@ impl Doveadm {
     pub async fn kick(&self, users: &[String]) -> Result<u64, DoveadmError> {
         let mut count = 0;
         for user in users {
-            let answer = self.call("kick", json!({"mask": [user]})).await;
+            let answer = self.call("kick", json!({"mask": [user]}), LIMIT).await;
             match answer {
                 Ok(value) => count += value[0]["count"].as_str().and_then(|c| c.parse::<u64>().ok()).unwrap_or(0),
                 // 68: no session matched
@@ -49,24 +61,45 @@ impl Doveadm {
 
     /// Has Dovecot read its certificate again; IMAP sessions survive.
     pub async fn reload(&self) -> Result<(), DoveadmError> {
-        self.call("reload", json!({})).await.map(|_| ())
+        self.call("reload", json!({}), LIMIT).await.map(|_| ())
     }
 
     /// Has Dovecot open its file of events anew.
     pub async fn stats_reopen(&self) -> Result<(), DoveadmError> {
-        self.call("statsReopen", json!({})).await.map(|_| ())
+        self.call("statsReopen", json!({}), LIMIT).await.map(|_| ())
     }
 
     /// Bytes of storage in use of one user; none where no quota is kept.
     pub async fn storage(&self, user: &str) -> Result<Option<u64>, DoveadmError> {
-        let answer = self.call("quotaGet", json!({"user": user})).await?;
+        let answer = self.call("quotaGet", json!({"user": user}), LIMIT).await?;
         let rows = answer.as_array().map(Vec::as_slice).unwrap_or_default();
         let storage = rows.iter().find(|row| row["type"] == "STORAGE");
         // In units of 1,024 bytes.
         Ok(storage.and_then(|row| row["value"].as_str()?.parse::<u64>().ok()).map(|kib| kib.saturating_mul(1024)))
     }
 
-    async fn call(&self, command: &'static str, parameters: Value) -> Result<Value, DoveadmError> {
+    /// Puts a message into the INBOX of a user, whatever the quota; false if there is no such user. No script runs, nobody
+    /// logs in.
+    pub async fn save(&self, user: &str, message: &str) -> Result<bool, DoveadmError> {
+        let parameters = json!({"user": user, "mailbox": "INBOX", "file": message});
+        Self::known(self.call("save", parameters, SAVE_LIMIT).await.map(|_| true))
+    }
+
+    /// Whether any folder of a user has a message with this Message-ID.
+    pub async fn has(&self, user: &str, message_id: &str) -> Result<bool, DoveadmError> {
+        let query = json!({"user": user, "query": ["header", "message-id", format!("<{message_id}>")]});
+        let found = self.call("search", query, SAVE_LIMIT).await;
+        Self::known(found.map(|value| value.as_array().is_some_and(|all| !all.is_empty())))
+    }
+
+    fn known(result: Result<bool, DoveadmError>) -> Result<bool, DoveadmError> {
+        match result {
+            Err(error) if error.message == NO_USER => Ok(false),
+            other => other,
+        }
+    }
+
+    async fn call(&self, command: &'static str, parameters: Value, limit: Duration) -> Result<Value, DoveadmError> {
         let failed = |message: String| DoveadmError { command, message };
         let key = tokio::fs::read_to_string(&self.key_file).await.map_err(|e| failed(format!("key file: {e}")))?;
         let authorization = format!("X-Dovecot-API {}", STANDARD.encode(key.trim()));
@@ -77,7 +110,7 @@ impl Doveadm {
             "/doveadm/v1",
             &[("Authorization", &authorization), ("Content-Type", "application/json")],
             body,
-            LIMIT,
+            limit,
         )
         .await
         .map_err(failed)?;

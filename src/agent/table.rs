@@ -169,10 +169,11 @@ impl Table {
         Ok(query.query_row([address], |r| r.get(0)).optional()?)
     }
 
-    /// The address of a mailbox that may be used.
-    pub(super) fn address_of(&self, mailbox: &str) -> Result<Option<String>, TableError> {
-        let mut query = self.db.prepare_cached("SELECT address FROM accounts WHERE mailbox = ?1 AND NOT revoked")?;
-        Ok(query.query_row([mailbox], |r| r.get(0)).optional()?)
+    /// The address at which a mailbox receives; none if there is no such account, or it is revoked.
+    pub fn receiver(&self, mailbox: &str) -> Result<Option<String>, TableError> {
+        let query =
+            "SELECT address FROM accounts WHERE mailbox = ?1 AND NOT revoked AND mailbox NOT LIKE '\\_%' ESCAPE '\\'";
+        Ok(self.db.prepare_cached(query)?.query_row([mailbox], |r| r.get(0)).optional()?)
     }
 
     /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::NameRef;
+use crate::domain::journal::LEAST_MONTHS;
 use crate::domain::naming::Profile;
 
 /// Which naming rules are in force.
@@ -162,11 +163,22 @@ pub struct Retention {
     #[serde(default = "tombstone_months")]
     #[schemars(default = "tombstone_months", range(min = 24, max = 600), transform = super::whole_number)]
     pub tombstone_months: u16,
+    /// Months for which logs and the journal of decisions are kept; at least 6 (7.2).
+    #[serde(default = "log_months")]
+    #[schemars(default = "log_months", range(max = 120), transform = super::whole_number)]
+    #[x_kube(validation = Rule::new("self >= 6")
+        .message("7.2: logs and journal are kept for at least 6 months; write 6 or more in spec.regulation.retention.logMonths"))]
+    pub log_months: u16,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { alias_months: alias_months(), revoked_months: revoked_months(), tombstone_months: tombstone_months() }
+        Self {
+            alias_months: alias_months(),
+            revoked_months: revoked_months(),
+            tombstone_months: tombstone_months(),
+            log_months: log_months(),
+        }
     }
 }
 
@@ -180,4 +192,8 @@ fn revoked_months() -> u16 {
 
 fn tombstone_months() -> u16 {
     24
+}
+
+fn log_months() -> u16 {
+    LEAST_MONTHS
 }

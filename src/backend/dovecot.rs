@@ -19,21 +19,28 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, State, TERM_HEADER, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
+    NoticeMail, NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
 };
 use super::{BackendError, MailBackend};
+use crate::domain::journal::{Event, Head};
 use crate::domain::lease::Term;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
 const MAX_ANSWER: usize = 64 << 20;
 
-/// A client of one agent; it keeps one connection.
+/// A connection that may be there.
+type Kept = Option<SendRequest<Full<Bytes>>>;
+
+/// A client of one agent; it keeps two connections: no lock of an account waits for a notice.
 pub struct AgentClient {
     address: SocketAddr,
     name: ServerName<'static>,
     connector: TlsConnector,
-    connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+    connection: Mutex<Kept>,
+    /// For the journal and notices.
+    aside: Mutex<Kept>,
     term: Term,
 }
 
@@ -42,7 +49,8 @@ impl AgentClient {
     pub fn new(address: SocketAddr, name: &str, config: Arc<ClientConfig>, term: Term) -> Result<Self, BackendError> {
         let name = ServerName::try_from(name.to_string())
             .map_err(|e| BackendError::Unavailable(format!("name of the agent: {e}")))?;
-        Ok(Self { address, name, connector: TlsConnector::from(config), connection: Mutex::new(None), term })
+        let connector = TlsConnector::from(config);
+        Ok(Self { address, name, connector, connection: Mutex::default(), aside: Mutex::default(), term })
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, BackendError> {
@@ -68,6 +76,16 @@ impl AgentClient {
         path: &str,
         body: Option<&B>,
     ) -> Result<A, BackendError> {
+        self.call_on(&self.connection, method, path, body).await
+    }
+
+    async fn call_on<B: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        connection: &Mutex<Kept>,
+        method: &str,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<A, BackendError> {
         let unavailable =
             |e: &dyn std::fmt::Display| BackendError::Unavailable(format!("{} {path}: {e}", self.address));
         let body = match body {
@@ -75,10 +93,15 @@ impl AgentClient {
             None => Vec::new(),
         };
         let exchange = async {
-            let mut kept = self.connection.lock().await;
-            let mut sender = match kept.take() {
-                Some(sender) if !sender.is_closed() => sender,
-                _ => self.connect().await?,
+            let mut kept = connection.lock().await;
+            // A connection that has just answered may not be ready for the next request yet.
+            let known = match kept.take() {
+                Some(mut sender) => sender.ready().await.is_ok().then_some(sender),
+                None => None,
+            };
+            let mut sender = match known {
+                Some(sender) => sender,
+                None => self.connect().await?,
             };
             let request = hyper::Request::builder()
                 .method(method)
@@ -129,5 +152,26 @@ impl MailBackend for AgentClient {
 
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>> {
         async move { self.call("POST", "/v1/complete", Some(&request)).await }.boxed()
+    }
+
+    fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>> {
+        let request = JournalRequest { events };
+        async move {
+            let answer: JournalResponse = self.call_on(&self.aside, "POST", "/v1/journal", Some(&request)).await?;
+            Ok(answer.head)
+        }
+        .boxed()
+    }
+
+    fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {
+        let request = NoticeRequest { notices };
+        async move {
+            let answer: NoticeResponse = self.call_on(&self.aside, "POST", "/v1/notices", Some(&request)).await?;
+            if answer.deliveries.len() == request.notices.len() {
+                return Ok(answer.deliveries);
+            }
+            Err(BackendError::Refused("the agent did not say of each notice what became of it".into()))
+        }
+        .boxed()
     }
 }

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Digests, State, System, UsagePage};
-use super::{Account, BackendError, MailBackend};
+use super::wire::{ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, State, System, UsagePage};
+use super::{Access, Account, BackendError, MailBackend};
+use crate::domain::journal::{Event, Head, seal};
 
 /// What it holds and how it misbehaves.
 #[derive(Default)]
@@ -24,6 +25,12 @@ pub struct Inner {
     pub instance: String,
     /// Every request fails with this.
     pub failing: Option<BackendError>,
+    /// Decisions that were written down, each key once.
+    pub journal: Vec<Event>,
+    /// Where the chain of them ends.
+    pub head: Head,
+    /// Notices that were delivered, each key once.
+    pub notices: Vec<NoticeMail>,
     /// Requests that were answered: states, digests, applies.
     pub calls: (usize, usize, usize),
 }
@@ -91,6 +98,37 @@ impl MailBackend for Memory {
 
     fn usage(&self, after: u64) -> BoxFuture<'_, Result<UsagePage, BackendError>> {
         self.answer(move |_| UsagePage { revision: after, ..UsagePage::default() })
+    }
+
+    fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>> {
+        self.answer(|inner| {
+            for event in events {
+                if inner.journal.iter().all(|known| known.key != event.key)
+                    && let Ok((_, head)) = seal(&inner.head, &event)
+                {
+                    inner.head = head;
+                    inner.journal.push(event);
+                }
+            }
+            inner.head.clone()
+        })
+    }
+
+    fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {
+        self.answer(|inner| {
+            let deliver = |notice: NoticeMail| {
+                if inner.notices.iter().any(|known| known.key == notice.key) {
+                    return Delivery::Already;
+                }
+                let open = |account: &Account| account.access != Access::Revoked;
+                if !inner.accounts.get(&notice.mailbox).is_some_and(open) {
+                    return Delivery::Unknown;
+                }
+                inner.notices.push(notice);
+                Delivery::Delivered
+            };
+            notices.into_iter().map(deliver).collect()
+        })
     }
 
     fn complete(&self, _: Complete) -> BoxFuture<'_, Result<State, BackendError>> {

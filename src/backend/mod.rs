@@ -11,12 +11,14 @@ mod wire;
 
 use futures::future::BoxFuture;
 
+use crate::domain::journal::{Event, Head};
+
 pub use account::{Access, Account, HASH_SCHEME, InvalidHash, check_hash};
 pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
 pub use wire::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, Refused, State, System, TERM_HEADER,
-    USAGE_PAGE, Usage, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
+    NoticeMail, NoticeRequest, NoticeResponse, Refused, State, System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage,
 };
 
 /// Why a backend did not do it. Never holds what was sent.
@@ -45,4 +47,9 @@ pub trait MailBackend: Send + Sync {
     fn usage(&self, after: u64) -> BoxFuture<'_, Result<UsagePage, BackendError>>;
     /// Says that all accounts were sent.
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>>;
+    /// Writes decisions down, each key once, all or nothing; where the journal ends. At most `journal::MOST_EVENTS` at a time.
+    fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>>;
+    /// Delivers notices, each key at most once, even into full and locked mailboxes; what became of each, in their order. At
+    /// most `notice::MOST_NOTICES` at a time.
+    fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>>;
 }

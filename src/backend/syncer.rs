@@ -9,9 +9,11 @@ use tracing::{info, warn};
 
 use super::account::Account;
 use super::projection::{Projection, Standing};
-use super::wire::{Complete, State, System};
+use super::wire::{Complete, Delivery, NoticeMail, State, System};
 use super::{BackendError, MailBackend};
 use crate::domain::backoff;
+use crate::domain::journal::{Event, Head, MOST_EVENTS};
+use crate::domain::notice::MOST_NOTICES;
 
 /// Changes that come within this time go out together; those that come during a request go with the next one.
 const COALESCE: Duration = Duration::from_millis(1);
@@ -103,6 +105,33 @@ impl Syncer {
             projection.tell_later(&mailbox);
         }
         standing
+    }
+
+    /// Writes decisions down at the server that is there now, in their order, each key once; where the journal ends. What an
+    /// error leaves unsaid may be written: it is sent again as it is.
+    pub async fn journal(&self, events: Vec<Event>) -> Result<Head, BackendError> {
+        let backend = self.current()?;
+        let mut head = Head::default();
+        for batch in events.chunks(MOST_EVENTS) {
+            head = backend.journal(batch.to_vec()).await?;
+        }
+        Ok(head)
+    }
+
+    /// Delivers notices at the server that is there now, each key at most once; what became of each, in their order. Sent again
+    /// after an error they are `Already` where they were delivered.
+    pub async fn notices(&self, notices: Vec<NoticeMail>) -> Result<Vec<Delivery>, BackendError> {
+        let backend = self.current()?;
+        let mut deliveries = Vec::with_capacity(notices.len());
+        for batch in notices.chunks(MOST_NOTICES) {
+            deliveries.extend(backend.notices(batch.to_vec()).await?);
+        }
+        Ok(deliveries)
+    }
+
+    fn current(&self) -> Result<Arc<dyn MailBackend>, BackendError> {
+        let none = || BackendError::Unavailable("there is no mail pod yet".into());
+        self.backend.borrow().clone().ok_or_else(none)
     }
 
     /// Wants an account and does not wait.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
+use crate::domain::journal::{Event, Head};
 
 /// Header of each request: the term of the leader that sends it. A write of an older term than one seen is refused, so that a
 /// leader that was stopped in the middle, and was replaced, cannot undo what the new one did.
@@ -113,6 +114,59 @@ pub struct UsagePage {
 
 /// Rows of one [`UsagePage`].
 pub const USAGE_PAGE: usize = 5_000;
+/// `POST /v1/journal`: decisions to write down, in their order; at most `journal::MOST_EVENTS`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JournalRequest {
+    /// The decisions. What was written before (by its key) is not written again.
+    pub events: Vec<Event>,
+}
+
+/// Answer to `POST /v1/journal`: all of it is on the disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JournalResponse {
+    /// Where the chain ends.
+    pub head: Head,
+}
+
+/// A notice to deliver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeMail {
+    /// Stable name of the cause: a key is delivered once, however often it is sent.
+    pub key: String,
+    /// Name of the Mailbox that gets it.
+    pub mailbox: String,
+    /// Its address.
+    pub address: String,
+    /// The message (RFC 5322), with the Message-ID that belongs to the key.
+    pub message: String,
+}
+
+/// `POST /v1/notices`: notices for the INBOX of their mailboxes; at most `notice::MOST_NOTICES`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NoticeRequest {
+    /// The notices.
+    pub notices: Vec<NoticeMail>,
+}
+
+/// What became of a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delivery {
+    /// It is in the mailbox now.
+    Delivered,
+    /// It was delivered before.
+    Already,
+    /// There is no such account, or it is revoked.
+    Unknown,
+    /// It was not, and why; to be sent again.
+    Failed(String),
+}
+
+/// Answer to `POST /v1/notices`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NoticeResponse {
+    /// What became of each, in their order.
+    pub deliveries: Vec<Delivery>,
+}
 
 /// Why the agent could not do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +177,10 @@ pub enum ErrorCode {
     Database,
     /// A later leader has written.
     Superseded,
+    /// The journal cannot be read or written.
+    Journal,
+    /// The request is not one that can be done.
+    Invalid,
 }
 
 /// Body of an answer that is not 2xx. It never holds what was sent.

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use k8s_openapi::jiff::Timestamp;
 use mail_operator::cli::output::{self, Format, Lang};
 use mail_operator::cli::validate::{Options, Report};
-use mail_operator::cli::{Finding, Severity, password, pin, plan, tree, validate};
+use mail_operator::cli::{Finding, Severity, journal, password, pin, plan, tree, validate};
 use mail_operator::domain::calendar;
 use mail_operator::domain::naming::{self, NameError};
 use serde_json::json;
@@ -140,6 +140,11 @@ enum Command {
         #[arg(long)]
         suffix: String,
     },
+    /// The journal of every decision: who decided what, by which article and document, and what changed (R5.2, R7.2).
+    Journal {
+        #[command(subcommand)]
+        command: journal::JournalCommand,
+    },
     /// Checks a password by the rule of Điều 9.
     Password {
         #[command(subcommand)]
@@ -214,6 +219,7 @@ fn main() -> ExitCode {
     let (command, formats): (_, &[Format]) = match cli.command {
         Command::Plan { .. } => ("plan", &[Format::Text, Format::Markdown, Format::Json]),
         Command::Name { .. } => ("name", &[Format::Text, Format::Json]),
+        Command::Journal { .. } => ("journal", &[Format::Text, Format::Json]),
         Command::Password { .. } => ("password check", &[Format::Text, Format::Json]),
         Command::Validate { .. } => ("validate", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
         Command::Pin { .. } => ("pin", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
@@ -229,6 +235,7 @@ fn main() -> ExitCode {
         Command::Pin { tree, check, claims } => pin_all(&tree, &claims.source(), check, cli.output, lang),
         Command::Plan { tree, claims } => plan_all(&tree, &claims.source(), cli.output, lang),
         Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
+        Command::Journal { command } => ExitCode::from(journal::run(command, cli.output, lang)),
         Command::Password { command: PasswordCommand::Check { written } } => {
             if !written.is_empty() {
                 let message =

@@ -3,6 +3,7 @@
 pub mod agencies;
 mod finding;
 mod generate;
+pub mod journal;
 pub mod kinds;
 pub mod output;
 pub mod password;

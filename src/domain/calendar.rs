@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::jiff::civil::{Date, Time, Weekday};
+use k8s_openapi::jiff::civil::{Date, DateTime, Time, Weekday};
 use k8s_openapi::jiff::tz::{Offset, TimeZone};
 use k8s_openapi::jiff::{Span, Timestamp, ToSpan};
 
@@ -22,6 +22,11 @@ fn zone() -> TimeZone {
 /// The day of a moment in the province.
 pub fn day(at: Timestamp) -> Date {
     at.to_zoned(zone()).date()
+}
+
+/// Date and time of day of a moment in the province.
+pub fn local(at: Timestamp) -> DateTime {
+    at.to_zoned(zone()).datetime()
 }
 
 /// 00:00 of a day in the province. A day that no clock has stands for the last moment there is.

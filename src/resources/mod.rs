@@ -77,6 +77,8 @@ pub struct SystemPlan {
     pub pod_security: PodSecurity,
     /// Largest message that Postfix takes.
     pub message_limit: Bytes,
+    /// Months for which logs and journal are kept (R7.2).
+    pub log_months: u16,
     /// Host that takes outgoing mail.
     pub relay_host: Option<String>,
     /// Secrets with which the kubelet pulls the images.
@@ -161,6 +163,7 @@ pub(crate) fn example() -> SystemPlan {
         exposure_annotations: BTreeMap::new(),
         pod_security: PodSecurity::Restricted,
         message_limit: Bytes(1000),
+        log_months: 6,
         relay_host: None,
         pull_secrets: vec![],
         operator_namespace: "mail-operator".into(),

@@ -163,7 +163,7 @@ pub(super) fn data(folder: &str, path: &str) -> VolumeMount {
 
 fn agent(plan: &SystemPlan) -> Container {
     Container {
-        args: Some(vec!["agent".into()]),
+        args: Some(vec!["agent".into(), format!("--log-months={}", plan.log_months)]),
         // Native sidecar: the account table must be there, and be rolled back, before Postfix starts.
         restart_policy: Some("Always".into()),
         ports: Some(vec![
@@ -177,6 +177,7 @@ fn agent(plan: &SystemPlan) -> Container {
             data("db", "/srv/db"),
             data("activity", "/srv/activity"),
             data("state", "/srv/state"),
+            data("journal", "/srv/journal"),
             read_only("agent-tls", "/etc/agent/tls"),
             read_only("tls", "/etc/dovecot/ssl"),
             read_only("auth", "/srv/auth"),
@@ -338,6 +339,17 @@ mod tests {
             .and_then(|s| s.persistent_volume_claim_retention_policy)
             .expect("policy");
         assert_eq!((policy.when_deleted.as_deref(), policy.when_scaled.as_deref()), (Some("Retain"), Some("Retain")));
+    }
+
+    #[test]
+    fn r7_2_the_journal_is_for_the_agent_alone_and_it_knows_for_how_long_to_keep_it() {
+        let plan = SystemPlan { log_months: 24, ..example() };
+        let pod = stateful_set(&plan, "c", "m").spec.and_then(|s| s.template.spec).expect("pod");
+        let all = pod.containers.iter().chain(pod.init_containers.iter().flatten());
+        let mounts = |c: &&Container| c.volume_mounts.iter().flatten().any(|m| m.mount_path == "/srv/journal");
+        let with: Vec<&Container> = all.filter(mounts).collect();
+        assert_eq!(with.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), [AGENT]);
+        assert!(with[0].args.iter().flatten().any(|arg| arg == "--log-months=24"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod input;
+mod journal;
 mod output;
 mod password;
 mod pin;

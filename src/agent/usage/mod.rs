@@ -88,7 +88,7 @@ impl Watch {
     async fn measure(&self, sizes: &mut BTreeSet<String>) {
         for _ in 0..SIZES {
             let Some(mailbox) = sizes.pop_first() else { return };
-            let address = with(&self.shared.table, |table| table.address_of(&mailbox)).ok().flatten();
+            let address = with(&self.shared.table, |table| table.receiver(&mailbox)).ok().flatten();
             let Some(address) = address else { continue };
             match self.doveadm.storage(&address).await {
                 Ok(Some(bytes)) => {

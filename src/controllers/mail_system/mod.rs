@@ -150,6 +150,7 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
         exposure: spec.exposure.service_type,
         exposure_annotations: spec.exposure.annotations.clone(),
         message_limit: largest.message_limit(),
+        log_months: spec.regulation.retention.log_months,
         relay_host: spec.relay_host.clone(),
         pull_secrets: ctx.settings.pull_secrets.clone(),
         operator_namespace: ctx.settings.operator_namespace.clone(),

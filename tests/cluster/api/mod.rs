@@ -5,6 +5,7 @@ mod agreement;
 mod deletion;
 mod ending;
 mod issue;
+mod journal;
 mod lives;
 mod moving;
 mod newcomers;

@@ -1,14 +1,19 @@
 //! The operator and the agent inside the test process, on the real API server: everything of them is real but the mail
 //! daemons behind the agent.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use mail_operator::backend::dovecot::AgentClient;
 use mail_operator::controllers::{self, Clock, Readiness, Settings, stop_when};
+use mail_operator::resources::AGENT_NAME_PREFIX;
 use mail_operator::telemetry::Metrics;
+use mail_operator::tls::{self, Pair, Role};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -84,6 +89,19 @@ impl Operator {
     }
 }
 
+/// Speaks to an agent in the operator's name, for the leader of a term.
+pub async fn agent_client(client: &Client, namespace: &str, address: SocketAddr, term: i64) -> AgentClient {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let data = secrets.get("gialai-agent-ca").await.expect("authority").data.expect("data");
+    let text = |key: &str| String::from_utf8(data[key].0.clone()).expect("text");
+    let authority = Pair { certificate: text("ca.crt"), key: text("ca.key").into() };
+    let now = Timestamp::now().as_second();
+    let pair = tls::issue(&authority, Role::Client, "mail-operator", now, 1).expect("a certificate");
+    let config = Arc::new(tls::client_config(&pair, &authority.certificate).expect("TLS"));
+    let name = format!("{AGENT_NAME_PREFIX}.gialai.{namespace}");
+    AgentClient::new(address, &name, config, term).expect("a client")
+}
+
 /// A real agent, a process on an address of its own, in the place of the one in the pod.
 pub struct Agent {
     pub folder: tempfile::TempDir,
@@ -146,9 +164,11 @@ fn spawn(folder: &std::path::Path, address: Ipv4Addr) -> std::process::Child {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     std::process::Command::new(env!("CARGO_BIN_EXE_mail-operator"))
         .args(["agent", "--database", &path("mail.sqlite"), "--tls", &path("agent"), "--mail-tls", &path("mail")])
+        .args(["--journal", &path("journal")])
         .args(["--doveadm-key", &path("auth/api_key"), "--listen", &format!("{address}:8443")])
         .args(["--events", &path("events.jsonl"), "--usage", &path("usage.sqlite")])
         .args(["--probes", &format!("{address}:8090")])
+        .stdout(std::process::Stdio::null())
         .stderr(std::fs::File::create(folder.join("log")).expect("log"))
         .spawn()
         .expect("the agent starts")

@@ -1,0 +1,362 @@
+//! The journal on the system's volume (R7.2): a file a month, append and fsync, each key once, old files away after the retention.
+//!
+//! An index (SQLite) beside the files remembers keys and head. The files come first: what a crash kept out of the index is read
+//! from them at the next start, and a line that was half written is cut there.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use tracing::{info, warn};
+
+use crate::domain::calendar;
+use crate::domain::journal::{self, Event, Head, Known, MOST_EVENTS, Unfit};
+
+const INDEX: &str = "index.sqlite";
+/// An entry has at most some 8 kB: what is longer is none.
+const LONGEST_LINE: u64 = 1 << 20;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_file ON keys (file);
+CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// No room.
+    #[error("the volume is full: nothing can be written to the journal; make room or enlarge the volume")]
+    VolumeFull,
+    /// An event that cannot be an entry.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// More events than one request may have.
+    #[error("more than {MOST_EVENTS} events in one request")]
+    TooMany,
+    /// Anything else.
+    #[error("journal: {0}")]
+    Other(String),
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for JournalError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::VolumeFull,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Appended {
+    /// Where the chain ends now.
+    pub head: Head,
+    /// The new lines, for stdout; none for what was there.
+    pub lines: Vec<String>,
+}
+
+/// The open journal. After an error it is to be opened anew.
+pub struct Journal {
+    folder: PathBuf,
+    months: u16,
+    index: Connection,
+    head: Head,
+    /// File that is written, and how much of it the index knows.
+    file: String,
+    length: u64,
+    /// Lines that a crash had kept out of the index, and perhaps from stdout.
+    late: Vec<String>,
+    /// The file of the month in which old ones were looked for last.
+    tidied: String,
+}
+
+impl Journal {
+    /// Opens or makes the journal of a folder. Files are kept for `months` months, six at least.
+    pub fn open(folder: &Path, months: u16) -> Result<Self, JournalError> {
+        fs::create_dir_all(folder)?;
+        let index = Connection::open(folder.join(INDEX))?;
+        index.busy_timeout(Duration::from_secs(5))?;
+        index.pragma_update(None, "journal_mode", "DELETE")?;
+        index.pragma_update(None, "synchronous", "FULL")?;
+        index.execute_batch(SCHEMA)?;
+        let meta = |key| meta(&index, key);
+        let (file, length) = (meta("file")?.unwrap_or_default(), meta("length")?.and_then(|l| l.parse().ok()));
+        let head = meta("head")?.and_then(|head| head.parse().ok()).unwrap_or_default();
+        let mut journal = Self {
+            folder: folder.into(),
+            months,
+            index,
+            head,
+            file,
+            length: length.unwrap_or(0),
+            late: Vec::new(),
+            tidied: String::new(),
+        };
+        journal.catch_up()?;
+        Ok(journal)
+    }
+
+    /// Lines that a crash had kept out of the index, for stdout; told once.
+    pub fn recovered(&mut self) -> Appended {
+        Appended { head: self.head.clone(), lines: std::mem::take(&mut self.late) }
+    }
+
+    /// Where the chain ends.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Reads what the index does not know yet, and cuts a line that was half written.
+    fn catch_up(&mut self) -> Result<(), JournalError> {
+        let mut new: Vec<(String, String, u64)> = Vec::new();
+        let (mut head, mut file, mut length) = (self.head.clone(), self.file.clone(), self.length);
+        for name in names(&self.folder)?.into_iter().filter(|name| *name >= self.file) {
+            let from = if name == self.file { self.length } else { 0 };
+            let (lines, end) = read_from(&self.folder.join(&name), from)?;
+            for line in lines {
+                match journal::read(&line) {
+                    Ok(entry) => {
+                        if entry.sequence != head.sequence + 1 || entry.prev != head.hash {
+                            warn!(file = name, sequence = entry.sequence, "the journal has a gap: verify it");
+                        }
+                        if entry.sequence > head.sequence {
+                            head = Head { sequence: entry.sequence, hash: entry.hash };
+                        }
+                        new.push((name.clone(), entry.event.key, entry.sequence));
+                        self.late.push(line);
+                    }
+                    Err(_) => warn!(file = name, "the journal has a line that is no entry: verify it"),
+                }
+            }
+            (file, length) = (name, end);
+        }
+        if (&head, &file, length) == (&self.head, &self.file, self.length) {
+            return Ok(());
+        }
+        let tx = self.index.transaction()?;
+        for (name, key, sequence) in &new {
+            remember(&tx, name, key, *sequence)?;
+        }
+        write_head(&tx, &head, &file, length)?;
+        tx.commit()?;
+        if !new.is_empty() {
+            info!(entries = new.len(), "entries of the journal that its index did not know");
+        }
+        (self.head, self.file, self.length) = (head, file, length);
+        Ok(())
+    }
+
+    /// Writes what was not written before, all or nothing.
+    pub fn append(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Appended, JournalError> {
+        if events.len() > MOST_EVENTS {
+            return Err(JournalError::TooMany);
+        }
+        let mut fresh = Vec::new();
+        let mut seen = HashSet::new();
+        for event in events {
+            let event = event.fit()?;
+            if !self.knows(&event.key)? && seen.insert(event.key.clone()) {
+                fresh.push(event);
+            }
+        }
+        if !fresh.is_empty() {
+            // A clock that went back does not go back to an older file.
+            let file = journal::file_name(calendar::day(now)).max(self.file.clone());
+            self.write(&fresh, file)?;
+        }
+        self.tidy(now);
+        Ok(self.recovered())
+    }
+
+    fn knows(&self, key: &str) -> Result<bool, JournalError> {
+        let mut query = self.index.prepare_cached("SELECT 1 FROM keys WHERE key = ?1")?;
+        Ok(query.exists([key])?)
+    }
+
+    fn write(&mut self, events: &[Event], name: String) -> Result<(), JournalError> {
+        let mut head = self.head.clone();
+        let mut lines = Vec::with_capacity(events.len());
+        for event in events {
+            let (line, next) = journal::seal(&head, event).map_err(|e| JournalError::Other(e.to_string()))?;
+            head = next;
+            lines.push(line);
+        }
+        let path = self.folder.join(&name);
+        let new = !path.exists();
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        let before = file.metadata()?.len();
+        let text = lines.iter().fold(String::new(), |all, line| all + line + "\n");
+        let length = before + text.len() as u64;
+        let written = put(&mut file, &text, new.then_some(self.folder.as_path()))
+            .map_err(JournalError::from)
+            .and_then(|()| self.index_lines(events, &head, &name, length));
+        if let Err(error) = written {
+            // Nothing half written; what cannot even be cut now is cut at the next start.
+            let _ = file.set_len(before).and_then(|()| file.sync_all());
+            return Err(error);
+        }
+        self.late.extend(lines);
+        (self.head, self.file, self.length) = (head, name, length);
+        Ok(())
+    }
+
+    fn index_lines(&mut self, events: &[Event], head: &Head, name: &str, length: u64) -> Result<(), JournalError> {
+        let tx = self.index.transaction()?;
+        for (n, event) in events.iter().enumerate() {
+            remember(&tx, name, &event.key, self.head.sequence + 1 + n as u64)?;
+        }
+        write_head(&tx, head, name, length)?;
+        Ok(tx.commit()?)
+    }
+
+    /// Removes files that are older than the retention: once a month, and once after each start.
+    fn tidy(&mut self, now: Timestamp) {
+        let month = journal::file_name(calendar::day(now));
+        if std::mem::replace(&mut self.tidied, month.clone()) == month {
+            return;
+        }
+        if let Err(error) = self.remove_outdated(now) {
+            warn!(%error, "files of the journal that are older than the retention cannot be removed");
+        }
+    }
+
+    fn remove_outdated(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        for name in journal::outdated(&names(&self.folder)?, now, self.months) {
+            // The index first: it may not miss what is gone.
+            let tx = self.index.transaction()?;
+            tx.execute("DELETE FROM keys WHERE file = ?1", [&name])?;
+            tx.execute("DELETE FROM files WHERE name = ?1", [&name])?;
+            tx.commit()?;
+            fs::remove_file(self.folder.join(&name))?;
+            info!(file = name, months = self.months, "a file of the journal is older than the retention");
+        }
+        Ok(())
+    }
+}
+
+fn meta(index: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    index.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get(0)).optional()
+}
+
+fn remember(tx: &Transaction<'_>, file: &str, key: &str, sequence: u64) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR IGNORE INTO keys VALUES (?1, ?2)")?.execute([key, file])?;
+    tx.prepare_cached("INSERT OR IGNORE INTO files VALUES (?1, ?2)")?.execute(params![file, sequence as i64])?;
+    Ok(())
+}
+
+fn write_head(tx: &Transaction<'_>, head: &Head, file: &str, length: u64) -> rusqlite::Result<()> {
+    let length = length.to_string();
+    for (key, value) in [("head", head.to_string().as_str()), ("file", file), ("length", &length)] {
+        tx.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [key, value])?;
+    }
+    Ok(())
+}
+
+/// Writes and waits for the disk; of a new file for its name, too.
+fn put(file: &mut File, text: &str, new_in: Option<&Path>) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    new_in.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// The files of a folder, oldest first.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let all = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = all.filter(|name| journal::month_of(name).is_some()).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The whole lines of a file from a place on, and where they end. What stands after the last end of a line is cut.
+fn read_from(path: &Path, from: u64) -> Result<(Vec<String>, u64), JournalError> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    if length < from {
+        warn!(file = %path.display(), "the journal is shorter than it was: verify it");
+        return Ok((Vec::new(), length));
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let (mut lines, mut end) = (Vec::new(), from);
+    let mut reader = BufReader::new(&file);
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line)? as u64;
+        if line.pop() != Some(b'\n') {
+            break;
+        }
+        end += read;
+        lines.push(String::from_utf8_lossy(&line).into_owned());
+    }
+    if end < length {
+        warn!(file = %path.display(), bytes = length - end, "a line of the journal was half written; it is cut");
+        file.set_len(end)?;
+        file.sync_all()?;
+    }
+    Ok((lines, end))
+}
+
+/// Prints every line, oldest first, after one that says what the index knows.
+pub fn print(folder: &Path, out: &mut impl Write) -> Result<(), JournalError> {
+    // First: entries that come meanwhile are more than the index said, not less.
+    let known = known(folder)?;
+    writeln!(out, "{}", journal::preamble(&known).map_err(|e| JournalError::Other(e.to_string()))?)?;
+    let names = names(folder)?;
+    for (n, name) in names.iter().enumerate() {
+        let mut file = File::open(folder.join(name))?;
+        let mut last = copy(&mut file, out)?;
+        if last.is_some_and(|byte| byte != b'\n') && n + 1 == names.len() {
+            // Perhaps it is just being written.
+            std::thread::sleep(Duration::from_millis(300));
+            last = copy(&mut file, out)?.or(last);
+        }
+        if last.is_some_and(|byte| byte != b'\n') && n + 1 < names.len() {
+            writeln!(out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Copies the rest of a file; its last byte.
+fn copy(file: &mut File, out: &mut impl Write) -> io::Result<Option<u8>> {
+    let (mut buffer, mut last) = (vec![0; 1 << 16], None);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(last);
+        }
+        out.write_all(&buffer[..read])?;
+        last = Some(buffer[read - 1]);
+    }
+}
+
+fn known(folder: &Path) -> Result<Known, JournalError> {
+    let path = folder.join(INDEX);
+    if !path.exists() {
+        return Ok(Known::default());
+    }
+    let index = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    index.busy_timeout(Duration::from_secs(5))?;
+    let first: Option<i64> = index.query_row("SELECT min(first) FROM files", [], |r| r.get(0))?;
+    let head = meta(&index, "head")?.and_then(|head| head.parse().ok());
+    Ok(Known { first: first.and_then(|n| u64::try_from(n).ok()), heads: head.into_iter().collect() })
+}
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

@@ -1,0 +1,189 @@
+//! `journal verify` and `journal show`, on files and through a kubectl that stands for a cluster.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use mail_operator::domain::journal::{Event, Head, Known, preamble, seal};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The lines of a journal of `n` entries, one a day from 1 June 2026 on.
+fn lines(n: u32) -> (Vec<String>, Head) {
+    let mut head = Head::default();
+    let lines = (1..=n).map(|i| {
+        let event = Event {
+            key: format!("lock/nv-{i}"),
+            at: format!("2026-06-{i:02}T20:00:00Z").parse().unwrap(),
+            actor: "mail-operator".into(),
+            mailbox: format!("nv-{i}"),
+            address: format!("a{i}.stttt@gialai.gov.vn"),
+            action: "Lock".into(),
+            cause: "Inactive".into(),
+            rule: "6.2.a".into(),
+            before: "Active".into(),
+            after: "Locked".into(),
+            document: Some("12/STTTT-VP ngày 2/2/2026 của Sở Thông tin và Truyền thông".into()),
+            ..Event::default()
+        };
+        let (line, next) = seal(&head, &event).unwrap();
+        head = next;
+        line + "\n"
+    });
+    (lines.collect(), head)
+}
+
+struct Run {
+    out: String,
+    err: String,
+    code: i32,
+}
+
+fn run(args: &[&str], path: Option<&Path>, input: &str) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));
+    command.arg("journal").args(args).env_remove("LC_ALL").env_remove("LC_MESSAGES").env("LANG", "C");
+    command.env_remove("COLUMNS");
+    if let Some(path) = path {
+        command.env("PATH", format!("{}:/usr/bin:/bin", path.display()));
+    }
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    let run = process.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Run { out: text(run.stdout), err: text(run.stderr), code: run.status.code().unwrap() }
+}
+
+/// A folder with the journal in two files.
+fn folder(lines: &[String]) -> (TempDir, [String; 2]) {
+    let folder = TempDir::new().unwrap();
+    let name = |month: u8| folder.path().join(format!("journal-2026-{month:02}.jsonl")).to_string_lossy().into_owned();
+    let names = [name(6), name(7)];
+    fs::write(&names[0], lines[..3].concat()).unwrap();
+    fs::write(&names[1], lines[3..].concat()).unwrap();
+    (folder, names)
+}
+
+#[test]
+fn r7_2_a_good_journal_says_where_it_begins_and_ends() {
+    let (lines, head) = lines(5);
+    let (_folder, [june, july]) = folder(&lines);
+    let good = run(&["verify", &june, &july], None, "");
+    assert_eq!((good.code, good.err.as_str()), (0, ""));
+    let expected = format!("every entry is good: 5, from 1 (2026-06-02 03:00) to 5 (2026-06-06 03:00)\nhead {head}\n");
+    assert_eq!(good.out, expected);
+    let head = head.to_string();
+    let json = run(&["verify", "-", "-o", "json", "--head", &head], None, &lines.concat());
+    let said: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&said["ok"], &said["entries"], &said["head"]), (&true.into(), &5.into(), &head.as_str().into()));
+    let vietnamese = run(&["verify", &july, "--lang", "vi"], None, "");
+    assert!(vietnamese.out.starts_with("Nhật ký toàn vẹn: 2 mục, từ mục 4"), "{}", vietnamese.out);
+    assert!(vietnamese.out.contains("Các mục trước mục 4 không có ở đây"), "{}", vietnamese.out);
+}
+
+#[test]
+fn r7_2_the_first_bad_entry_is_named_with_file_line_and_number() {
+    let (mut lines, head) = lines(5);
+    lines[3] = lines[3].replace("6.2.a", "6.2.b");
+    let (_folder, [june, july]) = folder(&lines);
+    let bad = run(&["verify", &june, &july], None, "");
+    assert_eq!(bad.code, 1);
+    assert_eq!(
+        bad.out,
+        format!("{july}:1: entry 4 is not the one that was written: it, or its hash, was changed [Changed]\n")
+    );
+    let json = run(&["verify", &june, &july, "-o", "json"], None, "");
+    let said: Value = serde_json::from_str(&json.out).unwrap();
+    let bad = &said["bad"];
+    assert_eq!((json.code, &said["ok"], &bad["sequence"]), (1, &false.into(), &4.into()));
+    assert_eq!((&bad["fault"], &bad["file"]), (&"Changed".into(), &july.as_str().into()));
+    assert!(bad["messageVi"].as_str().unwrap().contains("đã bị sửa"));
+    // Cut off where nobody could see it but for the head that was noted.
+    let short = run(&["verify", &june, "--head", &head.to_string()], None, "");
+    assert!(short.code == 1 && short.out.contains("[CutOff]"), "{}", short.out);
+    assert_eq!(run(&["verify", &june], None, "").code, 0);
+}
+
+#[test]
+fn show_chooses_by_mailbox_and_day_and_fits_the_terminal() {
+    let (lines, _) = lines(5);
+    let (_folder, [june, july]) = folder(&lines);
+    let all = run(&["show", &june, &july], None, "");
+    assert_eq!((all.code, all.out.lines().count()), (0, 6));
+    assert!(all.out.lines().all(|line| line.chars().count() <= 100), "{}", all.out);
+    assert!(all.out.contains("2026-06-02 03:00 nv-1") && all.out.contains("Active → Locked"), "{}", all.out);
+    let one = run(&["show", &june, &july, "--mailbox", "a4.stttt@gialai.gov.vn", "-o", "json"], None, "");
+    let said: Value = serde_json::from_str(&one.out).unwrap();
+    assert_eq!((said["entries"].as_array().unwrap().len(), &said["entries"][0]["mailbox"]), (1, &"nv-4".into()));
+    // 20:00 UTC is the next day in the province.
+    let since = run(&["show", &june, &july, "--since", "2026-06-05", "-o", "json"], None, "");
+    assert_eq!(serde_json::from_str::<Value>(&since.out).unwrap()["entries"].as_array().unwrap().len(), 2);
+    let none = run(&["show", &june, "--mailbox", "nobody", "-o", "json"], None, "");
+    assert_eq!(serde_json::from_str::<Value>(&none.out).unwrap()["entries"].as_array().unwrap().len(), 0);
+    let damaged = run(&["show", "-"], None, &(lines[0].clone() + &lines[2]));
+    assert_eq!((damaged.code, damaged.out.lines().count()), (1, 3), "what can be read is shown");
+    assert!(damaged.err.contains("entry 2 is missing"), "{}", damaged.err);
+}
+
+/// A kubectl of one cluster, which writes down how it was called.
+fn kubectl(folder: &Path, script: &str) {
+    let file = folder.join("kubectl");
+    fs::write(&file, format!("#!/bin/sh\necho \"$@\" >> {}/calls\n{script}\n", folder.display())).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn without_files_the_mail_pod_of_the_cluster_is_asked() {
+    let (lines, head) = lines(3);
+    let folder = TempDir::new().unwrap();
+    let known = Known { first: Some(1), heads: vec![head] };
+    let printed = folder.path().join("printed");
+    fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines.concat()).unwrap();
+    let print = format!(
+        "case \"$*\" in *' get '*) echo mailsystem.mail.gialai.gov.vn/gialai;; *) cat {};; esac",
+        printed.display()
+    );
+    kubectl(folder.path(), &print);
+    let good = run(&["verify", "-n", "thu-cong-vu", "--context", "tinh"], Some(folder.path()), "");
+    assert_eq!((good.code, good.err.as_str()), (0, ""), "{}", good.out);
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
+    let flags = "--namespace=thu-cong-vu --context=tinh";
+    assert_eq!(
+        calls,
+        format!(
+            "{flags} get mailsystems.mail.gialai.gov.vn -o name\n{flags} exec gialai-0 -c agent -- /mail-operator journal print\n"
+        )
+    );
+    // The pod knows where its journal ends.
+    fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines[..2].concat()).unwrap();
+    let cut = run(&["verify", "-n", "x"], Some(folder.path()), "");
+    assert!(cut.code == 1 && cut.out.contains("gialai-0:4: entry 3 was cut off"), "{}", cut.out);
+}
+
+#[test]
+fn what_cannot_be_read_is_exit_code_3_and_wrong_use_is_2() {
+    let folder = TempDir::new().unwrap();
+    kubectl(folder.path(), "echo 'no such host' >&2; exit 1");
+    let failed = run(&["verify"], Some(folder.path()), "");
+    assert!(failed.code == 3 && failed.err.contains("no such host"), "{}", failed.err);
+    kubectl(folder.path(), "true");
+    let none = run(&["show"], Some(folder.path()), "");
+    assert!(none.code == 3 && none.err.contains("there is no MailSystem"), "{}", none.err);
+    assert_eq!(run(&["verify", "/nonexistent"], None, "").code, 3);
+    assert_eq!(run(&["verify", "-", "--head", "12"], None, "").code, 2);
+    assert_eq!(run(&["show", "-", "--since", "yesterday"], None, "").code, 2);
+    assert_eq!(run(&["show", "-", "-o", "sarif"], None, "").code, 2);
+}
+
+#[test]
+fn r7_2_validate_refuses_less_than_six_months_before_the_api_server_does() {
+    let system = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: MailSystem\nmetadata: {name: gialai}\nspec:\n  domain: gialai.gov.vn\n  hostname: mail.gialai.gov.vn\n  dovecot: {storage: {size: 1Gi}}\n  regulation:\n    retention:\n      logMonths: 5\n";
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("system.yaml"), system).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));
+    let run = command.arg("validate").arg(folder.path()).args(["--lang", "en"]).output().unwrap();
+    let out = String::from_utf8(run.stdout).unwrap();
+    assert!(out.contains("7.2: logs and journal are kept for at least 6 months"), "{out}");
+    assert_eq!(run.status.code(), Some(1));
+}

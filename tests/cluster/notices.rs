@@ -1,0 +1,216 @@
+//! Notices and the journal by the real agent and the real Dovecot: into full and locked mailboxes, once, past every script.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use mail_operator::backend::dovecot::AgentClient;
+use mail_operator::backend::{BackendError, Delivery, MailBackend, NoticeMail};
+use mail_operator::domain::journal::Event;
+use mail_operator::domain::notice::{self, Letter, Notice, Office, Party, Templates};
+use mail_operator::domain::quota::Bytes;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::support::mail::{Sieve, Smtp};
+use crate::support::operator::agent_client;
+use crate::support::{apply, eventually};
+use crate::world::{SOON, World, let_in, person, tier_number};
+
+/// What the operator says to the agent, in its name.
+struct Agent {
+    client: AgentClient,
+    old: AgentClient,
+    _forward: Option<tokio::process::Child>,
+}
+
+impl Agent {
+    async fn of(world: &World) -> Self {
+        let (address, forward) = agent_address(world).await;
+        let client = |term| agent_client(&world.client, world.namespace, address, term);
+        Self { client: client(term(world).await).await, old: client(0).await, _forward: forward }
+    }
+}
+
+/// The term of the operator that leads: a later one would be its end.
+async fn term(world: &World) -> i64 {
+    if tier_number() == 1 {
+        return 1;
+    }
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), "mail-operator");
+    let lease = leases.get("mail-operator").await.expect("Lease");
+    lease.spec.and_then(|s| s.acquire_time).expect("a term").0.as_microsecond()
+}
+
+/// On a node the NetworkPolicy lets nobody but the operator in: then through the API server.
+async fn agent_address(world: &World) -> (SocketAddr, Option<tokio::process::Child>) {
+    if tier_number() == 1 {
+        return (format!("{}:8443", world.host).parse().expect("an address"), None);
+    }
+    let mut forward = tokio::process::Command::new("kubectl")
+        .args(["-n", world.namespace, "port-forward", "pod/gialai-0", ":8443"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("kubectl");
+    let mut line = String::new();
+    BufReader::new(forward.stdout.take().expect("output")).read_line(&mut line).await.expect("a line");
+    let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
+    (address.parse().expect("an address"), Some(forward))
+}
+
+fn mail(mailbox: &str, name: &str, address: &str, key: &str) -> NoticeMail {
+    let party = Party { name: name.into(), address: address.into() };
+    let day = "2026-06-16".parse().expect("a day");
+    let letter = Letter {
+        to: party.clone(),
+        about: party,
+        agency: "Sở Thông tin và Truyền thông".into(),
+        agency_address: Some("stttt@gialai.gov.vn".into()),
+        password_url: None,
+        notice: Notice::OverQuota { percent: 100, storage: Bytes(100_000), day },
+    };
+    let mail = notice::compose(&letter, &Office::default(), &Templates::default(), key, Timestamp::now());
+    NoticeMail {
+        key: key.into(),
+        mailbox: mailbox.into(),
+        address: address.into(),
+        message: mail.expect("a message").text,
+    }
+}
+
+/// Headers of the notices in an INBOX.
+async fn notices(world: &World, address: &str, password: &str) -> Vec<String> {
+    let (mut imap, answer) = world.login(address, password).await;
+    assert!(let_in(&answer), "{answer}");
+    let all = imap.headers().await.expect("headers");
+    all.into_iter().filter(|header| header.contains("thongbao@gialai.gov.vn")).collect()
+}
+
+/// Sends mail of a size; the answer says when there is no room for it.
+async fn fill(world: &World, address: &str, size: usize) -> String {
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
+    smtp.command(&format!("MAIL FROM:<a@example.org> SIZE={size}")).await.expect("answer");
+    let answer = smtp.command(&format!("RCPT TO:<{address}>")).await.expect("answer");
+    if !answer.starts_with("250") {
+        return answer;
+    }
+    smtp.command("DATA").await.expect("answer");
+    let text = format!("{}\r\n", "x".repeat(76)).repeat(size / 78);
+    let head = "From: <a@example.org>\r\nMessage-ID: <1@example.org>\r\nDate: Tue, 24 Nov 2026 10:00:00 +0700";
+    smtp.command(&format!("{head}\r\nSubject: fill\r\n\r\n{text}.")).await.expect("answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_3_d_d_17_a_full_mailbox_gets_its_notice_once() {
+    let Some(world) = World::get().await else { return };
+    let agent = Agent::of(&world).await;
+    let name = "Rơ Châm Đầy";
+    let (address, password) = world.person("nv-full", name).await;
+    let policy = "metadata: {name: tiny}\nspec: {systemRef: {name: gialai}, storage: 100k, maxAttachment: 40k}";
+    apply(&world.policies, policy).await.expect("policy");
+    apply(&world.mailboxes, &person("nv-full", name, ", quotaPolicyRef: {name: tiny}")).await.expect("reference");
+    // The last bytes with small ones: then there is no room for the notice either.
+    for size in [30_000, 2_000] {
+        eventually("full", SOON, || async {
+            let answer = fill(&world, &address, size).await;
+            if answer.starts_with("552 5.2.2") { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    }
+    let notice = || vec![mail("nv-full", name, &address, "over-quota/nv-full/1")];
+    assert_eq!(agent.client.notices(notice()).await, Ok(vec![Delivery::Delivered]));
+    assert_eq!(agent.client.notices(notice()).await, Ok(vec![Delivery::Already]));
+    let found = notices(&world, &address, &password).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let header = &found[0];
+    let id = notice::message_id("over-quota/nv-full/1", "gialai.gov.vn");
+    for line in
+        ["Auto-Submitted: auto-generated", "Precedence: bulk", "MIME-Version: 1.0", &format!("Message-ID: <{id}>")]
+    {
+        assert!(header.lines().any(|l| l == line), "{line}: {header}");
+    }
+    assert!(header.contains("Subject: =?") && header.contains("Reply-To: ") && header.contains("charset="), "{header}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_1_a_locked_mailbox_gets_it_and_one_that_is_not_there_is_unknown() {
+    let Some(world) = World::get().await else { return };
+    let agent = Agent::of(&world).await;
+    let name = "Siu Thị Khóa";
+    let (address, password) = world.person("nv-closed", name).await;
+    world.lock("nv-closed", name).await;
+    eventually("locked", SOON, || async {
+        let answer = world.login(&address, &password).await.1;
+        if let_in(&answer) { Err(answer) } else { Ok(()) }
+    })
+    .await;
+    let all = vec![
+        mail("nv-closed", name, &address, "locked/nv-closed/1"),
+        mail("nv-nobody", name, "nobody@gialai.gov.vn", "locked/nv-nobody/1"),
+        mail("nv-closed", name, "other@gialai.gov.vn", "locked/nv-closed/2"),
+    ];
+    let done = agent.client.notices(all).await.expect("answered");
+    assert_eq!(done[..2], [Delivery::Delivered, Delivery::Unknown]);
+    assert!(matches!(&done[2], Delivery::Failed(why) if why.contains("another address")), "{done:?}");
+    apply(&world.mailboxes, &person("nv-closed", name, "")).await.expect("unlock");
+    eventually("unlocked", SOON, || async {
+        let answer = world.login(&address, &password).await.1;
+        if let_in(&answer) { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    assert_eq!(notices(&world, &address, &password).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_of_the_holder_neither_answers_nor_throws_it_away() {
+    let Some(world) = World::get().await else { return };
+    let agent = Agent::of(&world).await;
+    let name = "Nay Thị Lọc";
+    let (address, password) = world.person("nv-script", name).await;
+    let mut sieve = Sieve::login(&world.host, &address, &password).await.expect("ManageSieve");
+    sieve.activate("discard;\n").await.expect("a script");
+    let notice = mail("nv-script", name, &address, "quota/nv-script/80");
+    assert_eq!(agent.client.notices(vec![notice]).await, Ok(vec![Delivery::Delivered]));
+    assert_eq!(notices(&world, &address, &password).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_2_r7_2_a_decision_is_written_down_once_and_not_by_a_leader_that_was_replaced() {
+    let Some(world) = World::get().await else { return };
+    let agent = Agent::of(&world).await;
+    let event = |key: &str| Event {
+        key: key.into(),
+        at: Timestamp::now(),
+        actor: "mail-operator".into(),
+        mailbox: "nv-000123".into(),
+        action: "Lock".into(),
+        rule: "6.2.a".into(),
+        document: Some("9/CV ngày 1/3/2026, STTTT".into()),
+        ..Event::default()
+    };
+    let head = agent.client.journal(vec![event("test/1"), event("test/2")]).await.expect("written");
+    // At once, many times: the connection that answered takes the next request.
+    for _ in 0..50 {
+        assert_eq!(agent.client.journal(vec![event("test/2"), event("test/1")]).await, Ok(head.clone()));
+    }
+    let refused = agent.old.journal(vec![event("test/3")]).await;
+    assert!(matches!(refused, Err(BackendError::Refused(_))), "{refused:?}");
+    let refused = agent.old.notices(vec![]).await;
+    assert!(matches!(refused, Err(BackendError::Refused(_))), "{refused:?}");
+    if tier_number() == 1 {
+        return;
+    }
+    let plugin = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));
+        let child: Child = command.args(args).stdout(Stdio::piped()).spawn().expect("the plugin");
+        let output = child.wait_with_output().expect("output");
+        assert!(output.status.success(), "{args:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let said = plugin(&["journal", "verify", "-n", world.namespace, "--head", &head.to_string(), "--lang", "en"]);
+    assert!(said.starts_with("every entry is good"), "{said}");
+    let shown = plugin(&["journal", "show", "-n", world.namespace, "--mailbox", "nv-000123", "--lang", "vi"]);
+    assert!(shown.contains("9/CV ngày 1/3/2026"), "{shown}");
+}
