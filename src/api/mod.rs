@@ -22,7 +22,7 @@ pub use mail_system::{
 };
 pub use mailbox::{
     ACKNOWLEDGE_SUPERSEDES, EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState,
-    MailboxStatus, Rename, StructuredName, WantedState,
+    MailboxStatus, PASSWORD_CHANGED_AT, Rename, StructuredName, WantedState,
 };
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
 pub use status::ObjectStatus;
