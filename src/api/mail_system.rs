@@ -226,6 +226,32 @@ impl Default for DefaultQuota {
     }
 }
 
+/// The web page on which holders change their password (R9.1, R9.2).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Portal {
+    /// Whether it runs. With `firstAccess: ChangePassword` nobody gets in without it, unless passwords are changed by other means.
+    #[serde(default = "yes")]
+    #[schemars(default = "yes")]
+    pub enabled: bool,
+    /// Number of pods, 1 to 5. Each counts wrong passwords for itself.
+    #[serde(default = "one")]
+    #[schemars(default = "one")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 5")
+        .message("spec.portal.replicas is 1 to 5; to have no password page write spec.portal.enabled: false"))]
+    pub replicas: i32,
+}
+
+impl Default for Portal {
+    fn default() -> Self {
+        Self { enabled: yes(), replicas: one() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// One mail system of one domain.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, KubeSchema)]
 #[kube(
@@ -274,6 +300,10 @@ pub struct MailSystemSpec {
     /// Where the server certificate comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The web page on which holders change their password.
+    #[serde(default)]
+    #[schemars(default)]
+    pub portal: Portal,
     /// How the regulation is set.
     #[serde(default)]
     #[schemars(default)]

@@ -18,7 +18,8 @@ pub use common::{Basis, GROUP, NameRef, VERSION};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use mail_system::{
     CertManager, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType, FirstAccess, IssuerRef,
-    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Regulation, Retention, Storage, Tls,
+    MailSystem, MailSystemSpec, MailSystemStatus, NamingProfile, PodSecurity, Portal, Regulation, Retention, Storage,
+    Tls,
 };
 pub use mailbox::{
     ACKNOWLEDGE_SUPERSEDES, EffectiveQuota, Holder, Lock, LockReason, LockStatus, Mailbox, MailboxSpec, MailboxState,

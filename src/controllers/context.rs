@@ -56,6 +56,8 @@ pub struct Settings {
     pub mail_image: String,
     /// The operator's own image, for the agent.
     pub agent_image: String,
+    /// ServiceAccount of the password page, in each served namespace.
+    pub portal_account: String,
     /// Secrets with which the kubelet pulls the images of mail pods.
     pub pull_secrets: Vec<String>,
     /// Namespace of the operator, which may reach the agents.

@@ -4,6 +4,7 @@ mod cert_manager;
 mod config;
 mod dns;
 mod network;
+mod portal;
 mod postfix;
 mod secrets;
 mod stateful_set;
@@ -19,6 +20,7 @@ pub use cert_manager::{Certificate, certificate};
 pub use config::{config_map, superseded};
 pub use dns::records;
 pub use network::{PORTS, disruption_budget, network_policy, services};
+pub use portal::{PORTAL_PORT, portal_deployment, portal_disruption_budget, portal_network_policy, portal_service};
 pub use secrets::{
     AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, doveadm_mark, server_tls,
 };
@@ -77,6 +79,17 @@ pub struct SystemPlan {
     pub pull_secrets: Vec<String>,
     /// Pods that may reach the agent: namespace and label `app.kubernetes.io/name` of the operator.
     pub operator_namespace: String,
+    /// The password page, if there is one.
+    pub portal: Option<PortalPlan>,
+}
+
+/// The password page of a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortalPlan {
+    /// Number of pods.
+    pub replicas: i32,
+    /// ServiceAccount of its pods; the chart makes it in each served namespace, with a Role.
+    pub service_account: String,
 }
 
 impl SystemPlan {
@@ -158,5 +171,6 @@ pub(crate) fn example() -> SystemPlan {
         relay_host: None,
         pull_secrets: vec![],
         operator_namespace: "mail-operator".into(),
+        portal: Some(PortalPlan { replicas: 1, service_account: "mail-operator-portal".into() }),
     }
 }
