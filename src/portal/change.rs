@@ -1,12 +1,12 @@
 //! One attempt to change a password, from what was typed to what the page says.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use std::net::IpAddr;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use unicode_normalization::UnicodeNormalization;
@@ -15,7 +15,7 @@ use super::accounts::{Account, Accounts, StoreError, changed, hash_of};
 use super::hash::{Hasher, NotComputed};
 use super::index;
 use crate::domain::password;
-use crate::domain::throttle::{self, Admitted, By, Throttle, Wait};
+use crate::domain::throttle::{self, Admitted, By, Throttle};
 use crate::telemetry::Metrics;
 
 /// The longest password, in Unicode characters; mail programs and servers stop somewhere.
@@ -172,14 +172,20 @@ impl Desk {
         let source = throttle::source(client);
         let account = self.accounts.find(&address, self.now());
         let mailbox = account.as_ref().map(|account| account.mailbox.as_str());
-        if let Err(wait) = self.admit(&address, source, mailbox) {
-            return Outcome::Wait(wait.until.saturating_sub(self.since_epoch()));
-        }
+        // Counted before the password is looked at: a thousand at once are a thousand.
+        let admitted = self.throttle().admit(&address, source, self.since_epoch());
+        let lockout = match admitted {
+            Ok(Admitted { lockout }) => lockout,
+            Err(wait) => return Outcome::Wait(wait.until.saturating_sub(self.since_epoch())),
+        };
         let verified = self.verify(mailbox, attempt).await;
         let (account, secret) = match (account, verified) {
             (_, Err(unavailable)) => return unavailable,
             (Some(account), Ok(Some(secret))) => (account, secret),
-            _ => {
+            (account, _) => {
+                if let Some(by) = lockout {
+                    self.tell(by, source, account.as_ref().map(|account| account.mailbox.as_str()));
+                }
                 tokio::time::sleep_until(start + self.floor).await;
                 return Outcome::Wrong;
             }
@@ -195,17 +201,12 @@ impl Desk {
         self.write(&account, secret, attempt, client).await
     }
 
-    /// Counts the attempt before its password is looked at. What was typed as an address may be a password: only names of
-    /// mailboxes that exist are logged.
-    fn admit(&self, address: &str, source: IpAddr, mailbox: Option<&str>) -> Result<(), Wait> {
-        let now = self.since_epoch();
-        let admitted = self.throttle().admit(address, source, now);
-        if let Ok(Admitted { lockout: Some(by) }) = &admitted {
-            let mailbox = mailbox.filter(|_| *by != By::Source).unwrap_or("-");
-            warn!(by = by.as_str(), mailbox, %source, "too many wrong passwords; further attempts have to wait");
-            self.metrics.portal_lockout(by.as_str());
-        }
-        admitted.map(drop)
+    /// Says that further attempts have to wait. What was typed as an address may be a password: only names of mailboxes that
+    /// exist are logged.
+    fn tell(&self, by: By, source: IpAddr, mailbox: Option<&str>) {
+        let mailbox = mailbox.filter(|_| by != By::Source).unwrap_or("-");
+        warn!(by = by.as_str(), mailbox, %source, "too many wrong passwords; further attempts have to wait");
+        self.metrics.portal_lockout(by.as_str());
     }
 
     /// The Secret, if the current password is the one of its hash.

@@ -15,6 +15,8 @@ mod lang;
 mod memory;
 mod pages;
 mod routes;
+#[cfg(test)]
+mod routes_tests;
 mod server;
 
 use std::net::SocketAddr;
@@ -84,8 +86,9 @@ pub async fn run(args: PortalArgs) -> Result<(), Box<dyn std::error::Error + Sen
     let desk = Desk::new(accounts.clone(), metrics.clone(), Clock::system(), FLOOR);
     let web = Arc::new(Web::new(desk, csrf.clone(), Proxies(args.trusted_proxies))?);
     info!(namespace = args.namespace, system = args.system, address = %args.listen, "the password page is served");
+    let listener = tokio::net::TcpListener::bind(args.listen).await?;
     tokio::select! {
-        result = server::serve(args.listen, args.tls, routes(web), csrf, drain()) => result?,
+        result = server::serve(listener, args.tls, routes(web), csrf, drain()) => result?,
         () = probes(args.probes, metrics, accounts) => return Err("probes and metrics cannot be served".into()),
     }
     Ok(())

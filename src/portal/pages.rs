@@ -1,12 +1,12 @@
 //! Pages from embedded templates; everything that is put in is escaped.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, State};
+use minijinja::{Environment, State, UndefinedBehavior};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tracing::error;
 
 use super::accounts::Account;
 use super::change::{Field, Trouble};
@@ -66,6 +66,7 @@ impl Pages {
     /// Compiles the templates.
     pub fn new() -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;
         }
@@ -84,14 +85,14 @@ impl Pages {
     }
 
     fn render(&self, name: &str, lang: Lang, domain: &str, more: Vec<(&str, Value)>) -> String {
-        let mut all: HashMap<Cow<'_, str>, Value> = more.into_iter().map(|(k, v)| (k.into(), v)).collect();
-        all.insert("lang".into(), lang.code().into());
-        all.insert("domain".into(), domain.into());
-        all.insert("style".into(), self.style.as_str().into());
-        let all: Value = all.into_iter().map(|(k, v)| (Value::from(k.into_owned()), v)).collect();
-        let page = self.environment.get_template(name).and_then(|template| template.render(all));
-        // A test renders each of them; what is left is no memory.
-        page.unwrap_or_else(|_| "500".into())
+        let mut all: BTreeMap<&str, Value> = more.into_iter().collect();
+        all.extend([("lang", lang.code().into()), ("domain", domain.into()), ("style", self.style.as_str().into())]);
+        let page = self.environment.get_template(name).and_then(|template| template.render(Value::from(Serde(all))));
+        // Tests render each of them.
+        page.unwrap_or_else(|error| {
+            error!(name, %error, "a page cannot be made");
+            String::new()
+        })
     }
 
     /// The form, with what was typed as an address and everything that has to be done differently.
@@ -254,6 +255,43 @@ mod tests {
             for kind in ["username", "current-password", "new-password"] {
                 assert!(page.contains(&format!("autocomplete=\"{kind}\"")), "{kind}");
             }
+        }
+    }
+
+    /// Relative luminance (WCAG 2.2).
+    fn luminance(colour: &str) -> f64 {
+        let name = format!("--{colour}: #");
+        let hex = STYLE.split(&name).nth(1).and_then(|rest| rest.split(';').next()).expect(colour);
+        let hex = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_string() };
+        let linear = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).expect(colour)) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(0) + 0.7152 * linear(2) + 0.0722 * linear(4)
+    }
+
+    #[test]
+    fn contrast_is_at_least_aa() {
+        let pairs = [
+            ("ink", "paper", 4.5),
+            ("ink", "ground", 4.5),
+            ("ink", "note", 4.5),
+            ("soft", "paper", 4.5),
+            ("soft", "ground", 4.5),
+            ("soft", "note", 4.5),
+            ("paper", "brand", 4.5),
+            ("paper", "brand-dark", 4.5),
+            ("link", "paper", 4.5),
+            ("bad", "paper", 4.5),
+            ("bad", "bad-ground", 4.5),
+            ("ink", "bad-ground", 4.5),
+            ("good", "good-ground", 4.5),
+            ("line", "paper", 3.0),
+        ];
+        for (a, b, least) in pairs {
+            let (x, y) = (luminance(a), luminance(b));
+            let contrast = (x.max(y) + 0.05) / (x.min(y) + 0.05);
+            assert!(contrast >= least, "{a} on {b}: {contrast:.2}");
         }
     }
 

@@ -37,13 +37,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `routes` until `stop`, which tells how long what is under way may take.
 pub async fn serve(
-    address: SocketAddr,
+    listener: TcpListener,
     folder: PathBuf,
     routes: Router,
     csrf: Arc<Csrf>,
     stop: impl Future<Output = Duration>,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
     let mut certificate = Certificate { folder, csrf, loaded: None };
     if let Err(error) = certificate.current().await {
         warn!(%error, "there is no certificate yet; connections are refused until there is");
