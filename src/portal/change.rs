@@ -282,8 +282,8 @@ fn troubles(attempt: &Attempt, address: Option<&str>) -> Vec<Trouble> {
     say(
         !empty && address.is_none(),
         Field::Address,
-        "Địa chỉ thư điện tử chưa đúng dạng; ví dụ đúng: quynhhtn.stttt@gialai.gov.vn.",
-        "The e-mail address is not complete; a correct one is for example quynhhtn.stttt@gialai.gov.vn.",
+        "Địa chỉ thư điện tử chưa đúng dạng; vui lòng nhập phần trước dấu @, dấu @ và tên miền, không có dấu cách.",
+        "This is no e-mail address; enter what stands before the @, the @ and the domain, without blanks.",
     );
     let [current, new, again] = [&attempt.current, &attempt.new, &attempt.again].map(|typed| nfc(typed));
     say(current.is_empty(), Field::Current, "Vui lòng nhập mật khẩu hiện tại.", "Enter your current password.");

@@ -98,7 +98,8 @@ impl Pages {
     /// The form, with what was typed as an address and everything that has to be done differently.
     pub fn form(&self, lang: Lang, domain: &str, token: &str, address: &str, summary: &[Line]) -> String {
         let retype = summary.iter().any(|line| line.field.is_some());
-        let fields = inputs(lang, address, summary);
+        let example = format!("{} quynhhtn.stttt@{domain}", lang.pick("Ví dụ:", "For example"));
+        let fields = inputs(lang, &example, address, summary);
         self.render(
             "form.html",
             lang,
@@ -155,7 +156,7 @@ impl Pages {
     }
 }
 
-fn inputs<'a>(lang: Lang, address: &'a str, summary: &'a [Line]) -> Vec<Input<'a>> {
+fn inputs<'a>(lang: Lang, example: &'a str, address: &'a str, summary: &'a [Line]) -> Vec<Input<'a>> {
     let input = |field: Field, label, hint: &'a str, kind, autocomplete| {
         let id = field.id();
         let errors: Vec<&str> =
@@ -174,13 +175,7 @@ fn inputs<'a>(lang: Lang, address: &'a str, summary: &'a [Line]) -> Vec<Input<'a
         Input { id, label, hint, kind, autocomplete, max, value: address, errors, described: described.join(" ") }
     };
     vec![
-        input(
-            Field::Address,
-            lang.pick("Địa chỉ thư điện tử", "E-mail address"),
-            lang.pick("Ví dụ: quynhhtn.stttt@gialai.gov.vn", "For example quynhhtn.stttt@gialai.gov.vn"),
-            "email",
-            "username",
-        ),
+        input(Field::Address, lang.pick("Địa chỉ thư điện tử", "E-mail address"), example, "email", "username"),
         input(
             Field::Current,
             lang.pick("Mật khẩu hiện tại", "Current password"),

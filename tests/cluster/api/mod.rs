@@ -8,6 +8,7 @@ mod issue;
 mod moving;
 mod newcomers;
 mod plan;
+mod portal;
 mod refused;
 mod restart;
 mod system;
