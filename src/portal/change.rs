@@ -285,7 +285,7 @@ fn troubles(attempt: &Attempt, address: Option<&str>) -> Vec<Trouble> {
         "Địa chỉ thư điện tử chưa đúng dạng; vui lòng nhập phần trước dấu @, dấu @ và tên miền, không có dấu cách.",
         "This is no e-mail address; enter what stands before the @, the @ and the domain, without blanks.",
     );
-    let [current, new, again] = [&attempt.current, &attempt.new, &attempt.again].map(|typed| nfc(typed));
+    let [current, new, again] = [&attempt.current, &attempt.new, &attempt.again].map(nfc);
     say(current.is_empty(), Field::Current, "Vui lòng nhập mật khẩu hiện tại.", "Enter your current password.");
     if new.is_empty() {
         say(true, Field::New, "Vui lòng nhập mật khẩu mới.", "Enter a new password.");

@@ -70,7 +70,7 @@ pub struct PortalArgs {
     /// Network of proxies whose X-Forwarded-For is believed, for example 10.0.0.0/8; may be repeated. Without it the client is
     /// who connects.
     #[arg(long = "trusted-proxy", value_delimiter = ',')]
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub trusted_proxies: Vec<String>,
 }
 
 /// Runs until SIGTERM.
@@ -84,7 +84,7 @@ pub async fn run(args: PortalArgs) -> Result<(), Box<dyn std::error::Error + Sen
     let accounts = KubeAccounts::start(io, &args.system, &metrics);
     let csrf = Arc::new(Csrf::default());
     let desk = Desk::new(accounts.clone(), metrics.clone(), Clock::system(), FLOOR);
-    let web = Arc::new(Web::new(desk, csrf.clone(), Proxies(args.trusted_proxies))?);
+    let web = Arc::new(Web::new(desk, csrf.clone(), Proxies::of(&args.trusted_proxies))?);
     info!(namespace = args.namespace, system = args.system, address = %args.listen, "the password page is served");
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
     tokio::select! {

@@ -311,7 +311,8 @@ async fn only_a_form_of_ours_in_the_browser_that_asked_for_it_is_taken() {
     let body =
         |token: &str| encode(&[("token", token), ("address", ADDRESS), ("current", OLD), ("new", NEW), ("again", NEW)]);
     let other = site.get("/", &[]).await;
-    let cases: [(&str, String, &[(&str, &str)]); 6] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, String, Headers<'_>); 6] = [
         ("no token", body(""), &[]),
         ("the token of another browser", body(&other.token()), &[]),
         ("no cookie", body(&token), &[("cookie", "")]),

@@ -90,6 +90,8 @@ pub struct PortalPlan {
     pub replicas: i32,
     /// ServiceAccount of its pods; the chart makes it in each served namespace, with a Role.
     pub service_account: String,
+    /// Networks of proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl SystemPlan {
@@ -171,6 +173,10 @@ pub(crate) fn example() -> SystemPlan {
         relay_host: None,
         pull_secrets: vec![],
         operator_namespace: "mail-operator".into(),
-        portal: Some(PortalPlan { replicas: 1, service_account: "mail-operator-portal".into() }),
+        portal: Some(PortalPlan {
+            replicas: 1,
+            service_account: "mail-operator-portal".into(),
+            trusted_proxies: vec!["10.0.0.0/8".into()],
+        }),
     }
 }

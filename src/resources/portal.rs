@@ -96,14 +96,14 @@ fn pod(plan: &SystemPlan, portal: &PortalPlan) -> PodSpec {
             label_selector: Some(select(plan)),
             ..TopologySpreadConstraint::default()
         }]),
-        containers: vec![page(plan)],
+        containers: vec![page(plan, portal)],
         volumes: Some(vec![Volume { name: "tls".into(), secret: Some(tls), ..Volume::default() }]),
         ..PodSpec::default()
     }
 }
 
-fn page(plan: &SystemPlan) -> Container {
-    let args = [
+fn page(plan: &SystemPlan, portal: &PortalPlan) -> Container {
+    let mut args = vec![
         "portal".into(),
         format!("--namespace={}", plan.namespace),
         format!("--system={}", plan.name),
@@ -111,13 +111,14 @@ fn page(plan: &SystemPlan) -> Container {
         format!("--listen=0.0.0.0:{INSIDE}"),
         format!("--probes=0.0.0.0:{PROBE_PORT}"),
     ];
+    args.extend(portal.trusted_proxies.iter().map(|network| format!("--trusted-proxy={network}")));
     let named = |name: &str, number| ContainerPort {
         name: Some(name.into()),
         container_port: number,
         ..ContainerPort::default()
     };
     Container {
-        args: Some(args.into()),
+        args: Some(args),
         ports: Some(vec![named("https", INSIDE), named("probes", PROBE_PORT)]),
         lifecycle: pause(5),
         startup_probe: Some(probe("/livez", 1, 60)),
@@ -196,6 +197,7 @@ mod tests {
         assert_eq!(container.image.as_deref(), Some("mail-operator:1"));
         let secret = pod.volumes.expect("volumes").remove(0).secret.expect("a Secret");
         assert_eq!(secret.secret_name, Some(plan.served_tls()));
+        assert!(container.args.as_ref().expect("args").contains(&"--trusted-proxy=10.0.0.0/8".to_string()));
         assert_eq!(container.volume_mounts.as_ref().expect("mounts")[0].mount_path, TLS);
     }
 

@@ -158,6 +158,7 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
         portal: spec.portal.enabled.then(|| PortalPlan {
             replicas: spec.portal.replicas,
             service_account: ctx.settings.portal_account.clone(),
+            trusted_proxies: spec.portal.trusted_proxies.clone(),
         }),
     })
 }

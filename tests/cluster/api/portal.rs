@@ -28,6 +28,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use super::{SOON, SYSTEM, World};
+use crate::support::mail::Lines;
 use crate::support::operator::Operator;
 use crate::support::{apply, eventually, initial_password, wait_ready};
 
@@ -302,7 +303,8 @@ async fn the_page_comes_and_goes_with_spec_portal() {
 async fn a_service_of_somebody_else_with_the_name_of_the_page_is_not_deleted() {
     let Some(world) = World::new("portal-namesake").await else { return };
     let services: Api<Service> = Api::namespaced(world.client.clone(), &world.namespace);
-    let theirs = json!({"metadata": {"name": "gialai-portal"}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}});
+    let theirs =
+        json!({"metadata": {"name": "gialai-portal"}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}});
     let theirs = serde_json::from_value(theirs).expect("a Service");
     services.create(&PostParams::default(), &theirs).await.expect("theirs");
     let none = SYSTEM.replace("hostname:", "portal: {enabled: false}, hostname:");
@@ -314,6 +316,48 @@ async fn a_service_of_somebody_else_with_the_name_of_the_page_is_not_deleted() {
     })
     .await;
     services.get("gialai-portal").await.expect("it is still there");
+    operator.stop().await;
+    world.end().await;
+}
+
+async fn answer(mut lines: Lines, path: &str) -> std::io::Result<String> {
+    lines.send(&format!("GET {path} HTTP/1.1\r\nHost: mail.gialai.gov.vn\r\nConnection: close\r\n")).await?;
+    lines.line().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_1_the_program_serves_by_tls_probes_apart_and_ends_when_it_is_told() {
+    let Some((world, operator, _agent)) = World::running("portal-run").await else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    for (key, value) in secrets.get("gialai-tls").await.expect("the certificate").data.expect("data") {
+        std::fs::write(folder.path().join(key), value.0).expect("file");
+    }
+    let host = format!("127.88.{}.{}", rand::random::<u8>(), rand::random::<u8>().clamp(2, 250));
+    let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_mail-operator"))
+        .args(["portal", "--namespace", &world.namespace, "--system", "gialai"])
+        .args(["--tls", &folder.path().to_string_lossy(), "--listen", &format!("{host}:8443")])
+        .args(["--probes", &format!("{host}:8090")])
+        .stderr(std::fs::File::create(folder.path().join("log")).expect("log"))
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the page starts");
+    eventually("ready", SOON, || async {
+        let lines = Lines::plain(&host, 8090).await.map_err(|e| e.to_string())?;
+        let line = answer(lines, "/readyz").await.map_err(|e| e.to_string())?;
+        if line.contains("200") { Ok(()) } else { Err(line) }
+    })
+    .await;
+    let page = answer(Lines::tls(&host, 8443).await.expect("TLS"), "/").await.expect("a page");
+    assert!(page.contains("200"), "{page}");
+    // Each listener has what belongs to it and nothing else.
+    let probes = answer(Lines::plain(&host, 8090).await.expect("HTTP"), "/").await.expect("an answer");
+    let metrics = answer(Lines::tls(&host, 8443).await.expect("TLS"), "/metrics").await.expect("an answer");
+    assert!(probes.contains("404") && metrics.contains("404"), "{probes} {metrics}");
+    let pid = process.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+    let status = tokio::time::timeout(SOON, process.wait()).await.expect("it ends").expect("a status");
+    assert!(status.success(), "{status}");
     operator.stop().await;
     world.end().await;
 }
