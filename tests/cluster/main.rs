@@ -10,6 +10,7 @@ mod flux;
 mod mail;
 mod network;
 mod node;
+mod portal;
 mod sieve;
 mod support;
 mod volume;
