@@ -16,7 +16,7 @@ const NEW: &str = "Biển-hồ@2026";
 async fn change(host: &str, address: &str, current: &str, new: &str) -> std::io::Result<String> {
     let mut lines = Lines::tls(host, 443).await?;
     lines.send("GET / HTTP/1.1\r\nHost: mail.gialai.gov.vn\r\n").await?;
-    let page = lines.until(|line| line.contains("</html>")).await?;
+    let page = lines.until(|line| line.contains("<button")).await?;
     let find = |needle: &str| page.iter().find_map(|line| line.split_once(needle)).map(|(_, rest)| rest);
     let cookie = find("set-cookie: ").and_then(|rest| rest.split(';').next()).unwrap_or_default();
     let token = find("name=\"token\" value=\"").and_then(|rest| rest.split('"').next()).unwrap_or_default();
@@ -25,7 +25,7 @@ async fn change(host: &str, address: &str, current: &str, new: &str) -> std::io:
     let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let body = body.join("&");
     let mut lines = Lines::tls(host, 443).await?;
-    let length = body.len() + 2;
+    let length = body.len();
     lines
         .send(&format!(
             "POST / HTTP/1.1\r\nHost: mail.gialai.gov.vn\r\nOrigin: https://mail.gialai.gov.vn\r\nCookie: {cookie}\r\n\
