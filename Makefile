@@ -64,7 +64,7 @@ lint: checkout ## Format, clippy with warnings as errors
 
 unit: checkout ## Rules, builders, tables: no cluster
 	cargo test --workspace --locked --lib --bins
-	cargo test --locked --test tree --test syncer --test cli --test docs --test fuzz
+	cargo test --locked --test tree --test syncer --test cli --test docs --test fuzz --test browser
 
 fuzz: N = 10000000
 fuzz: checkout ## Made-up names and files, N of each (default 10 million; FUZZ_SEED=… for others)

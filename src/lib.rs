@@ -8,7 +8,8 @@
 //! store        api, domain, backend       kube_io      api, domain
 //! agent        backend, domain, tls       cli          api, domain, kube_io
 //! tls          domain                     leader       domain, kube_io
-//! controllers  everything above but agent, cli and leader; only operator imports it
+//! portal       api, domain, backend, kube_io, store, tls
+//! controllers  everything above but agent, cli, leader and portal; only operator imports it
 //! operator     the process                signals, telemetry: leaves
 //! ```
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ pub mod domain;
 pub mod kube_io;
 pub mod leader;
 pub mod operator;
+pub mod portal;
 pub mod resources;
 pub mod signals;
 pub mod store;

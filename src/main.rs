@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::{Parser, Subcommand};
-use mail_operator::{agent, operator, telemetry};
+use mail_operator::{agent, operator, portal, telemetry};
 
 /// Makes a province's official mail system declarative.
 #[derive(Parser)]
@@ -25,6 +25,8 @@ enum Command {
     /// The journal of decisions, in the agent's container.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// The web page on which holders change their password.
+    Portal(portal::PortalArgs),
     /// Prints the CustomResourceDefinitions as YAML, or writes them into a folder, one file a kind.
     Crds {
         /// Folder to write into.
@@ -65,6 +67,10 @@ fn main() -> std::process::ExitCode {
             telemetry::init(cli.log_json);
             mail_operator::tls::install_provider();
             runtime(agent::run(args))
+        }
+        Command::Portal(args) => {
+            telemetry::init(cli.log_json);
+            runtime(portal::run(args))
         }
     };
     match result {

@@ -35,6 +35,9 @@ pub struct RunArgs {
     /// Secret of the served namespace with which the kubelet pulls the images of mail pods; may be repeated.
     #[arg(long = "pull-secret")]
     pub pull_secrets: Vec<String>,
+    /// ServiceAccount of the password page, in each served namespace.
+    #[arg(long, default_value = "mail-operator-portal")]
+    pub portal_account: String,
     /// Namespace of the operator: its Lease is there, and agents let in only its pods.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub own_namespace: String,
@@ -107,6 +110,7 @@ fn settings(args: &RunArgs, term: Term, readiness: Readiness) -> Settings {
         identity: args.identity.clone(),
         mail_image: args.mail_image.clone(),
         agent_image: args.image.clone(),
+        portal_account: args.portal_account.clone(),
         pull_secrets: args.pull_secrets.clone(),
         operator_namespace: args.own_namespace.clone(),
         concurrency: args.concurrency,

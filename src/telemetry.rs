@@ -38,6 +38,16 @@ struct Controller {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Attempt {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Lockout {
+    by: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Dropped {
     why: &'static str,
 }
@@ -69,6 +79,8 @@ struct Inner {
     panics: Family<Controller, Counter>,
     status_errors: Family<Controller, Counter>,
     events_dropped: Family<Dropped, Counter>,
+    portal_attempts: Family<Attempt, Counter>,
+    portal_lockouts: Family<Lockout, Counter>,
     systems: Mutex<BTreeSet<System>>,
 }
 
@@ -97,6 +109,11 @@ impl Default for Metrics {
         registry.register("status_errors", help, status_errors.clone());
         let events_dropped = Family::default();
         registry.register("events_dropped", "Events that were not written", events_dropped.clone());
+        let portal_attempts = Family::default();
+        registry.register("portal_attempts", "Attempts to change a password, by result", portal_attempts.clone());
+        let portal_lockouts = Family::default();
+        let help = "Times that further attempts to change a password had to wait, by counter";
+        registry.register("portal_lockouts", help, portal_lockouts.clone());
         Self(Arc::new(Inner {
             registry,
             requests,
@@ -109,6 +126,8 @@ impl Default for Metrics {
             panics,
             status_errors,
             events_dropped,
+            portal_attempts,
+            portal_lockouts,
             systems: Mutex::default(),
         }))
     }
@@ -170,6 +189,16 @@ impl Metrics {
     /// An event that was not written: for lack of room in the `queue`, for its `rate`, or after an `error`.
     pub fn event_dropped(&self, why: &'static str) {
         self.0.events_dropped.get_or_create(&Dropped { why }).inc();
+    }
+
+    /// An attempt on the password page.
+    pub fn portal_attempt(&self, result: &'static str) {
+        self.0.portal_attempts.get_or_create(&Attempt { result }).inc();
+    }
+
+    /// Attempts on the password page that have to wait from now on.
+    pub fn portal_lockout(&self, by: &'static str) {
+        self.0.portal_lockouts.get_or_create(&Lockout { by }).inc();
     }
 
     /// OpenMetrics text.

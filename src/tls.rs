@@ -149,6 +149,16 @@ pub fn server_config(pair: &Pair, authority: &str) -> Result<ServerConfig, TlsEr
         .map_err(|e| failed("certificate of the agent")(&e))
 }
 
+/// A server for people: no client certificate is asked for.
+pub fn public_config(pair: &Pair) -> Result<ServerConfig, TlsError> {
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain(&pair.certificate)?, private_key(pair.key.expose_secret())?)
+        .map_err(|e| failed("tls.crt and tls.key")(&e))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 /// The operator's side of mutual TLS.
 pub fn client_config(pair: &Pair, authority: &str) -> Result<ClientConfig, TlsError> {
     ClientConfig::builder()

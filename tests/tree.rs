@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("agent", &["backend", "domain", "tls", "signals"]),
     ("leader", &["domain", "kube_io"]),
     ("cli", &["api", "domain", "kube_io"]),
+    ("portal", &["api", "domain", "backend", "kube_io", "store", "telemetry", "signals", "tls"]),
     ("controllers", &["api", "domain", "backend", "tls", "telemetry", "resources", "kube_io", "store"]),
     ("operator", &["controllers", "kube_io", "leader", "telemetry", "signals", "tls"]),
 ];

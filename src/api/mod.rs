@@ -24,11 +24,11 @@ pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_con
 pub use life::{activity, brake_limits, document, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
-    HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Storage, Tls,
+    HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Portal, Storage, Tls,
 };
 pub use mailbox::{
-    ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,
-    StructuredName, WantedState,
+    ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, PASSWORD_CHANGED_AT, Rename,
+    Restore, StructuredName, WantedState,
 };
 pub use mailbox_activity::{MailboxActivity, MailboxActivitySpec, MailboxActivityStatus};
 pub use mailbox_status::{Due, EffectiveQuota, LockStatus, MailboxState, MailboxStatus, Relieved, Restored};

@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use super::readiness::Readiness;
 use super::slots::Slots;
 use super::status::Written;
-use crate::api::{AddressClaim, AddressUse, Agency, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, AddressUse, Agency, MailSystem, Mailbox, PASSWORD_CHANGED_AT, QuotaPolicy};
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
 use crate::domain::lifecycle;
 use crate::kube_io::{Io, Recorder};
-use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION, PASSWORD_CHANGED_ANNOTATION};
+use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
 
@@ -58,6 +58,8 @@ pub struct Settings {
     pub mail_image: String,
     /// The operator's own image, for the agent.
     pub agent_image: String,
+    /// ServiceAccount of the password page, in each served namespace.
+    pub portal_account: String,
     /// Secrets with which the kubelet pulls the images of mail pods.
     pub pull_secrets: Vec<String>,
     /// Namespace of the operator, which may reach the agents.
@@ -291,7 +293,7 @@ impl Credentials {
         let data = secret.data.as_ref()?;
         let hash = data.get("hash").map(|b| String::from_utf8_lossy(&b.0).into_owned()).unwrap_or_default();
         let said = |key: &str| secret.metadata.annotations.as_ref().and_then(|a| a.get(key)).cloned();
-        let changed_at = said(PASSWORD_CHANGED_ANNOTATION).and_then(|at| at.parse().ok());
+        let changed_at = said(PASSWORD_CHANGED_AT).and_then(|at| at.parse().ok());
         let initial = data.contains_key("initialPassword");
         Some(Self { hash, initial, holder: said(HOLDER_ANNOTATION), changed_at, made_for: said(MADE_FOR_ANNOTATION) })
     }

@@ -16,3 +16,4 @@ pub mod password;
 pub mod quota;
 pub mod refusal;
 pub mod text;
+pub mod throttle;

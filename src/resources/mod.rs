@@ -4,6 +4,7 @@ mod cert_manager;
 mod config;
 mod dns;
 mod network;
+mod portal;
 mod postfix;
 mod secrets;
 mod stateful_set;
@@ -19,6 +20,7 @@ pub use cert_manager::{Certificate, certificate};
 pub use config::{config_map, superseded};
 pub use dns::records;
 pub use network::{PORTS, disruption_budget, network_policy, services};
+pub use portal::{PORTAL_PORT, portal_deployment, portal_disruption_budget, portal_network_policy, portal_service};
 pub use secrets::{
     AGENT_NAME_PREFIX, agent_authority, agent_tls, credentials, dkim, doveadm, doveadm_mark, new_password, server_tls,
 };
@@ -33,8 +35,6 @@ pub const CREDENTIALS_LABEL: &str = "mail.gialai.gov.vn/credentials";
 /// Annotation of a credentials Secret: full name of the person it was made for. The Secret and the mail folder go to nobody
 /// else.
 pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
-/// Annotation of a credentials Secret: when the holder changed the password (RFC 3339). Written by the password page.
-pub const PASSWORD_CHANGED_ANNOTATION: &str = "mail.gialai.gov.vn/password-changed-at";
 /// Annotation of a credentials Secret: which unlock its initial password was made for, so that each makes one (R6.3).
 pub const MADE_FOR_ANNOTATION: &str = "mail.gialai.gov.vn/password-made-for";
 /// Annotation of a credentials Secret: when the initial password was handed over, which happens once.
@@ -85,6 +85,19 @@ pub struct SystemPlan {
     pub pull_secrets: Vec<String>,
     /// Pods that may reach the agent: namespace and label `app.kubernetes.io/name` of the operator.
     pub operator_namespace: String,
+    /// The password page, if there is one.
+    pub portal: Option<PortalPlan>,
+}
+
+/// The password page of a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortalPlan {
+    /// Number of pods.
+    pub replicas: i32,
+    /// ServiceAccount of its pods; the chart makes it in each served namespace, with a Role.
+    pub service_account: String,
+    /// Networks of proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl SystemPlan {
@@ -167,5 +180,10 @@ pub(crate) fn example() -> SystemPlan {
         relay_host: None,
         pull_secrets: vec![],
         operator_namespace: "mail-operator".into(),
+        portal: Some(PortalPlan {
+            replicas: 1,
+            service_account: "mail-operator-portal".into(),
+            trusted_proxies: vec!["10.0.0.0/8".into()],
+        }),
     }
 }

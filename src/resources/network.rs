@@ -1,11 +1,13 @@
 //! Services, NetworkPolicy and PodDisruptionBudget of a system.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{AGENT_PORT, PROBE_PORT, SystemPlan};
@@ -23,7 +25,7 @@ pub const PORTS: [(&str, i32, i32); 8] = [
     ("sieve", 4190, 34190),
 ];
 
-fn port(name: &str, number: i32) -> ServicePort {
+pub(super) fn port(name: &str, number: i32) -> ServicePort {
     ServicePort {
         name: Some(name.into()),
         port: number,
@@ -32,30 +34,40 @@ fn port(name: &str, number: i32) -> ServicePort {
     }
 }
 
+/// A Service that is reached as `spec.exposure` says.
+pub(super) fn exposed(
+    plan: &SystemPlan,
+    metadata: ObjectMeta,
+    selector: BTreeMap<String, String>,
+    ports: Vec<ServicePort>,
+) -> Service {
+    let annotations = (!plan.exposure_annotations.is_empty()).then(|| plan.exposure_annotations.clone());
+    let kind = match plan.exposure {
+        ExposureType::ClusterIP => "ClusterIP",
+        ExposureType::LoadBalancer => "LoadBalancer",
+        ExposureType::NodePort => "NodePort",
+    };
+    Service {
+        metadata: ObjectMeta { annotations, ..metadata },
+        spec: Some(ServiceSpec {
+            type_: Some(kind.into()),
+            selector: Some(selector),
+            ports: Some(ports),
+            // Spam checks and penalties for failed logins need the client's own address.
+            external_traffic_policy: (plan.exposure != ExposureType::ClusterIP).then(|| "Local".into()),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
 /// The Service for clients; the one for other servers, which stays open while Dovecot is not ready because Postfix queues
 /// without it; and the headless one of the StatefulSet.
 pub fn services(plan: &SystemPlan) -> Vec<Service> {
     let outside = |name: &str, ports: Vec<ServicePort>, not_ready: bool| {
-        let mut metadata = plan.owned(name);
-        metadata.annotations = (!plan.exposure_annotations.is_empty()).then(|| plan.exposure_annotations.clone());
-        let kind = match plan.exposure {
-            ExposureType::ClusterIP => "ClusterIP",
-            ExposureType::LoadBalancer => "LoadBalancer",
-            ExposureType::NodePort => "NodePort",
-        };
-        Service {
-            metadata,
-            spec: Some(ServiceSpec {
-                type_: Some(kind.into()),
-                selector: Some(plan.selector()),
-                ports: Some(ports),
-                // Spam checks and Dovecot's penalty for failed logins need the client's own address.
-                external_traffic_policy: (plan.exposure != ExposureType::ClusterIP).then(|| "Local".into()),
-                publish_not_ready_addresses: not_ready.then_some(true),
-                ..ServiceSpec::default()
-            }),
-            ..Service::default()
-        }
+        let mut service = exposed(plan, plan.owned(name), plan.selector(), ports);
+        service.spec.get_or_insert_default().publish_not_ready_addresses = not_ready.then_some(true);
+        service
     };
     let clients =
         PORTS.iter().filter(|(name, ..)| *name != "smtp").map(|(name, number, _)| port(name, *number)).collect();

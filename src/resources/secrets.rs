@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{
-    CREDENTIALS_LABEL, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION, MANAGED_BY,
-    PASSWORD_CHANGED_ANNOTATION, SystemPlan,
+    CREDENTIALS_LABEL, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION, MANAGED_BY, SystemPlan,
 };
+use crate::api::PASSWORD_CHANGED_AT;
 use crate::tls::Pair;
 
 /// The agent's certificate names it `agent.<system>.<namespace>`.
@@ -97,7 +97,7 @@ pub fn new_password(mut secret: Secret, hash: &str, initial_password: &SecretStr
     data.insert("hash".into(), bytes(hash));
     data.insert("initialPassword".into(), bytes(initial_password.expose_secret()));
     let annotations = secret.metadata.annotations.get_or_insert_default();
-    annotations.remove(PASSWORD_CHANGED_ANNOTATION);
+    annotations.remove(PASSWORD_CHANGED_AT);
     annotations.remove(HANDED_OVER_ANNOTATION);
     annotations.insert(MADE_FOR_ANNOTATION.into(), unlock.into());
     secret

@@ -11,6 +11,7 @@ mod mail;
 mod network;
 mod node;
 mod notices;
+mod portal;
 mod sieve;
 mod support;
 mod usage;

@@ -57,6 +57,11 @@ const MESSAGES: &[(&str, &str)] = &[
         "không đổi được spec.domain vì mọi địa chỉ đã cấp đều mang tên miền này; vui lòng tạo MailSystem khác ở namespace khác.",
     ),
     ("spec.hostname is", "spec.hostname là tên máy chủ viết chữ thường, ví dụ mail.gialai.gov.vn."),
+    (
+        "spec.portal.replicas is",
+        "spec.portal.replicas từ 1 đến 5; nếu không dùng trang đổi mật khẩu, vui lòng ghi spec.portal.enabled: false.",
+    ),
+    ("spec.portal.trustedProxies lists", "spec.portal.trustedProxies là danh sách mạng, ví dụ 10.0.0.0/8."),
     ("spec.relayHost is", "spec.relayHost là máy chủ và cổng, ví dụ [relay.gialai.gov.vn]:587."),
     (
         "spec.tls.secretRef:",

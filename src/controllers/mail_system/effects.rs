@@ -36,6 +36,7 @@ pub(super) async fn children(plan: &SystemPlan, doveadm_mark: &str, ctx: &Ctx) -
     apply(&resources::disruption_budget(plan), ctx).await?;
     apply(&resources::stateful_set(plan, &name, doveadm_mark), ctx).await?;
     replace_stuck_pod(plan, ctx).await?;
+    super::portal::keep(plan, ctx).await?;
     drop_old_configs(plan, &name, ctx).await
 }
 

@@ -3,6 +3,7 @@
 mod certificate;
 mod effects;
 mod observe;
+mod portal;
 mod refused;
 mod secrets;
 
@@ -20,7 +21,7 @@ use super::status;
 use crate::api::{MailSystem, MailSystemStatus, Outlook, Reason, summarise};
 use crate::backend::{Health, Syncer, System};
 use crate::domain::quota::Bytes;
-use crate::resources::SystemPlan;
+use crate::resources::{PortalPlan, SystemPlan};
 
 /// One pass over one MailSystem.
 pub(super) fn reconcile(system: Arc<MailSystem>, ctx: Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>> {
@@ -154,6 +155,11 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
         relay_host: spec.relay_host.clone(),
         pull_secrets: ctx.settings.pull_secrets.clone(),
         operator_namespace: ctx.settings.operator_namespace.clone(),
+        portal: spec.portal.enabled.then(|| PortalPlan {
+            replicas: spec.portal.replicas,
+            service_account: ctx.settings.portal_account.clone(),
+            trusted_proxies: spec.portal.trusted_proxies.clone(),
+        }),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::backend::{BackendError, Health};
 use crate::controllers::context::Ctx;
 use crate::controllers::lifecycle;
 use crate::domain::certificate::Validity;
-use crate::resources::{AGENT, SystemPlan, records};
+use crate::resources::{AGENT, PORTAL_PORT, SystemPlan, records};
 
 /// A volume with less room than this part of it is as good as full.
 const FULL: u64 = 50;
@@ -306,14 +306,16 @@ fn endpoints(plan: &SystemPlan) -> Vec<Endpoint> {
     let endpoint =
         |protocol: &str, service: &str, port| Endpoint { protocol: protocol.into(), host: inside(service), port };
     let mx = plan.child("mx");
-    vec![
+    let page = plan.portal.as_ref().map(|_| endpoint("https", &plan.child("portal"), PORTAL_PORT));
+    let mail = [
         endpoint("smtp", &mx, 25),
         endpoint("submission", &plan.name, 587),
         endpoint("submissions", &plan.name, 465),
         endpoint("imaps", &plan.name, 993),
         endpoint("pop3s", &plan.name, 995),
         endpoint("sieve", &plan.name, 4190),
-    ]
+    ];
+    mail.into_iter().chain(page).collect()
 }
 
 #[cfg(test)]
@@ -415,6 +417,14 @@ mod tests {
         let held = Finding::stalled(Reason::HeldByBrake, "");
         let full = Finding::stalled(Reason::VolumeFull, "");
         assert_eq!(most_urgent(Some(full), Some(held)).expect("a finding").reason, Reason::VolumeFull);
+    }
+
+    #[test]
+    fn the_password_page_is_among_the_ways_in_while_there_is_one() {
+        let page = |plan: &SystemPlan| endpoints(plan).into_iter().find(|e| e.protocol == "https");
+        let found = page(&example()).expect("an endpoint");
+        assert_eq!((found.host.as_str(), found.port), ("gialai-portal.thu-cong-vu.svc", 443));
+        assert_eq!(page(&SystemPlan { portal: None, ..example() }), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod lives;
 mod moving;
 mod newcomers;
 mod plan;
+mod portal;
 mod refused;
 mod restart;
 mod system;

@@ -50,6 +50,7 @@ impl Operator {
             identity: "tests".into(),
             mail_image: image("MAIL_OPERATOR_MAIL_IMAGE"),
             agent_image: image("MAIL_OPERATOR_IMAGE"),
+            portal_account: "mail-operator-portal".into(),
             pull_secrets: vec![],
             operator_namespace: namespace.into(),
             concurrency: 16,

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use crate::node_config;
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 18] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("unshare", "util-linux"),
     ("setpriv", "util-linux"),
     ("nsenter", "util-linux"),
@@ -31,7 +31,10 @@ const PROGRAMS: [(&str, &str); 18] = [
     ("cc", "gcc"),
     ("flock", "util-linux"),
     ("git", "git"),
+    ("chromedriver", "chromium-driver"),
 ];
+/// Letters with every diacritic of Vietnamese, for the pictures of the password page.
+const FONT: &str = "/usr/share/fonts/truetype/roboto/unhinted/RobotoTTF/Roboto-Regular.ttf";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const GO: (u32, u32) = (1, 26);
 const RUST: (u32, u32) = (1, 91);
@@ -64,6 +67,7 @@ pub fn doctor(install: bool) -> Result<i32> {
     check(node_config::cni_dir().is_ok(), "CNI plugins", remedy);
     let remedy = "apt-get install debian-archive-keyring";
     check(Path::new(KEYRING).exists(), "Debian's keys", remedy);
+    check(Path::new(FONT).exists(), "a font for the browser", "apt-get install fonts-roboto-unhinted");
     let go = version("go", "version").is_some_and(|found| found >= GO);
     check(go, "Go 1.26 or newer", "https://go.dev/dl/ (only to build the Kubernetes programs)");
     let rust = version("rustc", "--version").is_some_and(|found| found >= RUST);
@@ -82,6 +86,9 @@ fn missing_packages() -> Vec<&'static str> {
     }
     if !Path::new(KEYRING).exists() {
         packages.push("debian-archive-keyring");
+    }
+    if !Path::new(FONT).exists() {
+        packages.push("fonts-roboto-unhinted");
     }
     packages.sort_unstable();
     packages.dedup();

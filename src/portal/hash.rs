@@ -1,0 +1,202 @@
+//! Argon2 off the async runtime, with a bound on memory, and with one cost whatever stands in the Secret.
+//!
+//! Passwords that people chose cost m=19 MiB, t=2, p=1; those that we generated m=64 KiB, t=1; an unknown address has none at all. So each attempt
+//! computes one of either cost: the one that is asked for, and the other for nothing.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::backend::{HASH_SCHEME, check_hash};
+
+/// Computations at once; each takes up to 64 MiB.
+const AT_ONCE: usize = 2;
+/// Attempts that wait for one of those places. Whoever comes then is told to come again.
+const WAITING: usize = 64;
+/// KiB, passes and lanes of a password that somebody chose.
+const CHOSEN: (u32, u32, u32) = (19_456, 2, 1);
+/// Of one that we generated.
+const GENERATED: (u32, u32, u32) = (64, 1, 1);
+/// More KiB and passes than this are not computed: somebody put a hash there to keep us busy.
+const LARGEST: (u32, u32, u32) = (65_536, 6, 4);
+
+/// Nothing was computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotComputed {
+    /// Too many attempts at once.
+    #[error("too many attempts at once")]
+    Busy,
+    /// A bug, or no memory.
+    #[error("argon2 failed")]
+    Failed,
+}
+
+/// Bounded places to compute in.
+#[derive(Clone)]
+pub struct Hasher {
+    places: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)), waiting: Arc::new(Semaphore::new(WAITING)) }
+    }
+}
+
+impl Hasher {
+    /// Whether `password` is the one of `hash`; without a hash never, after the same time.
+    pub async fn verify(&self, hash: Option<SecretString>, password: &SecretString) -> Result<bool, NotComputed> {
+        let password = password.clone();
+        self.compute(move || verify(hash.as_ref(), &password)).await
+    }
+
+    /// A new hash of full cost, with its scheme.
+    pub async fn make(&self, password: &SecretString) -> Result<String, NotComputed> {
+        let password = password.clone();
+        self.compute(move || make(&password)).await?.ok_or(NotComputed::Failed)
+    }
+
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, NotComputed> {
+        let _waiting = self.waiting.try_acquire().map_err(|_| NotComputed::Busy)?;
+        let place = self.places.clone().acquire_owned().await.map_err(|_| NotComputed::Failed)?;
+        // The place is given back by the computation itself: it goes on when the client has left.
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        done.await.map_err(|_| NotComputed::Failed)
+    }
+}
+
+fn argon((memory, passes, lanes): (u32, u32, u32)) -> Option<Argon2<'static>> {
+    Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(memory, passes, lanes, None).ok()?))
+}
+
+fn nfc(password: &SecretString) -> SecretString {
+    SecretString::from(password.expose_secret().nfc().collect::<String>())
+}
+
+/// Computes for nothing.
+fn burn(cost: (u32, u32, u32), password: &SecretString) {
+    let mut out = [0; 32];
+    if let Some(argon) = argon(cost) {
+        let _ = black_box(argon.hash_password_into(password.expose_secret().as_bytes(), &[0; 16], &mut out));
+    }
+    black_box(out);
+}
+
+fn verify(hash: Option<&SecretString>, password: &SecretString) -> bool {
+    let password = nfc(password);
+    let phc = hash.map(ExposeSecret::expose_secret).filter(|hash| check_hash(hash).is_ok());
+    let parsed = phc.and_then(|hash| PasswordHash::new(hash.strip_prefix(HASH_SCHEME)?).ok());
+    let cost = parsed.as_ref().and_then(|parsed| Params::try_from(parsed).ok());
+    let cost = cost.map(|p| (p.m_cost(), p.t_cost(), p.p_cost()));
+    let cost = cost.filter(|(m, t, p)| *m <= LARGEST.0 && *t <= LARGEST.1 && *p <= LARGEST.2);
+    let right = match (cost, parsed) {
+        (Some(cost), Some(parsed)) => {
+            argon(cost).is_some_and(|argon| argon.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
+        }
+        _ => false,
+    };
+    let whole = |(m, t, _): (u32, u32, u32)| u64::from(m) * u64::from(t);
+    let large = cost.is_some_and(|cost| whole(cost) > whole(CHOSEN) / 2);
+    if !large {
+        burn(CHOSEN, &password);
+    }
+    if cost.is_none() || large {
+        burn(GENERATED, &password);
+    }
+    right
+}
+
+/// A hash of full cost, with its scheme and a salt of its own (D-18: of the NFC form).
+pub fn make(password: &SecretString) -> Option<String> {
+    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).ok()?;
+    let hash = argon(CHOSEN)?.hash_password(nfc(password).expose_secret().as_bytes(), &salt).ok()?;
+    Some(format!("{HASH_SCHEME}{hash}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    fn cheap(password: &str) -> SecretString {
+        let salt = SaltString::encode_b64(&[1; 16]).expect("salt");
+        let hash = argon(GENERATED).expect("argon2").hash_password(password.as_bytes(), &salt).expect("hash");
+        secret(&format!("{HASH_SCHEME}{hash}"))
+    }
+
+    #[test]
+    fn a_chosen_password_costs_19_mib_and_two_passes() {
+        let hash = make(&secret("Mật khẩu@1")).expect("hash");
+        assert!(hash.starts_with("{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$"), "{}", &hash[..40]);
+        assert_eq!(check_hash(&hash), Ok(()));
+    }
+
+    #[test]
+    fn d_18_what_is_typed_in_nfd_is_the_same_password() {
+        let (composed, apart) = ("Mậtkhẩu@1", "Ma\u{323}\u{302}tkha\u{302}\u{309}u@1");
+        assert_ne!(composed, apart);
+        let hash = secret(&make(&secret(apart)).expect("hash"));
+        for typed in [composed, apart] {
+            assert!(verify(Some(&hash), &secret(typed)));
+        }
+        assert!(!verify(Some(&hash), &secret("Matkhau@1")));
+    }
+
+    #[test]
+    fn a_generated_password_and_a_chosen_one_are_recognised_and_nothing_else() {
+        let chosen = secret(&make(&secret("Abc@12345")).expect("hash"));
+        for hash in [chosen, cheap("Abc@12345")] {
+            assert!(verify(Some(&hash), &secret("Abc@12345")));
+            assert!(!verify(Some(&hash), &secret("abc@12345")));
+        }
+        let plain = [secret("Abc@12345"), secret("{PLAIN}Abc@12345"), secret("")];
+        for hash in plain.iter().map(Some).chain([None]) {
+            assert!(!verify(hash, &secret("Abc@12345")));
+        }
+        let huge = "{ARGON2ID}$argon2id$v=19$m=4000000,t=9,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+        let start = Instant::now();
+        assert!(!verify(Some(&secret(huge)), &secret("Abc@12345")));
+        assert!(start.elapsed() < Duration::from_secs(2), "it is not computed");
+    }
+
+    #[test]
+    fn unknown_generated_and_chosen_take_the_same_time() {
+        let (chosen, generated) = (secret(&make(&secret("Abc@12345")).expect("hash")), cheap("Abc@12345"));
+        // The shortest of some: what else the machine does only makes it longer.
+        let shortest = |hash: Option<&SecretString>| {
+            let timed = |_| {
+                let start = Instant::now();
+                verify(hash, &secret("wrong"));
+                start.elapsed()
+            };
+            (0..12).map(timed).min().expect("some")
+        };
+        let times = [shortest(Some(&chosen)), shortest(Some(&generated)), shortest(None)];
+        let (min, max) = (times.iter().min().expect("three"), times.iter().max().expect("three"));
+        assert!(*max < *min * 3 / 2, "{times:?}");
+    }
+
+    #[tokio::test]
+    async fn more_than_can_wait_are_sent_away_at_once() {
+        let hasher = Hasher::default();
+        let password = secret("x");
+        let all = futures::future::join_all((0..WAITING + 9).map(|_| hasher.compute(|| ())));
+        let busy = all.await.into_iter().filter(|done| *done == Err(NotComputed::Busy)).count();
+        assert_eq!(busy, 9);
+        assert_eq!(hasher.verify(None, &password).await, Ok(false), "and then it goes on");
+    }
+}
