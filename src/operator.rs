@@ -9,7 +9,7 @@ use axum::routing::get;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::controllers::{self, Clock, Readiness, Settings, stop_when};
 use crate::kube_io::Io;
@@ -50,6 +50,10 @@ pub struct RunArgs {
     /// Mailboxes of a namespace for which the API server is spoken to at the same time.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=128))]
     pub concurrency: u16,
+    /// Rehearsal, never on a system with people: the regulation is applied as if it were so many days later. Locks and revocations
+    /// that come of it are real.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=3660))]
+    pub days_ahead: u16,
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, default_value = "0.0.0.0:8081")]
     pub listen: SocketAddr,
@@ -59,6 +63,9 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     tls::install_provider();
     let metrics = Metrics::default();
+    if args.days_ahead > 0 {
+        warn!(days = args.days_ahead, "a rehearsal: the regulation is applied as if it were later");
+    }
     let mut config = kube::Config::infer().await?;
     // Retries are ours: per object, with backoff, and seen in its status.
     config.default_retry = false;
@@ -115,7 +122,8 @@ fn settings(args: &RunArgs, term: Term, readiness: Readiness) -> Settings {
         operator_namespace: args.own_namespace.clone(),
         concurrency: args.concurrency,
         term,
-        clock: Clock::system(),
+        clock: Clock::ahead(args.days_ahead),
+        days_ahead: args.days_ahead,
         wall: Clock::system(),
     }
 }

@@ -59,6 +59,9 @@ pub struct AgentArgs {
     /// Months for which logs and journal are kept; at least 6 (R7.2).
     #[arg(long, default_value_t = LEAST_MONTHS, value_parser = clap::value_parser!(u16).range(6..=120))]
     pub log_months: u16,
+    /// Rehearsal: use is told as if it were so many days later.
+    #[arg(long, default_value_t = 0)]
+    pub days_ahead: u16,
     /// Address for the operator (mutual TLS).
     #[arg(long, default_value = "0.0.0.0:8443")]
     pub listen: std::net::SocketAddr,
@@ -137,7 +140,7 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
     }
     let stop = crate::signals::terminated();
     let certificates = certificate::watch(args.mail_tls.clone(), doveadm.clone(), certificate_error);
-    let watch = usage::Watch::new(shared.clone(), doveadm.clone(), args.events.clone());
+    let watch = usage::Watch::new(shared.clone(), doveadm.clone(), args.events.clone(), args.days_ahead);
     tokio::select! {
         () = watch.run() => error!("the watch of use ended"),
         result = server::serve_tls(args.listen, args.tls.clone(), api::routes(shared.clone())) => result?,

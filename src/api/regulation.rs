@@ -30,11 +30,11 @@ impl From<NamingProfile> for Profile {
 /// What the initial password is good for (R9.1).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum FirstAccess {
-    /// Mail protocols work with the initial password.
-    #[default]
-    MailAllowed,
     /// Mail protocols refuse until the password is changed; mail is received.
+    #[default]
     ChangePassword,
+    /// Mail protocols work with the initial password: for systems where passwords are changed by other means.
+    MailAllowed,
 }
 
 /// How the regulation is set for this system.

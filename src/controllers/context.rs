@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::watch;
@@ -29,6 +29,12 @@ impl Clock {
     /// The clock of this machine.
     pub fn system() -> Self {
         Self::new(Timestamp::now)
+    }
+
+    /// So many days later: a rehearsal.
+    pub fn ahead(days: u16) -> Self {
+        let ahead = SignedDuration::from_hours(24 * i64::from(days));
+        Self::new(move || Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX))
     }
 
     /// Any other one.
@@ -70,6 +76,8 @@ pub struct Settings {
     pub term: Term,
     /// The time by which the regulation is applied.
     pub clock: Clock,
+    /// By how many days the agents are to be ahead as well.
+    pub days_ahead: u16,
     /// The time by which certificates are made and renewed: that of those who check them.
     pub wall: Clock,
 }

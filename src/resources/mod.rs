@@ -79,6 +79,8 @@ pub struct SystemPlan {
     pub message_limit: Bytes,
     /// Months for which logs and journal are kept (R7.2).
     pub log_months: u16,
+    /// Days by which a rehearsal is ahead; 0 on a system with people.
+    pub days_ahead: u16,
     /// Host that takes outgoing mail.
     pub relay_host: Option<String>,
     /// Secrets with which the kubelet pulls the images.
@@ -177,6 +179,7 @@ pub(crate) fn example() -> SystemPlan {
         pod_security: PodSecurity::Restricted,
         message_limit: Bytes(1000),
         log_months: 6,
+        days_ahead: 0,
         relay_host: None,
         pull_secrets: vec![],
         operator_namespace: "mail-operator".into(),

@@ -161,9 +161,14 @@ pub(super) fn data(folder: &str, path: &str) -> VolumeMount {
     VolumeMount { sub_path: Some(folder.into()), ..writable("data", path) }
 }
 
+fn agent_args(plan: &SystemPlan) -> Vec<String> {
+    let rehearsal = (plan.days_ahead > 0).then(|| format!("--days-ahead={}", plan.days_ahead));
+    ["agent".into(), format!("--log-months={}", plan.log_months)].into_iter().chain(rehearsal).collect()
+}
+
 fn agent(plan: &SystemPlan) -> Container {
     Container {
-        args: Some(vec!["agent".into(), format!("--log-months={}", plan.log_months)]),
+        args: Some(agent_args(plan)),
         // Native sidecar: the account table must be there, and be rolled back, before Postfix starts.
         restart_policy: Some("Always".into()),
         ports: Some(vec![

@@ -81,7 +81,7 @@ pub fn helm(more: &[&str]) -> String {
     run("helm", &args)
 }
 
-pub const SYSTEM: &str = "metadata: {name: gialai}\nspec: {domain: gialai.gov.vn, hostname: mail.gialai.gov.vn, dovecot: {storage: {size: 1Gi}}}";
+pub const SYSTEM: &str = "metadata: {name: gialai}\nspec: {domain: gialai.gov.vn, hostname: mail.gialai.gov.vn, regulation: {firstAccess: MailAllowed}, dovecot: {storage: {size: 1Gi}}}";
 pub const AGENCY: &str = "metadata: {name: stttt}\nspec: {systemRef: {name: gialai}, level: Province, name: Sở Thông tin và Truyền thông, basis: {number: 01/QĐ, date: '2026-01-05', issuer: UBND tỉnh}}";
 
 pub fn person(name: &str, full_name: &str, more: &str) -> String {

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::beat::PREFIX;
@@ -58,6 +58,7 @@ pub(super) fn set_aside(path: &Path) -> Result<bool, TableError> {
 /// Folds what is new: first of the file that was put aside, which goes when Dovecot writes another one, then of that.
 pub(super) fn fold(
     path: &Path,
+    ahead: SignedDuration,
     store: &mut Store,
     mailbox_of: impl Fn(&str) -> Result<Option<String>, TableError>,
 ) -> Result<Folded, TableError> {
@@ -65,7 +66,7 @@ pub(super) fn fold(
     let mut folded = Folded::default();
     let new_one = path.exists();
     if old.exists() {
-        let whole = part(&old, store, &mailbox_of, &mut folded)?;
+        let whole = part(&old, ahead, store, &mailbox_of, &mut folded)?;
         if whole && new_one {
             fs::remove_file(&old).map_err(|e| failed(&old, &e))?;
         } else if !whole {
@@ -73,7 +74,7 @@ pub(super) fn fold(
         }
     }
     if new_one {
-        part(path, store, &mailbox_of, &mut folded)?;
+        part(path, ahead, store, &mailbox_of, &mut folded)?;
         folded.length = fs::metadata(path).map_or(0, |found| found.len());
     }
     Ok(folded)
@@ -89,6 +90,7 @@ fn failed(path: &Path, error: &std::io::Error) -> TableError {
 /// Folds one file from where it was left; whether that was all of it.
 fn part(
     path: &Path,
+    ahead: SignedDuration,
     store: &mut Store,
     mailbox_of: &impl Fn(&str) -> Result<Option<String>, TableError>,
     folded: &mut Folded,
@@ -125,7 +127,7 @@ fn part(
     for ((address, sign), time) in last {
         if let Some(mailbox) = mailbox_of(&address)? {
             folded.touched.push(mailbox.clone());
-            rows.push((mailbox, sign, day(time)));
+            rows.push((mailbox, sign, day(time + ahead)));
         }
     }
     store.fold(&rows, beats, Place { inode: found.ino(), offset: at }, known == at && rows.is_empty())?;

@@ -33,7 +33,7 @@ impl Case {
     fn fold(&mut self) -> Folded {
         let path = self.path();
         let known = |address: &str| Ok(address.strip_suffix("@x.vn").map(String::from));
-        fold(&path, &mut self.store, known).expect("folded")
+        fold(&path, SignedDuration::ZERO, &mut self.store, known).expect("folded")
     }
 
     fn rows(&self) -> Vec<Usage> {

@@ -39,12 +39,15 @@ pub(crate) struct Watch {
     pub shared: Arc<Shared>,
     pub doveadm: Doveadm,
     pub events: PathBuf,
+    /// By how much a rehearsal is ahead.
+    ahead: SignedDuration,
     started: (Timestamp, Instant),
 }
 
 impl Watch {
-    pub fn new(shared: Arc<Shared>, doveadm: Doveadm, events: PathBuf) -> Self {
-        Self { shared, doveadm, events, started: (Timestamp::now(), Instant::now()) }
+    pub fn new(shared: Arc<Shared>, doveadm: Doveadm, events: PathBuf, days_ahead: u16) -> Self {
+        let ahead = SignedDuration::from_hours(24 * i64::from(days_ahead));
+        Self { shared, doveadm, events, ahead, started: (Timestamp::now() + ahead, Instant::now()) }
     }
 
     /// Works for ever.
@@ -67,11 +70,11 @@ impl Watch {
 
     /// Folds what is new in the file; who is in it may use more storage now. Whether `beat` showed up is remembered by the store.
     async fn collect(&self, sizes: &mut BTreeSet<String>) -> Result<(), TableError> {
-        let (shared, path) = (self.shared.clone(), self.events.clone());
+        let (shared, path, ahead) = (self.shared.clone(), self.events.clone(), self.ahead);
         let work = move || {
             let table = shared.table.lock().unwrap_or_else(PoisonError::into_inner);
             let mut store = shared.usage.lock().unwrap_or_else(PoisonError::into_inner);
-            events::fold(&path, &mut store, |address| table.mailbox_of(address))
+            events::fold(&path, ahead, &mut store, |address| table.mailbox_of(address))
         };
         let folded =
             tokio::task::spawn_blocking(work).await.map_err(|_| TableError::Other("the fold ended".into()))??;
@@ -103,7 +106,7 @@ impl Watch {
     }
 
     async fn beat(&self, last: &mut (Timestamp, Instant), sizes: &mut BTreeSet<String>) {
-        let (sent_at, sent) = (Timestamp::now(), Instant::now());
+        let (sent_at, sent) = (Timestamp::now() + self.ahead, Instant::now());
         let word = format!("{:016x}", rand::random::<u64>());
         if let Err(error) = beat::send(&word).await {
             debug!(%error, "Dovecot does not answer; nothing is proven meanwhile");
@@ -121,7 +124,7 @@ impl Watch {
         let real = SignedDuration::try_from(sent.duration_since(last.1)).unwrap_or_default();
         let jumped = (wall - real).abs() > JUMP;
         *last = (sent_at, sent);
-        let teller_started = beat::teller_started().await;
+        let teller_started = beat::teller_started().await.map(|at| at + self.ahead);
         let beat = Beat { sent_at, seen, teller_started, watcher_started: self.started.0, jumped };
         let told = with(&self.shared.usage, |store| {
             let known = store.complete()?;

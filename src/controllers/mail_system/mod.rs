@@ -152,6 +152,7 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
         exposure_annotations: spec.exposure.annotations.clone(),
         message_limit: largest.message_limit(),
         log_months: spec.regulation.retention.log_months,
+        days_ahead: ctx.settings.days_ahead,
         relay_host: spec.relay_host.clone(),
         pull_secrets: ctx.settings.pull_secrets.clone(),
         operator_namespace: ctx.settings.operator_namespace.clone(),

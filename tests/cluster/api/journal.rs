@@ -67,9 +67,7 @@ async fn r7_2_an_agent_killed_while_it_writes_writes_every_decision_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_2_the_api_server_refuses_to_keep_the_journal_for_less_than_six_months() {
     let Some(world) = World::new("months").await else { return };
-    let with = |months: u16| {
-        SYSTEM.replace("spec: {", &format!("spec: {{regulation: {{retention: {{logMonths: {months}}}}}, "))
-    };
+    let with = |months: u16| SYSTEM.replace("firstAccess: MailAllowed", &format!("retention: {{logMonths: {months}}}"));
     let refused = apply(&world.systems, &with(5)).await.expect_err("five").to_string();
     assert!(refused.contains("7.2: logs and journal are kept for at least 6 months"), "{refused}");
     assert!(apply(&world.systems, &with(121)).await.is_err());

@@ -25,7 +25,7 @@ use crate::support::{apply, drop_namespace, namespace, tier, wait_ready};
 
 const SOON: Duration = Duration::from_secs(20);
 
-const SYSTEM: &str = "metadata: {name: gialai}\nspec: {domain: gialai.gov.vn, hostname: mail.gialai.gov.vn, dovecot: {replicas: 1, storage: {size: 1Gi}}}";
+const SYSTEM: &str = "metadata: {name: gialai}\nspec: {domain: gialai.gov.vn, hostname: mail.gialai.gov.vn, regulation: {firstAccess: MailAllowed}, dovecot: {replicas: 1, storage: {size: 1Gi}}}";
 const AGENCY: &str = "metadata: {name: stttt}\nspec: {systemRef: {name: gialai}, level: Province, name: Sở Thông tin và Truyền thông, basis: {number: 01/QĐ, date: '2026-01-05', issuer: UBND tỉnh}}";
 
 fn person(name: &str, full_name: &str, more: &str) -> String {

@@ -167,7 +167,7 @@ async fn secret(world: &World, mailbox: &str) -> Secret {
 #[tokio::test(flavor = "multi_thread")]
 async fn r9_1_first_access_by_the_page_opens_mail_by_every_address() {
     let Some((world, operator, agent)) = World::running("portal").await else { return };
-    let must_change = SYSTEM.replace("hostname:", "regulation: {firstAccess: ChangePassword}, hostname:");
+    let must_change = SYSTEM.replace("firstAccess: MailAllowed", "firstAccess: ChangePassword");
     apply(&world.systems, &must_change).await.expect("system");
     world.person("nv-1", "Hoàng Thị Như Quỳnh", ", aliases: [quynh.cu]").await;
     wait_ready(&world.mailboxes, "nv-1", SOON).await;

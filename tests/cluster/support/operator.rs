@@ -56,6 +56,7 @@ impl Operator {
             concurrency: 16,
             term: 1,
             clock,
+            days_ahead: 0,
             wall,
         };
         let stop_future = stop_when(async move {
