@@ -35,7 +35,8 @@ impl Running {
         let running = Self { process };
         let parameters = PatchParams::apply("bench").force();
         let systems: Api<MailSystem> = Api::namespaced(client.clone(), NAMESPACE);
-        let spec = json!({"domain": "gialai.gov.vn", "hostname": "mail.gialai.gov.vn", "dovecot": {"storage": {"size": "1Gi"}}});
+        let spec = json!({"domain": "gialai.gov.vn", "hostname": "mail.gialai.gov.vn",
+            "regulation": {"firstAccess": "MailAllowed"}, "dovecot": {"storage": {"size": "1Gi"}}});
         systems.patch("gialai", &parameters, &Patch::Apply(document::<MailSystem>("gialai", spec))).await?;
         let agencies: Api<Agency> = Api::namespaced(client.clone(), NAMESPACE);
         let spec = json!({"systemRef": {"name": "gialai"}, "level": "Province", "name": "Sở Thông tin và Truyền thông", "basis": basis()});

@@ -112,6 +112,7 @@ pub(crate) struct Ctx {
     pub newcomers: super::newcomers::Newcomers,
     pub life: super::lifecycle::Life,
     pub activities: super::activity::Activities,
+    pub journal: super::journal::Journal,
     /// Credentials that we wrote and that the cache may not show yet, by resourceVersion.
     made: Mutex<HashMap<String, (u64, Credentials)>>,
     /// Whether every cache of the namespace was filled once.
@@ -149,6 +150,7 @@ impl Ctx {
             newcomers: super::newcomers::Newcomers::default(),
             life: super::lifecycle::Life::default(),
             activities: super::activity::Activities::default(),
+            journal: super::journal::Journal::default(),
             made: Mutex::default(),
             synced,
         }

@@ -5,6 +5,7 @@ mod agency;
 mod changes;
 mod context;
 mod failure;
+mod journal;
 mod lifecycle;
 mod mail_system;
 mod mailbox;

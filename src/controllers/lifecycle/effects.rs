@@ -11,9 +11,11 @@ use tracing::{info, warn};
 use super::super::context::Ctx;
 use super::super::status;
 use super::NAMED;
+use crate::api::AddressClaim;
 use crate::backend::Account;
 use crate::domain::events::{Event, Severity};
-use crate::domain::lifecycle::{Cause, Key, Kind};
+use crate::domain::journal;
+use crate::domain::lifecycle::{self, Cause, Key, Kind};
 
 /// Claims that are written at the same time.
 const WRITES: usize = 8;
@@ -30,16 +32,55 @@ pub(super) async fn revoke_gone(released: &BTreeSet<Key>, now: Timestamp, ctx: &
     stream::iter(new).for_each_concurrent(WRITES, |row| revoke(row, now, ctx)).await;
 }
 
+/// Those that are revoked stay so, also after a start; a time that was not written yet is.
+pub(super) async fn keep_closed(accounts: &[lifecycle::Account], now: Timestamp, ctx: &Ctx) {
+    let closed = accounts.iter().filter(|account| account.gone && account.revoked_at.is_some());
+    let rows: Vec<Account> = closed.filter_map(|account| revoked_row(ctx, &account.id)).collect();
+    let written = |row: &Account| ctx.primary_claim(&row.mailbox).is_none_or(|claim| claim.spec.revoked_at.is_some());
+    let (known, unwritten): (Vec<_>, Vec<_>) = rows.into_iter().partition(written);
+    for row in known {
+        let same = ctx.syncer.projection().desired(&row.mailbox) == Some(&row);
+        if !same && ctx.mailbox(&row.mailbox).is_none() {
+            ctx.syncer.want(row);
+        }
+    }
+    stream::iter(unwritten).for_each_concurrent(WRITES, |row| revoke(row, now, ctx)).await;
+}
+
 async fn revoke(row: Account, now: Timestamp, ctx: &Ctx) {
     let mailbox = row.mailbox.clone();
     info!(mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
     ctx.syncer.want(row);
     let Some(claim) = ctx.primary_claim(&mailbox).filter(|claim| claim.spec.revoked_at.is_none()) else { return };
     let mut claim = (*claim).clone();
+    if let Err(error) = ctx.journal.write(vec![event(&mailbox, &claim, now, ctx)]).await {
+        warn!(mailbox, %error, "the revocation is not written into the journal yet; trying again");
+        return;
+    }
     claim.spec.revoked_at = Some(Time(now));
     // Whoever was faster wins; it is looked at again.
     if let Err(error) = ctx.io.replace(&claim).await {
         warn!(mailbox, %error, "the time of the revocation is not written yet; trying again");
+    }
+}
+
+/// The entry of the journal: the deletion of the Mailbox is the decision, and who did it is in the API server's audit log.
+fn event(mailbox: &str, claim: &AddressClaim, now: Timestamp, ctx: &Ctx) -> journal::Event {
+    let domain = ctx.system().map(|system| system.spec.domain.clone()).unwrap_or_default();
+    let holder = claim.spec.owner_ref.uid.clone().unwrap_or_default();
+    let (kind, cause) = (Kind::Revoke.as_str(), Cause::Deleted);
+    journal::Event {
+        key: format!("{holder}/{kind}/{}/generation {}", cause.as_str(), claim.metadata.generation.unwrap_or(0)),
+        at: now,
+        actor: "mail-operator".into(),
+        mailbox: mailbox.into(),
+        address: format!("{}@{domain}", claim.name_any()),
+        action: kind.into(),
+        cause: cause.as_str().into(),
+        rule: cause.rule().into(),
+        after: "Revoked".into(),
+        note: format!("its Mailbox is gone; what belongs to {} is kept", claim.spec.owner_name),
+        ..journal::Event::default()
     }
 }
 

@@ -134,6 +134,7 @@ async fn look(ctx: &Ctx) {
     if said != shown {
         ctx.triggers.systems.fire(&system.name_any()).await;
     }
+    effects::keep_closed(&accounts, now, ctx).await;
     effects::revoke_gone(&released, now, ctx).await;
     let changed = held.symmetric_difference(&before.0).chain(released.symmetric_difference(&before.1));
     let news: BTreeSet<&str> = changed.map(Deed::account).collect();

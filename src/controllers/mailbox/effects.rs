@@ -245,6 +245,19 @@ fn cheap_hash(password: &SecretString) -> Result<String, Error> {
     Ok(format!("{HASH_SCHEME}{hash}"))
 }
 
+/// The journal cannot be written.
+pub(super) fn not_written_down(error: &BackendError) -> Problem {
+    match error {
+        BackendError::VolumeFull(message) => Problem::waiting(Reason::VolumeFull, message.clone()),
+        _ => Problem::waiting(
+            Reason::AgentUnavailable,
+            format!(
+                "the decision cannot be written into the journal (R5.2): {error}; it is kept and written when it can"
+            ),
+        ),
+    }
+}
+
 /// Brings the account to the mail server.
 pub(super) async fn account(account: Account, ctx: &Ctx) -> Result<(), Problem> {
     match ctx.syncer.ensure(account, WAIT).await {

@@ -5,6 +5,7 @@ mod decide;
 mod effects;
 mod facts;
 mod life;
+mod record;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,8 @@ struct Outcome {
     /// Why another address cannot be issued yet; the account goes on with the one it has.
     staying: Option<Problem>,
     life: Life,
+    /// The decision could not be written down yet: the status keeps what it said.
+    unsaid: bool,
     /// When a former address changes, or a clock runs out.
     next: Option<Timestamp>,
 }
@@ -80,7 +83,16 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
         return Ok(Next::After(LOOK_AGAIN));
     }
     let now = ctx.now();
-    let status = status(mailbox, &facts, &outcome, now);
+    let mut status = status(mailbox, &facts, &outcome, now);
+    let events = record::events(mailbox, &status, &outcome.life, now);
+    if !events.is_empty()
+        && let Err(error) = slot.lend(ctx.journal.write(events)).await
+    {
+        // What is not written down is not said either; what the mail server shall do is wanted all the same.
+        outcome.synced = Some(Err(effects::not_written_down(&error)));
+        outcome.unsaid = true;
+        status = self::status(mailbox, &facts, &outcome, now);
+    }
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     say(mailbox, &status, ctx).await?;
@@ -341,7 +353,7 @@ fn status(mailbox: &Mailbox, facts: &Facts, outcome: &Outcome, now: Timestamp) -
         state: Some(old.state.unwrap_or(MailboxState::Pending)),
         ..old
     };
-    if let Some(decided) = &outcome.decided {
+    if let Some(decided) = outcome.decided.as_ref().filter(|_| !outcome.unsaid) {
         status.address = Some(decided.account.address.clone());
         status.aliases = decided.account.aliases.clone();
         status.quota = Some(decided.quota.clone());

@@ -76,7 +76,7 @@ async fn r5_4_b_the_official_day_ends_an_account_and_never_before() {
     apply(&world.systems, SYSTEM).await.expect("system");
     apply(&world.agencies, AGENCY).await.expect("agency");
     let (minutes, clock) = clock();
-    let operator = Operator::start_at(world.client.clone(), &world.namespace, clock);
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock, Clock::system());
     let agent = Agent::start(&world.client, &world.namespace).await;
     let now = Timestamp::now();
     let tomorrow = day(now).tomorrow().expect("a day");

@@ -144,7 +144,7 @@ async fn d_19_a_renamed_holder_keeps_the_old_address_as_alias_then_it_is_a_tombs
     let days = Arc::new(AtomicI64::new(0));
     let moved = days.clone();
     let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed)));
-    let operator = Operator::start_at(world.client.clone(), &world.namespace, clock);
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock, Clock::system());
     world.person("nv-1", "Lê Thị Hoa", "").await;
     world.used("hoalt.stttt", Some(AddressUse::Primary)).await;
     // A new name alone changes nothing; the document does, once.

@@ -1,0 +1,130 @@
+//! What of a pass is written down (R5.2): issue, another address, and each action on the life of the account. Pure. A key names the
+//! cause and not the moment, so that a pass that comes again has the same one.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::api::{Mailbox, MailboxStatus};
+use crate::controllers::journal::author;
+use crate::domain::journal::Event;
+use crate::domain::lifecycle::{Action, By, Cause, Kind};
+
+use super::life::Life;
+
+/// Who decides where nobody was asked.
+const OPERATOR: &str = "mail-operator";
+
+/// The decisions between the status that is there and the one that is to be written.
+pub(super) fn events(mailbox: &Mailbox, after: &MailboxStatus, life: &Life, now: Timestamp) -> Vec<Event> {
+    let before = mailbox.status.clone().unwrap_or_default();
+    let uid = mailbox.uid().unwrap_or_default();
+    let state = |status: &MailboxStatus| status.state.map(|state| format!("{state:?}")).unwrap_or_default();
+    let base = Event {
+        at: now,
+        actor: author(mailbox),
+        mailbox: mailbox.name_any(),
+        address: after.address.clone().unwrap_or_default(),
+        document: Some(mailbox.spec.basis.cited()),
+        before: state(&before),
+        after: state(after),
+        ..Event::default()
+    };
+    let mut events = Vec::new();
+    if let Some(issued_at) = after.issued_at.as_ref().filter(|_| before.issued_at.is_none()) {
+        let key = format!("{uid}/Issue/{}", issued_at.0);
+        let note = format!("{} gets {}", mailbox.spec.full_name, base.address);
+        events.push(Event { key, action: "Issue".into(), rule: "5.1".into(), note, ..base.clone() });
+    }
+    if let Some((old, new)) = before.address.as_ref().zip(after.address.as_ref()).filter(|(old, new)| old != new) {
+        let key = format!("{uid}/ChangeAddress/{new}/{}", mailbox.metadata.generation.unwrap_or(0));
+        let renamed = mailbox.spec.rename.as_ref().map(|rename| rename.basis.cited());
+        let change = Event { before: old.clone(), after: new.clone(), ..base.clone() };
+        events.push(Event {
+            key,
+            action: "ChangeAddress".into(),
+            rule: "D-02".into(),
+            document: renamed.or(base.document.clone()),
+            ..change
+        });
+    }
+    events.extend(life.done.iter().map(|action| of(mailbox, &uid, action, life, &base)));
+    events
+}
+
+fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) -> Event {
+    let generation = mailbox.metadata.generation.unwrap_or(0);
+    let (spec, kind) = (&mailbox.spec, action.kind.as_str());
+    let by_person = match action.cause {
+        Cause::Locks(reason) => life.after.locks.get(&reason).is_some_and(|lock| lock.by == By::Person),
+        Cause::Withdrawn | Cause::Approved | Cause::Undone => true,
+        Cause::Restore | Cause::Unused | Cause::EndsOn | Cause::Deleted | Cause::RetentionOver => false,
+    };
+    let document = match action.cause {
+        Cause::Locks(_) => spec.lock.as_ref().filter(|_| by_person).map(|lock| lock.basis.cited()),
+        Cause::Restore => spec.restore.as_ref().map(|restore| restore.basis.cited()),
+        Cause::Approved | Cause::EndsOn => Some(spec.basis.cited()),
+        Cause::Withdrawn | Cause::Unused | Cause::Deleted | Cause::Undone | Cause::RetentionOver => None,
+    };
+    // What people wrote is told apart by the generation of the spec, what a clock says by its hour.
+    let which = if by_person { format!("generation {generation}") } else { action.at.to_string() };
+    let since = (action.kind == Kind::Lock && !by_person).then(|| format!("due {}", action.at));
+    Event {
+        key: format!("{uid}/{kind}/{}/{which}", action.cause.as_str()),
+        actor: if by_person { base.actor.clone() } else { OPERATOR.into() },
+        action: kind.into(),
+        cause: action.cause.as_str().into(),
+        rule: action.cause.rule().into(),
+        document,
+        note: since.unwrap_or_default(),
+        ..base.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::lifecycle::{self, LockReason, Rules};
+    use serde_json::json;
+
+    fn mailbox(generation: i64, spec: serde_json::Value) -> Mailbox {
+        let basis = json!({"number": "12/VP", "date": "2026-02-02", "issuer": "STTTT"});
+        let mut all = json!({"agencyRef": {"name": "stttt"}, "fullName": "Trần Đình Nguyên", "basis": basis});
+        all.as_object_mut().expect("a map").extend(spec.as_object().cloned().expect("a map"));
+        let metadata = json!({"name": "nv-1", "uid": "u-1", "generation": generation,
+            "managedFields": [{"manager": "flux", "operation": "Apply", "time": "2026-02-03T00:00:00Z"},
+                {"manager": "mail-operator", "operation": "Apply", "subresource": "status", "time": "2026-03-03T00:00:00Z"}]});
+        let status = json!({"issuedAt": "2026-02-02T00:00:00Z", "address": "nguyentd.stttt@x.vn", "state": "Active"});
+        serde_json::from_value(json!({"metadata": metadata, "spec": all, "status": status})).expect("a Mailbox")
+    }
+
+    fn told(mailbox: &Mailbox, now: &str) -> Vec<Event> {
+        let (rules, now) = (Rules::default(), now.parse().expect("a time"));
+        let life = super::super::life::decide(&rules, mailbox.life(None), |_| true, now);
+        let mut after = mailbox.status.clone().expect("status");
+        life.show(&mut after, mailbox, &rules, true, now);
+        events(mailbox, &after, &life, now)
+    }
+
+    #[test]
+    fn r5_2_a_lock_of_people_names_its_document_and_who_wrote_it() {
+        let lock = json!({"lock": {"reasons": ["Compromised"], "basis": {"number": "9/CV", "date": "2026-02-05", "issuer": "STTTT"}}});
+        let events = told(&mailbox(4, lock.clone()), "2026-02-06T00:00:00Z");
+        let [event] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!((event.actor.as_str(), event.rule.as_str(), event.cause.as_str()), ("flux", "6.2.b", "Compromised"));
+        assert!(event.document.as_ref().is_some_and(|document| document.contains("9/CV")));
+        assert_eq!((event.before.as_str(), event.after.as_str()), ("Active", "Locked"));
+        // A moment later, before the status was written: the same decision.
+        assert_eq!(told(&mailbox(4, lock.clone()), "2026-02-06T00:05:00Z")[0].key, event.key);
+        assert_ne!(told(&mailbox(5, lock), "2026-02-06T00:05:00Z")[0].key, event.key);
+    }
+
+    #[test]
+    fn r6_2_d_a_lock_of_a_clock_is_the_operators_and_the_same_whenever_it_is_done() {
+        let one = told(&mailbox(1, json!({})), "2026-03-20T00:00:00Z");
+        let other = told(&mailbox(2, json!({})), "2026-03-27T00:00:00Z");
+        assert_eq!((one.len(), one[0].key.as_str()), (1, other[0].key.as_str()));
+        assert_eq!((one[0].actor.as_str(), one[0].document.as_ref()), ("mail-operator", None));
+        assert_eq!(one[0].cause, lifecycle::LockReason::DefaultPassword.as_str());
+        assert_eq!(LockReason::DefaultPassword.rule(), one[0].rule);
+    }
+}
