@@ -124,6 +124,8 @@ reasons! {
     QuotaPolicyNotFound,
     /// A quantity or limit cannot be used; the message names path and remedy.
     InvalidQuota,
+    /// A text in the ConfigMap of notices cannot be used; the built-in one stands in its place.
+    NoticeTextInvalid,
     /// The agent in the mail pod does not answer.
     AgentUnavailable,
     /// The volume of the mail pod is full.

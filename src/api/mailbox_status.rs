@@ -45,6 +45,19 @@ pub struct EffectiveQuota {
     /// Largest attachment, in decoded bytes (R7.3.b).
     #[schemars(length(max = 20))]
     pub max_attachment: String,
+    /// What the holder was told of its use last (D-17); absent when it was below 75 % since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<QuotaTold>,
+}
+
+/// A warning of a mailbox that fills.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaTold {
+    /// The threshold that was crossed.
+    pub percent: i32,
+    /// When.
+    pub at: Time,
 }
 
 /// One lock in force.

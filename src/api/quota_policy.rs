@@ -66,7 +66,7 @@ pub struct QuotaPolicySpec {
     #[x_kube(validation = Rule::new("self.matches('^[1-9]([0-9]{0,5}(k|M|G|T|Ki|Mi|Gi|Ti)|[0-9]{0,17})$')")
         .message("R7.3.b: maxAttachment is a quantity without fraction: write for example 25M"))]
     pub max_attachment: String,
-    /// Percent of use at which the holder is warned (D-17). Kept for the notices: none is sent yet.
+    /// Percent of use at which the holder is told by mail, once each time it is crossed upwards (D-17).
     #[serde(default = "warn_at", skip_serializing_if = "Vec::is_empty")]
     #[schemars(default = "warn_at", length(max = 5), inner(range(min = 1, max = 100)))]
     pub warn_at_percent: Vec<i32>,

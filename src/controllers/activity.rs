@@ -62,6 +62,11 @@ impl Activities {
         api::activity(own.as_ref(), book.complete.as_ref())
     }
 
+    /// Bytes in use.
+    pub fn used(&self, mailbox: &str) -> Option<u64> {
+        self.book().rows.get(mailbox).and_then(|row| row.used_bytes)
+    }
+
     /// What the status of the MailSystem is to show: what it shows, until that is old or a gap came.
     pub fn to_show(&self, system: Option<&MailSystem>) -> Option<Completeness> {
         let new = self.book().complete.clone()?;
@@ -152,6 +157,9 @@ async fn ask(backend: &dyn MailBackend, ctx: &Ctx) -> Result<(), crate::backend:
 
 /// Writes a row down if a day of it changed.
 async fn write(row: Usage, ctx: &Ctx) {
+    if row.used_bytes.is_some_and(|used| super::mailbox::fills(&row.mailbox, used, ctx)) {
+        ctx.triggers.mailboxes.fire(&row.mailbox).await;
+    }
     let old = ctx.stores.activities.get(&ObjectRef::new(&row.mailbox).within(ctx.io.namespace()));
     let status = old.as_ref().and_then(|old| old.status.clone()).unwrap_or_default();
     let complete = ctx.activities.book().complete.clone();
@@ -187,10 +195,8 @@ async fn put(
             new.metadata.owner_references = Some(vec![OwnerReference { controller: Some(false), ..owner(&mailbox) }]);
             match ctx.io.create(&new).await? {
                 Created::New(new) => new,
-                Created::Exists => match ctx.io.get::<MailboxActivity>(name).await? {
-                    Some(known) => known,
-                    None => return Ok(()),
-                },
+                // The cache will show it; the next day of use finds it there.
+                Created::Exists => return Ok(()),
             }
         }
     };

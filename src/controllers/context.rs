@@ -113,6 +113,7 @@ pub(crate) struct Ctx {
     pub life: super::lifecycle::Life,
     pub activities: super::activity::Activities,
     pub journal: super::journal::Journal,
+    pub notices: super::notices::Notices,
     /// Credentials that we wrote and that the cache may not show yet, by resourceVersion.
     made: Mutex<HashMap<String, (u64, Credentials)>>,
     /// Whether every cache of the namespace was filled once.
@@ -151,6 +152,7 @@ impl Ctx {
             life: super::lifecycle::Life::default(),
             activities: super::activity::Activities::default(),
             journal: super::journal::Journal::default(),
+            notices: super::notices::Notices::default(),
             made: Mutex::default(),
             synced,
         }

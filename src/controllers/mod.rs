@@ -11,6 +11,7 @@ mod mail_system;
 mod mailbox;
 mod namespace;
 mod newcomers;
+mod notices;
 mod quota_policy;
 mod readiness;
 mod runner;

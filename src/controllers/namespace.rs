@@ -19,7 +19,7 @@ use super::changes::{self, KnownCredentials, Seen, synced};
 use super::context::{Ctx, Settings, Triggers, prune_credentials};
 use super::runner::{self, Shape};
 use super::slots::BEGUN_PER_SLOT;
-use super::{activity, agency, journal, lifecycle, mail_system, mailbox, newcomers, quota_policy};
+use super::{activity, agency, journal, lifecycle, mail_system, mailbox, newcomers, notices, quota_policy};
 use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, MailboxActivity, QuotaPolicy, WorkCalendar};
 use crate::backend::{Health, Syncer};
 use crate::kube_io::Io;
@@ -165,6 +165,7 @@ pub async fn run(
     background.spawn(activity::run(ctx.clone()));
     background.spawn(journal::run(ctx.clone()));
     background.spawn(newcomers::run(ctx.clone()));
+    background.spawn(notices::run(ctx.clone()));
     tokio::select! {
         () = all_filled(filled) => {}
         () = stop.clone() => return Ok(()),

@@ -134,6 +134,8 @@ pub struct Policy {
     pub selector: Option<Selector>,
     /// The highest wins, then the smaller name.
     pub priority: i32,
+    /// Percent of use at which the holder is told (D-17).
+    pub warn_at: Vec<u8>,
 }
 
 /// The mailbox a quota is looked for.
@@ -160,6 +162,8 @@ pub struct Effective {
     pub source: Source,
     /// The limits, the attachment capped by the system's largest.
     pub limits: Limits,
+    /// Percent of use at which the holder is told; empty: the thresholds of D-17.
+    pub warn_at: Vec<u8>,
     /// A policy that was named but is not there (its path and name): the next in precedence holds meanwhile.
     pub missing: Option<(&'static str, String)>,
 }
@@ -186,12 +190,12 @@ pub fn effective(subject: Subject<'_>, policies: &[Policy], default: Limits, lar
                 .min_by_key(|p| (Reverse(p.priority), &p.name))
                 .map(|p| (p, Source::Selector))
         });
-    let (policy, source, limits) = match chosen {
-        Some((policy, source)) => (Some(policy.name.clone()), source, policy.limits),
-        None => (None, Source::SystemDefault, default),
+    let (policy, source, limits, warn_at) = match chosen {
+        Some((policy, source)) => (Some(policy.name.clone()), source, policy.limits, policy.warn_at.clone()),
+        None => (None, Source::SystemDefault, default, Vec::new()),
     };
     let limits = Limits { storage: limits.storage, max_attachment: limits.max_attachment.min(largest) };
-    Effective { policy, source, limits, missing }
+    Effective { policy, source, limits, warn_at, missing }
 }
 
 #[cfg(test)]
@@ -203,7 +207,13 @@ mod tests {
     }
 
     fn policy(name: &str, priority: i32, selector: Option<Selector>) -> Policy {
-        Policy { name: name.into(), limits: limits(100 + priority.unsigned_abs() as u64), selector, priority }
+        Policy {
+            name: name.into(),
+            limits: limits(100 + priority.unsigned_abs() as u64),
+            selector,
+            priority,
+            warn_at: vec![],
+        }
     }
 
     const SUBJECT: Subject<'static> =

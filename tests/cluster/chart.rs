@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
-use mail_operator::api::AddressClaim;
+use mail_operator::api::{AddressClaim, MailboxActivity};
 
 use crate::support::{apply, eventually, wait_ready};
-use crate::world::{NAMESPACE, SOON, World, run};
+use crate::world::{NAMESPACE, SOON, World, let_in, person, run};
 
 fn helm_template(more: &[&str]) -> Result<String, String> {
     let chart = format!("{}/charts/mail-operator", env!("CARGO_MANIFEST_DIR"));
@@ -98,8 +98,17 @@ async fn contest(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
     let Some(world) = World::on(&[2, 3]).await else { return };
-    world.person("nv-rbac", "Đinh Văn Quyền").await;
+    let (address, password) = world.person("nv-rbac", "Đinh Văn Quyền").await;
+    assert!(let_in(&world.login(&address, &password).await.1));
     world.lock("nv-rbac", "Đinh Văn Quyền").await;
+    apply(&world.mailboxes, &person("nv-rbac", "Đinh Văn Quyền", "")).await.expect("unlocked");
+    world.given_back("nv-rbac", &address).await;
+    let activities: Api<MailboxActivity> = Api::namespaced(world.client.clone(), NAMESPACE);
+    eventually("the login is written down", Duration::from_secs(90), || async {
+        let found = activities.get_opt("nv-rbac").await.map_err(|e| e.to_string())?;
+        found.and_then(|found| found.status).map(drop).ok_or_else(|| "not yet".to_string())
+    })
+    .await;
     let policy = "metadata: {name: rbac}\nspec: {systemRef: {name: gialai}, storage: 1Gi, maxAttachment: 1M}";
     apply(&world.policies, policy).await.expect("policy");
     wait_ready(&world.policies, "rbac", SOON).await;
@@ -122,6 +131,7 @@ async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
         ("MailSystem", "mail.gialai.gov.vn/mailsystems"),
         ("Agency", "mail.gialai.gov.vn/agencies"),
         ("QuotaPolicy", "mail.gialai.gov.vn/quotapolicies"),
+        ("MailboxActivity", "mail.gialai.gov.vn/mailboxactivities"),
         ("Event.events.k8s.io", "events.k8s.io/events"),
     ];
     let mut expected = BTreeSet::new();

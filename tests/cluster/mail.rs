@@ -115,12 +115,10 @@ async fn r6_1_a_lock_refuses_every_protocol_ends_sessions_and_mail_still_arrives
     assert!(answer.starts_with("250"), "{answer}");
 
     apply(&world.mailboxes, &person("nv-lock", name, "")).await.expect("unlock");
-    eventually("unlocked", SOON, || async {
-        let answer = world.login(&address, &password).await.1;
-        if let_in(&answer) { Ok(()) } else { Err(answer) }
-    })
-    .await;
-    world.arrives(&address, &password, "while locked").await;
+    // With another password: whoever knew the old one gets in no more (R6.3).
+    let new = world.given_back("nv-lock", &address).await;
+    assert!(new != password && !let_in(&world.login(&address, &password).await.1));
+    world.arrives(&address, &new, "while locked").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,7 +145,7 @@ async fn an_answer_is_signed_without_sender_and_comes_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r6_1_a_locked_account_receives_and_its_script_sends_nothing() {
     let Some(world) = World::get().await else { return };
-    let locked = world.holder("nv-slock", "Đàm Thị Khóa").await;
+    let mut locked = world.holder("nv-slock", "Đàm Thị Khóa").await;
     let writer = world.holder("nv-swrite", "Đàm Văn Gửi").await;
     let script = format!("{}redirect \"{}\";\n", vacation(1), writer.address);
     world.script(&locked, &script).await;
@@ -164,6 +164,7 @@ async fn r6_1_a_locked_account_receives_and_its_script_sends_nothing() {
         world.header(&writer, subject).await;
     }
     apply(&world.mailboxes, &person(locked.name, locked.full_name, "")).await.expect("unlock");
+    locked.password = world.given_back(locked.name, &locked.address).await;
     world.header(&locked, "while locked").await;
     assert_eq!(world.subjects(&writer).await, ["after", "later"], "neither answer nor forward");
     // The script works again.

@@ -208,6 +208,16 @@ impl World {
         apply(&self.mailboxes, &person(name, full_name, lock)).await.expect("lock");
     }
 
+    /// Waits until a holder whose lock was taken away gets in, with the new password (R6.3, D-12).
+    pub async fn given_back(&self, name: &str, address: &str) -> String {
+        eventually(&format!("{address} is given back"), SOON, || async {
+            let new = initial_password(&self.client, self.namespace, name).await;
+            let (_, answer) = self.login(address, &new).await;
+            if let_in(&answer) { Ok(new) } else { Err(answer) }
+        })
+        .await
+    }
+
     pub async fn login(&self, user: &str, password: &str) -> (Imap, String) {
         Imap::login(&self.host, user, password).await.expect("IMAP")
     }

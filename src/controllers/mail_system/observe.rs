@@ -41,6 +41,8 @@ pub(super) struct Seen {
     pub waits: Option<HeldStatus>,
     /// For which time nothing is missing in what is known of use (D-16).
     pub activity: Option<Completeness>,
+    /// What is wrong with the province's own texts of notices.
+    pub notices_wrong: Option<String>,
     /// Why a child could not be applied.
     pub refused: Option<String>,
     /// Why there is no pod, in the API server's words.
@@ -62,6 +64,7 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         held,
         waits: ctx.life.held(ctx.system().as_deref()),
         activity: ctx.activities.to_show(ctx.system().as_deref()),
+        notices_wrong: ctx.notices.wrong(),
         refused: None,
         pod_refused: None,
         postmaster_missing: None,
@@ -153,6 +156,13 @@ fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
             "D-15: {count} of {total} accounts have neither Mailbox nor AddressClaim any more; they stay until the objects are back or fewer are missing"
         );
         return Some(Finding::stalled(Reason::RemovalHeld, message));
+    }
+    if let Some(wrong) = &seen.notices_wrong {
+        let message = format!(
+            "ConfigMap {}: {wrong}; the built-in text is sent in its place",
+            crate::controllers::notices::texts(&plan.name)
+        );
+        return Some(Finding::good(Reason::NoticeTextInvalid, message));
     }
     let missing = seen.postmaster_missing.clone()?;
     Some(Finding::good(Reason::PostmasterNotFound, missing))
@@ -381,6 +391,7 @@ mod tests {
             held: None,
             waits: None,
             activity: None,
+            notices_wrong: None,
             refused: None,
             pod_refused: None,
             postmaster_missing: None,

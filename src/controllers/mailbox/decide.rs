@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{ACKNOWLEDGE_SUPERSEDES, AddressClaim, AddressUse, EffectiveQuota, Holder, Mailbox, Reason};
+use crate::api::{
+    ACKNOWLEDGE_SUPERSEDES, AddressClaim, AddressUse, EffectiveQuota, Holder, Mailbox, QuotaTold, Reason,
+};
 use crate::backend::{Access, Account, check_hash};
 use crate::domain::calendar::Calendar;
 use crate::domain::naming::conflict::Explained;
 use crate::domain::naming::moving;
 use crate::domain::naming::sticky::{self, Kept};
 use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention, Wish};
+use crate::domain::notice::Thresholds;
 use crate::domain::quota::{self, Subject};
 use crate::store::{AgencyProblem, ResolvedAgency};
 
@@ -304,6 +308,29 @@ pub(super) fn account(
     Ok(Decided { account, quota, problem: problem.or(missing) })
 }
 
+/// What the holder was told of the use of the storage (D-17): the notice follows from it. While the use is not known it stays.
+fn told(
+    mailbox: &Mailbox,
+    used: Option<u64>,
+    warn_at: &[u8],
+    storage: quota::Bytes,
+    now: Timestamp,
+) -> Option<QuotaTold> {
+    let old = mailbox.status.as_ref().and_then(|status| status.quota.as_ref()?.told.clone());
+    let Some(used) = used else { return old };
+    let thresholds = Thresholds::new(warn_at.to_vec(), REARM).unwrap_or_default();
+    let last = old.as_ref().and_then(|told| u8::try_from(told.percent).ok()).unwrap_or(0);
+    let percent = u128::from(used) * 100 / u128::from(storage.0.max(1));
+    match thresholds.cross(last, u32::try_from(percent).unwrap_or(u32::MAX)) {
+        (Some(level), _) => Some(QuotaTold { percent: level.into(), at: Time(now) }),
+        (None, 0) => None,
+        (None, _) => old,
+    }
+}
+
+/// Below this a mailbox is told again (D-17).
+pub(super) const REARM: u8 = 75;
+
 /// What holds while the MailSystem names no usable quantity.
 const FALLBACK_LIMITS: quota::Limits =
     quota::Limits { storage: quota::Bytes(2 << 30), max_attachment: quota::Bytes(20_000_000) };
@@ -334,6 +361,7 @@ fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Qu
         source: effective.source.as_str().into(),
         storage: effective.limits.storage.to_string(),
         max_attachment: effective.limits.max_attachment.to_string(),
+        told: told(mailbox, facts.used, &effective.warn_at, effective.limits.storage, facts.now),
     };
     let missing = effective.missing.map(|(path, name)| {
         let message = format!("{path}: there is no usable QuotaPolicy '{name}' (R7.3); apply it or remove the reference. Until then {} with {} holds", shown.policy.as_deref().unwrap_or("the system's default"), shown.storage);

@@ -32,6 +32,10 @@ pub(super) struct Facts {
     pub rules: Rules,
     /// The facts of its life.
     pub life: lifecycle::Account,
+    /// Bytes in use, where the mail server told them.
+    pub used: Option<u64>,
+    /// The time of this pass.
+    pub now: Timestamp,
     /// Whether the mail server told of use since this process leads.
     pub use_known: bool,
 }
@@ -66,6 +70,8 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
         policies: Vec::new(),
         rules: super::super::lifecycle::rules(ctx),
         life: super::super::lifecycle::life(mailbox, ctx, ctx.now()),
+        used: ctx.activities.used(&name),
+        now: ctx.now(),
         use_known: ctx.activities.known(),
         system: system.map(SystemFacts::of),
     }
@@ -144,7 +150,8 @@ fn policy(policy: &QuotaPolicy) -> Option<Policy> {
         agencies: s.agencies.clone(),
         holders: s.holders.iter().map(|h| holder(*h).to_string()).collect(),
     });
-    Some(Policy { name: policy.name_any(), limits, selector, priority: spec.priority })
+    let warn_at = spec.warn_at_percent.iter().filter_map(|percent| u8::try_from(*percent).ok()).collect();
+    Some(Policy { name: policy.name_any(), limits, selector, priority: spec.priority, warn_at })
 }
 
 pub(super) fn holder(holder: Holder) -> &'static str {

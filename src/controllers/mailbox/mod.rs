@@ -30,6 +30,7 @@ use crate::api::{
 use crate::backend::Health;
 use crate::domain::lifecycle;
 use crate::domain::naming::{self, Former, LocalPart, Request, Wish};
+use crate::domain::quota::Bytes;
 
 /// A safety net behind the watches, for problems that may end by themselves.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -125,6 +126,14 @@ fn kept_for_later(mailbox: &Mailbox, outcome: &Outcome, ctx: &Ctx) -> bool {
         && current
         && !ctx.syncer.projection().met()
         && !matches!(&*ctx.syncer.health().borrow(), Health::Failing(_))
+}
+
+/// Whether so much use of its storage may be something to tell, or to forget that it was told.
+pub(super) fn fills(name: &str, used: u64, ctx: &Ctx) -> bool {
+    let Some(mailbox) = ctx.mailbox(name) else { return false };
+    let Some(quota) = mailbox.status.as_ref().and_then(|status| status.quota.as_ref()) else { return false };
+    let storage = Bytes::parse(&quota.storage, "status.quota.storage").map_or(u64::MAX, |storage| storage.0);
+    quota.told.is_some() || u128::from(used) * 100 >= u128::from(storage) * u128::from(decide::REARM)
 }
 
 /// Whether what it shows as due is not what is known now.

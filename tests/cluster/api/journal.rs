@@ -56,10 +56,14 @@ async fn r7_2_an_agent_killed_while_it_writes_writes_every_decision_once() {
     let text = printed(&agent);
     let known = Known { first: Some(1), heads: vec![head.clone()] };
     let summary = journal::verify("journal", &text, known).unwrap_or_else(|bad| panic!("{bad:?}"));
-    assert_eq!((summary.entries, summary.head), ((ROUNDS * EVENTS) as u64, head));
-    let keys: BTreeSet<String> =
+    assert_eq!(summary.head, head);
+    let all: Vec<String> =
         text.lines().filter_map(|line| journal::read(line).ok()).map(|entry| entry.event.key).collect();
-    assert_eq!(keys.len(), ROUNDS * EVENTS, "each once");
+    let keys: BTreeSet<&String> = all.iter().collect();
+    assert_eq!(keys.len(), all.len(), "each once");
+    let ours = (0..ROUNDS).flat_map(batch).filter(|event| keys.contains(&event.key)).count();
+    // Beside them the operator's own: an issue.
+    assert_eq!((ours, all.len() > ours), (ROUNDS * EVENTS, true));
     operator.stop().await;
     world.end().await;
 }

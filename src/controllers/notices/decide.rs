@@ -1,0 +1,159 @@
+//! Which notices there are to send now (R6, R7.3.d, D-17): pure. A key names the cause, so that each is sent once, whoever leads.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::api::{LockStatus, Mailbox, MailboxState, MailboxStatus};
+use crate::domain::calendar::day;
+use crate::domain::lifecycle::{self, Account, Cause, Kind, LockReason, Rules};
+use crate::domain::notice::{FULL, Letter, Notice, Party};
+use crate::domain::quota::Bytes;
+
+/// What happened longer ago is told no more: keys are kept for months, and a start looks at all.
+const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A notice, and to whose mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The same cause has the same key.
+    pub key: String,
+    /// Name of the Mailbox that gets it.
+    pub mailbox: String,
+    pub letter: Letter,
+}
+
+/// Whom notices about a mailbox go to beside its holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Agency {
+    /// Name of the agency.
+    pub name: String,
+    /// Name of its own Mailbox and its address, where it has one.
+    pub own: Option<(String, String)>,
+}
+
+/// What is to be told of one mailbox. `life` are its facts now.
+pub(super) fn wanted(
+    mailbox: &Mailbox,
+    life: &Account,
+    agency: &Agency,
+    rules: &Rules,
+    url: &str,
+    now: Timestamp,
+) -> Vec<Wanted> {
+    let Some(status) = mailbox.status.as_ref().filter(|status| receives(status)) else { return Vec::new() };
+    let Some(address) = status.address.clone() else { return Vec::new() };
+    let about = Party { name: mailbox.spec.full_name.clone(), address };
+    let case = Case { mailbox, status, about, agency, url, now };
+    let mut all = Vec::new();
+    all.extend(case.before_lock(life, rules));
+    all.extend(case.locked());
+    all.extend(case.restored());
+    all.extend(case.quota());
+    all
+}
+
+/// Whether mail arrives.
+fn receives(status: &MailboxStatus) -> bool {
+    !matches!(status.state, None | Some(MailboxState::Pending | MailboxState::Revoked | MailboxState::Purged))
+}
+
+struct Case<'a> {
+    mailbox: &'a Mailbox,
+    status: &'a MailboxStatus,
+    about: Party,
+    agency: &'a Agency,
+    url: &'a str,
+    now: Timestamp,
+}
+
+impl Case<'_> {
+    fn name(&self) -> String {
+        self.mailbox.metadata.name.clone().unwrap_or_default()
+    }
+
+    fn is_recent(&self, at: Timestamp) -> bool {
+        at <= self.now && self.now.duration_since(at) < RECENT
+    }
+
+    fn letter(&self, to: Party, notice: Notice) -> Letter {
+        Letter {
+            to,
+            about: self.about.clone(),
+            agency: self.agency.name.clone(),
+            agency_address: self.agency.own.as_ref().map(|(_, address)| address.clone()),
+            password_url: Some(self.url.into()),
+            notice,
+        }
+    }
+
+    fn key(&self, what: &str) -> String {
+        format!("{}/{what}", self.mailbox.metadata.uid.as_deref().unwrap_or_default())
+    }
+
+    fn to_holder(&self, what: &str, notice: Notice) -> Wanted {
+        Wanted { key: self.key(what), mailbox: self.name(), letter: self.letter(self.about.clone(), notice) }
+    }
+
+    /// The agency, or the holder where it has no mailbox of its own, or is the holder itself.
+    fn to_agency(&self, what: &str, notice: Notice) -> Wanted {
+        match self.agency.own.as_ref().filter(|(own, _)| *own != self.name()) {
+            Some((own, address)) => {
+                let to = Party { name: self.agency.name.clone(), address: address.clone() };
+                Wanted { key: self.key(what), mailbox: own.clone(), letter: self.letter(to, notice) }
+            }
+            None => self.to_holder(what, notice),
+        }
+    }
+
+    /// The nearest of the days before a lock that has come. Who cannot read mail before the first access is told by the agency.
+    fn before_lock(&self, life: &Account, rules: &Rules) -> Option<Wanted> {
+        let told = lifecycle::warnings(rules, life, self.now);
+        let warning = told.into_iter().filter(|warning| warning.at <= self.now).max_by_key(|warning| warning.at)?;
+        let lock = lifecycle::due(rules, life, self.now).into_iter().find(|action| action.kind == Kind::Lock)?;
+        let Cause::Locks(reason) = lock.cause else { return None };
+        if lock.at <= self.now {
+            return None;
+        }
+        let days_left = u16::try_from(lock.at.duration_since(warning.at).as_hours() / 24).ok()?;
+        let what = format!("before-lock/{}/{}/{days_left}", reason.as_str(), lock.at);
+        let notice = Notice::BeforeLock { reason, day: day(lock.at), days_left };
+        let shut = self.status.state == Some(MailboxState::MustChangePassword);
+        Some(if shut { self.to_agency(&what, notice) } else { self.to_holder(&what, notice) })
+    }
+
+    fn locked(&self) -> Option<Wanted> {
+        let newest = self.status.locks.iter().map(|lock| lock.since.0).max()?;
+        let reasons: Vec<LockReason> = self.status.locks.iter().map(|lock| lock.reason.into()).collect();
+        let document =
+            self.status.locks.iter().find_map(|lock: &LockStatus| lock.basis.as_ref()).map(|basis| basis.cited());
+        let notice = Notice::Locked { reasons, day: day(newest), document };
+        self.is_recent(newest).then(|| self.to_agency(&format!("locked/{newest}"), notice))
+    }
+
+    fn restored(&self) -> Vec<Wanted> {
+        let Some(at) = self.status.unlocked_at.as_ref().map(|at| at.0).filter(|at| self.is_recent(*at)) else {
+            return Vec::new();
+        };
+        let handled = self.status.restored.as_ref().filter(|restored| restored.handled_at.is_some());
+        let notice = Notice::Restored { day: day(at), document: handled.map(|restored| restored.document.clone()) };
+        let (holder, agency) = (format!("restored/{at}/holder"), format!("restored/{at}/agency"));
+        let both = [self.to_holder(&holder, notice.clone()), self.to_agency(&agency, notice)];
+        // One letter where both are one.
+        let same = both[0].mailbox == both[1].mailbox;
+        both.into_iter().take(if same { 1 } else { 2 }).collect()
+    }
+
+    fn quota(&self) -> Option<Wanted> {
+        let quota = self.status.quota.as_ref()?;
+        let told = quota.told.as_ref().filter(|told| self.is_recent(told.at.0))?;
+        let storage = Bytes::parse(&quota.storage, "status.quota.storage").ok()?;
+        let (percent, day) = (u32::try_from(told.percent).ok()?, day(told.at.0));
+        let full = percent >= u32::from(FULL);
+        let notice =
+            if full { Notice::OverQuota { percent, storage, day } } else { Notice::Quota { percent, storage, day } };
+        Some(self.to_holder(&format!("quota/{percent}/{}", told.at.0), notice))
+    }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;
