@@ -21,7 +21,7 @@ pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, L
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
 pub use common::{Basis, GROUP, NameRef, VERSION};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
-pub use life::{activity, brake_limits, document, rules};
+pub use life::{acted, activity, brake_limits, document, held, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
     HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Storage, Tls,

@@ -2,8 +2,10 @@
 
 pub mod agencies;
 mod finding;
+pub mod forecast;
 mod generate;
 pub mod kinds;
+pub mod life;
 pub mod output;
 pub mod password;
 pub mod pin;

@@ -1,6 +1,7 @@
 //! The command line as people and CI use it: the real program on real files.
 #![allow(clippy::unwrap_used)]
 
+mod forecast;
 mod input;
 mod output;
 mod password;
