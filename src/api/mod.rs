@@ -19,7 +19,9 @@ mod work_calendar;
 
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
-pub use common::{Basis, GROUP, NameRef, VERSION};
+pub use common::{
+    Basis, GROUP, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, NameRef, PASSWORD_CHANGED_ANNOTATION, VERSION,
+};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use life::{acted, activity, brake_limits, document, held, rules};
 pub use mail_system::{

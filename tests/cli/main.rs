@@ -3,6 +3,7 @@
 
 mod forecast;
 mod input;
+mod life;
 mod output;
 mod password;
 mod pin;

@@ -89,3 +89,65 @@ Actions: Lock, Unlock, RestoreDue, ProposeRevocation, Revoke, Purge, Warn (the h
 brake holds (D-15) stands under held, clocks that cannot be read (D-16) under unknown. Nobody logs in and
 nothing arrives in a forecast; sources of activity that work go on working.
 Exit code 1 if an object could not be read and is left out.";
+
+pub const EXPLAIN: &str = "\
+Examples:
+  # Why is this account locked, by which article and document, and what gives it back?
+  kubectl mail explain quynhhtn.stttt@gialai.gov.vn -n thu-cong-vu --lang vi
+
+  # By the name of the Mailbox; a former address works, too
+  kubectl mail explain nv-000123
+
+  # From files, as of a day
+  kubectl mail explain nv-000123 --dir all.yaml --now 2026-06-16 -o json
+
+The commands that it prints have NUMBER and ISSUER where the document belongs. Exit code 1 if nobody has
+that address or name.";
+
+pub const STATUS: &str = "\
+Examples:
+  # Is all well, who waits for whom, what comes this week?
+  kubectl mail status -n thu-cong-vu
+
+  # For a monitoring script: overdue restores
+  kubectl mail status -o json | jq '.systems[].restores[] | select(.progress == \"Overdue\")'";
+
+pub const PROPOSALS: &str = "\
+Examples:
+  # Whose revocation is proposed (8.3.đ)
+  kubectl mail proposals -n thu-cong-vu
+
+  # The list for the department, for Excel
+  kubectl mail proposals -o csv > de-xuat-thu-hoi.csv
+
+Who is approved gets spec.state: Revoked and the document in spec.basis (5.4.c); who logs in leaves the
+list. '-' as last login: nobody ever logged in, or MailboxActivities may not be read.";
+
+pub const ACKNOWLEDGE: &str = "\
+Examples:
+  # Look at what is held, without saying anything
+  kubectl mail acknowledge -n thu-cong-vu
+
+  # Release it, on a document; asks before it writes
+  kubectl mail acknowledge --number 15/STTTT --date 2026-06-16 --issuer 'Sở Thông tin và Truyền thông'
+
+  # In a script: exactly these, and nothing if others were held since
+  kubectl mail acknowledge 25-1a2b3c4d --number 15/STTTT --date 2026-06-16 --issuer STTTT --yes
+
+If it is a mistake, mend the files instead: what nobody wants any more is not held any more.
+Exit code 1 if something is held and was not released.";
+
+pub const HANDOVER: &str = "\
+Examples:
+  # Sheets for all of an agency who have none yet
+  kubectl mail handover --agency stttt -n thu-cong-vu --out stttt.html
+
+  # For one person, straight to the printer of a station
+  kubectl mail handover nv-000123 --out - | wkhtmltopdf - - | lp
+
+  # With whom to ask
+  kubectl mail handover nv-000123 --contact 'Phòng CNTT, điện thoại 0269 3xxx xxx'
+
+The file is new and readable by you alone (0600). Print it with a browser on A4, one page a person, hand
+the sheets over, remove the file. Needs get and patch on Secrets.
+Exit code 1 if somebody who was named got no sheet.";

@@ -45,7 +45,8 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    async fn all<K>(&self) -> Result<Vec<K>, Incomplete>
+    /// Every object of one kind of the namespace.
+    pub async fn all<K>(&self) -> Result<Vec<K>, Incomplete>
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -58,6 +59,15 @@ impl Cluster {
             async move { api.list(&page).await }
         })
         .await
+    }
+}
+
+impl Cluster {
+    /// An Agency, if it is there and may be read.
+    pub async fn agency(&self, name: &str) -> Option<Body> {
+        let agency = self.api::<Agency>().get_opt(name).await.ok()??;
+        let namespace = agency.namespace().unwrap_or_default();
+        Some(Body { namespace, name: agency.name_any(), title: agency.spec.name })
     }
 }
 
@@ -78,15 +88,25 @@ pub fn read(namespace: Option<&str>) -> Result<World, Unreadable> {
     ask(namespace, |cluster| async move { world(&cluster).await })
 }
 
-/// Everything of the namespace that tells of the life of accounts.
-pub async fn world(cluster: &Cluster) -> Result<World, Failure> {
-    let mut world = World { whole: true, ..World::default() };
+/// What decides about every account: MailSystem and WorkCalendars.
+pub async fn frame(cluster: &Cluster) -> Result<World, Failure> {
+    let mut world = World { whole: true, live: true, ..World::default() };
     world.systems = cluster.all::<MailSystem>().await?.into_iter().map(system).collect();
-    world.mailboxes = cluster.all::<Mailbox>().await?;
-    // Who may read Mailboxes may often not read all of these; each is worth something without them.
     let calendars = may(cluster.all::<WorkCalendar>().await, "WorkCalendars", &mut world.notes)?;
     world.calendars =
         calendars.unwrap_or_default().into_iter().map(|c| (c.namespace().unwrap_or_default(), c)).collect();
+    if world.systems.is_empty() {
+        let namespace = &cluster.namespace;
+        world.notes.push(format!("no MailSystem in namespace {namespace}; --namespace names another one"));
+    }
+    Ok(world)
+}
+
+/// Everything of the namespace that tells of the life of accounts.
+pub async fn world(cluster: &Cluster) -> Result<World, Failure> {
+    let mut world = frame(cluster).await?;
+    world.mailboxes = cluster.all::<Mailbox>().await?;
+    // Who may read Mailboxes may often not read all of these; each is worth something without them.
     let agencies = may(cluster.all::<Agency>().await, "Agencies", &mut world.notes)?.unwrap_or_default();
     let body = |agency: Agency| Body {
         namespace: agency.namespace().unwrap_or_default(),
@@ -101,10 +121,6 @@ pub async fn world(cluster: &Cluster) -> Result<World, Failure> {
             |a: MailboxActivity| ((a.namespace().unwrap_or_default(), a.name_any()), a.status.unwrap_or_default());
         all.into_iter().map(one).collect::<HashMap<_, _>>()
     });
-    if world.systems.is_empty() {
-        let namespace = &cluster.namespace;
-        world.notes.push(format!("no MailSystem in namespace {namespace}; --namespace names another one"));
-    }
     Ok(world)
 }
 

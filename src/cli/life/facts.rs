@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::{self, AddressClaim, AddressUse, FirstAccess, Mailbox, MailboxState, Regulation, WorkCalendar};
@@ -136,7 +136,7 @@ impl World {
                 return None;
             };
             let name = only.name_any();
-            if self.whole {
+            if self.live {
                 notes.push(format!("WorkCalendar '{name}' is not used: name it in spec.regulation.workCalendarRef"));
                 return None;
             }
@@ -245,9 +245,4 @@ fn brake(
     let key = |held: &lifecycle::Held| (accounts[held.account].id.clone(), held.action.kind, held.action.cause);
     released.extend(pass.held.iter().map(key));
     (Brake { held: BTreeSet::new(), ..brake }, released)
-}
-
-/// How long ago a source of activity told all, at the latest.
-pub(in crate::cli) fn age(now: Timestamp, through: Timestamp) -> SignedDuration {
-    now.duration_since(through).max(SignedDuration::ZERO)
 }

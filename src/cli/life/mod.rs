@@ -88,6 +88,8 @@ pub struct World {
     pub claims: Vec<AddressClaim>,
     /// Whether nothing is missing: a holder of an address without a Mailbox is one whose Mailbox is gone (D-14).
     pub whole: bool,
+    /// Whether it is the cluster's: then what the operator does counts, not what people may have meant.
+    pub live: bool,
     /// What people should know of the reading; for standard error.
     pub notes: Vec<String>,
     /// Whether something could not be read; what is told is not the whole truth then.

@@ -208,6 +208,13 @@ pub fn time(at: Timestamp, lang: Lang) -> String {
     if midnight(of) == at { text } else { format!("{text} {}", &rfc3339(at)[11..16]) }
 }
 
+/// The last day of a term that is over at `at`.
+pub fn last_day(at: Timestamp, lang: Lang) -> String {
+    let of = day(at);
+    let last = if midnight(of) == at { of.yesterday().unwrap_or(of) } else { of };
+    date(last, lang)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
