@@ -128,3 +128,47 @@ fn escaped(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn sheet() -> Sheet {
+        Sheet {
+            name: "Hoàng Thị Như Quỳnh".into(),
+            title: Some("Chuyên viên <b>".into()),
+            agency: "Văn phòng Hội đồng nhân dân và Ủy ban nhân dân huyện Đak Pơ".into(),
+            address: "quynhhtn.vanphong.dakpo@gialai.gov.vn".into(),
+            mailbox: "nv-000123".into(),
+            basis: "12/STTTT-VP ngày 02/02/2026, Sở Thông tin và Truyền thông".into(),
+            page: "https://mail.gialai.gov.vn/".into(),
+            hostname: "mail.gialai.gov.vn".into(),
+            until: Some("06/07/2026".into()),
+            contact: "bộ phận công nghệ thông tin, điện thoại 0269 & 0270".into(),
+            today: "05/06/2026".into(),
+        }
+    }
+
+    #[test]
+    fn r9_1_r9_2_r6_2_d_a_sheet_says_what_to_do_by_when_and_marks_each_character() {
+        let mut page = Vec::new();
+        sheet().write(&mut page, &SecretString::from("kT4mx@9RwB7@np<3H")).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        for part in [
+            "<span class=\"l\">k</span><span class=\"u\">T</span><span class=\"d\">4</span>",
+            "<span class=\"s\">@</span>",
+            "<span class=\"s\">&lt;</span>",
+            "Chuyên viên &lt;b&gt;",
+            "0269 &amp; 0270",
+            "<b>hết ngày 06/07/2026</b>",
+            "! @ # % $ * &amp;",
+            "khoản 1 Điều 9",
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
+        let without = Sheet { until: None, ..sheet() };
+        assert!(!without.steps().contains("Hạn đổi mật khẩu"));
+        assert!(["http:", "url(", "src=", "href="].iter().all(|outside| !HEAD.contains(outside)));
+    }
+}
