@@ -199,13 +199,13 @@ impl Command {
                 if until < now {
                     wrong_use("--until is before --now");
                 }
-                origin(paths, cluster.namespace).and_then(|world| {
+                origin(paths, cluster.namespace).map(|world| {
                     let answer = forecast::forecast(&world, now, until);
                     told(&world, &answer.notes);
                     let text =
                         if output == Format::Json { answer.json() } else { forecast::text(&answer, warnings, lang) };
                     put(&text);
-                    Ok(whole(&world))
+                    whole(&world)
                 })
             }
             Self::Explain { asked, from } => explained(&asked, &from, output, lang),

@@ -104,7 +104,7 @@ impl Sheet {
         format!(
             "<h2>Việc cần làm ngay</h2>\n<ol>\n\
              <li>Mở trang <b>{page}</b>, nhập địa chỉ và mật khẩu ban đầu ở trên.</li>\n\
-             <li>Đặt mật khẩu mới: phải đổi mật khẩu mặc định trong lần truy cập đầu tiên (khoản 1 Điều 9). Mật khẩu mới có từ <b>8 ký tự</b> trở lên, gồm <b>chữ in hoa, chữ in thường, chữ số</b> và <b>ký tự đặc biệt</b> trong số <b>! @ # % $ * &amp;</b> (khoản 2 Điều 9). Không dùng ví dụ Matkhou@123 của Quy chế.</li>\n\
+             <li>Đặt mật khẩu mới: phải đổi mật khẩu mặc định trong lần truy cập đầu tiên (khoản 1 Điều 9). Mật khẩu mới có từ <b>8 ký tự</b> trở lên, gồm <b>chữ in hoa, chữ in thường, chữ số</b> và <b>ký tự đặc biệt</b> trong số <b class=\"n\">! @ # % $ * &amp;</b> (khoản 2 Điều 9). Không dùng ví dụ Matkhou@123 của Quy chế.</li>\n\
              <li>Sau đó mới cài đặt phần mềm thư: IMAP {host} cổng 993, SMTP {host} cổng 465 (đều dùng TLS).</li>\n\
              <li>Hủy phiếu này khi đã đổi mật khẩu. Không cho ai biết mật khẩu, kể cả người quản trị.</li>\n</ol>\n{}\
              <p>Cần giúp đỡ: {contact}. Mất phiếu hoặc quên mật khẩu: báo cơ quan để có văn bản đề nghị khôi phục (khoản 3 Điều 6); phiếu không in lại.</p>\n",
