@@ -73,10 +73,11 @@ pub fn text(held: &Held, lang: Lang) -> String {
     };
     let mut out = String::new();
     let head = match lang {
-        Lang::En => format!(
-            "{} actions are held by the brake of MailSystem {} (D-15), token {}:",
-            status.count, held.system, status.token
-        ),
+        Lang::En => {
+            let actions = if status.count == 1 { "action is" } else { "actions are" };
+            let (system, token) = (&held.system, &status.token);
+            format!("{} {actions} held by the brake of MailSystem {system} (D-15), token {token}:", status.count)
+        }
         Lang::Vi => format!(
             "MailSystem {} đang giữ lại {} việc (D-15), mã xác nhận {}:",
             held.system, status.count, status.token

@@ -142,8 +142,8 @@ Examples:
   # Sheets for all of an agency who have none yet
   kubectl mail handover --agency stttt -n thu-cong-vu --out stttt.html
 
-  # For one person, straight to the printer of a station
-  kubectl mail handover nv-000123 --out - | wkhtmltopdf - - | lp
+  # For one person, to another program and without a file
+  kubectl mail handover nv-000123 --out - | weasyprint - - | lp
 
   # With whom to ask
   kubectl mail handover nv-000123 --contact 'Phòng CNTT, điện thoại 0269 3xxx xxx'

@@ -91,7 +91,10 @@ impl Outcome {
         text += &match lang {
             Lang::En if done == 0 => "no sheet was made\n".to_string(),
             Lang::Vi if done == 0 => "chưa in phiếu nào\n".to_string(),
-            Lang::En => format!("{done} sheets in {out}: print it, hand each to its person, then remove the file\n"),
+            Lang::En => {
+                let sheets = if done == 1 { "sheet" } else { "sheets" };
+                format!("{done} {sheets} in {out}: print it, hand each to its person, then remove the file\n")
+            }
             Lang::Vi => format!("{done} phiếu trong {out}: in ra, giao tận tay từng người rồi xóa tệp này\n"),
         };
         for item in &self.items {
@@ -181,7 +184,8 @@ async fn one<'w>(
 ) -> Result<Ready<'w>, Item> {
     let name = holder.name.as_str();
     let state = account.state(&life.rules.terms, now);
-    if matches!(state, State::Locked | State::Revoked | State::Purged) || holder.address.is_none() {
+    let over = matches!(state, State::Revoked | State::Purged);
+    if over || !account.locks.is_empty() || holder.address.is_none() {
         let (en, vi) = words::state(state).0;
         return Err(refused(
             name,

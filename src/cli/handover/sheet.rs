@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::civil::Date;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Request;
@@ -26,6 +27,7 @@ pub struct Sheet {
     basis: String,
     page: String,
     hostname: String,
+    starts: Option<String>,
     until: Option<String>,
     contact: String,
     today: String,
@@ -38,6 +40,7 @@ impl Sheet {
             life.system.map(|system| (system.hostname.clone(), system.domain.clone())).unwrap_or_default();
         let agency = if holder.agency_title.is_empty() { holder.agency.clone() } else { holder.agency_title.clone() };
         let contact = format!("bộ phận công nghệ thông tin của {agency}, hoặc quản trị hệ thống: postmaster@{domain}");
+        let starts = holder.mailbox.and_then(|mailbox| mailbox.spec.starts_on.as_ref()?.parse::<Date>().ok());
         let basis = holder.mailbox.map(|mailbox| {
             let basis = &mailbox.spec.basis;
             let date = basis.date.parse().map_or_else(|_| basis.date.clone(), |day| words::date(day, Lang::Vi));
@@ -52,6 +55,7 @@ impl Sheet {
             basis: basis.unwrap_or_default(),
             page: request.page.clone().unwrap_or_else(|| format!("https://{hostname}/")),
             hostname,
+            starts: starts.filter(|first| *first > day(now)).map(|first| words::date(first, Lang::Vi)),
             until,
             contact: request.contact.clone().unwrap_or(contact),
             today: words::date(day(now), Lang::Vi),
@@ -67,6 +71,9 @@ impl Sheet {
         out.write_all((row("Họ và tên", &self.name) + &position + &row("Cơ quan", &self.agency)).as_bytes())?;
         out.write_all(row("Mã hộp thư", &self.mailbox).as_bytes())?;
         out.write_all(row("Văn bản căn cứ", &self.basis).as_bytes())?;
+        if let Some(starts) = &self.starts {
+            out.write_all(row("Dùng được từ ngày", starts).as_bytes())?;
+        }
         writeln!(
             out,
             "</table>\n<p class=\"label\">Địa chỉ thư điện tử</p>\n<p class=\"address\">{}</p>",
@@ -144,6 +151,7 @@ mod tests {
             basis: "12/STTTT-VP ngày 02/02/2026, Sở Thông tin và Truyền thông".into(),
             page: "https://mail.gialai.gov.vn/".into(),
             hostname: "mail.gialai.gov.vn".into(),
+            starts: Some("08/06/2026".into()),
             until: Some("06/07/2026".into()),
             contact: "bộ phận công nghệ thông tin, điện thoại 0269 & 0270".into(),
             today: "05/06/2026".into(),
@@ -164,6 +172,7 @@ mod tests {
             "<b>hết ngày 06/07/2026</b>",
             "! @ # % $ * &amp;",
             "khoản 1 Điều 9",
+            "<th>Dùng được từ ngày</th><td>08/06/2026</td>",
         ] {
             assert!(page.contains(part), "{part}");
         }

@@ -91,7 +91,7 @@ async fn r9_1_a_first_password_is_handed_over_once_and_marked_before_it_is_print
     assert_eq!((nowhere.status.code(), world.marked("nv-1").await), (Some(3), None), "{}", said(&nowhere));
     let done = world.mail(folder.path(), &["handover", "nv-1", "nv-9", "--out", "sheet.html"]);
     assert_eq!(done.status.code(), Some(1), "nv-9 is nobody: {}", said(&done));
-    assert!(!said(&done).contains(&password) && said(&done).contains("1 sheets in sheet.html"), "{}", said(&done));
+    assert!(!said(&done).contains(&password) && said(&done).contains("1 sheet in sheet.html"), "{}", said(&done));
     let path = folder.path().join("sheet.html");
     let sheet = std::fs::read_to_string(&path).expect("the sheet");
     assert_eq!(std::fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
