@@ -8,6 +8,14 @@ pub const GROUP: &str = "mail.gialai.gov.vn";
 /// API version of every kind.
 pub const VERSION: &str = "v1alpha1";
 
+/// Annotation of a credentials Secret: full name of the person it was made for. The Secret and the mail folder go to nobody
+/// else.
+pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
+/// Annotation of a credentials Secret: when the holder changed the password (RFC 3339). Written by the password page.
+pub const PASSWORD_CHANGED_AT: &str = "mail.gialai.gov.vn/password-changed-at";
+/// Annotation of a credentials Secret: when the initial password was handed over (RFC 3339), which happens once.
+pub const HANDED_OVER_ANNOTATION: &str = "mail.gialai.gov.vn/handed-over-at";
+
 /// A reference to an object of the same namespace.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,15 +1,18 @@
 //! From the kinds to the facts of `domain::lifecycle`, for operator and command line alike.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Basis, BrakeLimits, Completeness, FirstAccess, LockReason, LockStatus, Mailbox, MailboxActivityStatus,
-    MailboxState, MailboxStatus, Regulation, Relieved, Restore, Restored, WantedState, WorkCalendar,
+    Basis, BrakeLimits, Completeness, FirstAccess, HeldAction, HeldStatus, LockReason, LockStatus, Mailbox,
+    MailboxActivityStatus, MailboxState, MailboxStatus, Regulation, Relieved, Restore, Restored, WantedState,
+    WorkCalendar,
 };
 use crate::domain::brake;
-use crate::domain::lifecycle::{self, Account, Activity, By, Rules, Terms};
+use crate::domain::lifecycle::{self, Account, Activity, By, Cause, Key, Kind, Rules, Terms};
 
 /// How the regulation is set, with the days that are worked.
 pub fn rules(regulation: &Regulation, work: Option<&WorkCalendar>) -> Rules {
@@ -28,6 +31,42 @@ pub fn rules(regulation: &Regulation, work: Option<&WorkCalendar>) -> Rules {
 pub fn brake_limits(limits: BrakeLimits) -> brake::Limits {
     let number = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     brake::Limits { max: number(limits.max), percent: number(limits.percent) }
+}
+
+/// What automation did to `accounts` within the last day without a document, as far as status tells it (D-15).
+pub fn acted(accounts: &[Account], now: Timestamp) -> Vec<(Timestamp, String)> {
+    let begin = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+    let mut all = Vec::new();
+    for account in accounts {
+        let clocks = account.locks.values().filter(|lock| lock.by == By::Clock).map(|lock| lock.since);
+        let ended = account.revoked_at.filter(|_| !account.revoke);
+        all.extend(clocks.chain(ended).filter(|at| *at > begin).map(|at| (at, account.id.clone())));
+    }
+    all
+}
+
+/// What the status of a MailSystem says that the brake holds: at most the first 100 actions. Words that nobody knows are left out.
+pub fn held(status: &HeldStatus) -> BTreeSet<Key> {
+    let key = |held: &HeldAction| Some((held.mailbox.clone(), kind(&held.action)?, cause(&held.reason)?));
+    status.actions.iter().filter_map(key).collect()
+}
+
+fn kind(text: &str) -> Option<Kind> {
+    [Kind::Lock, Kind::Revoke, Kind::Purge].into_iter().find(|kind| kind.as_str() == text)
+}
+
+fn cause(text: &str) -> Option<Cause> {
+    use lifecycle::LockReason as Why;
+    let locks = [
+        Why::Inactive,
+        Why::Compromised,
+        Why::LostPassword,
+        Why::SpamOrMalware,
+        Why::ProhibitedUse,
+        Why::DefaultPassword,
+    ];
+    let ends = [Cause::EndsOn, Cause::Approved, Cause::Deleted, Cause::RetentionOver];
+    locks.into_iter().map(Cause::Locks).chain(ends).find(|cause| cause.as_str() == text)
 }
 
 /// What is known of the use of a mailbox: days of its own, complete for the time that it or the system names. Where the two meet it is
@@ -190,6 +229,21 @@ mod tests {
             complete_through: Some(time(through)),
             ..MailboxActivityStatus::default()
         }
+    }
+
+    #[test]
+    fn d_15_what_a_status_says_is_held_is_read_back() {
+        let action = |action: &str, reason: &str| HeldAction {
+            mailbox: "nv-1".into(),
+            action: action.into(),
+            reason: reason.into(),
+            rule: String::new(),
+        };
+        let actions = vec![action("Lock", "Inactive"), action("Revoke", "Deleted"), action("Dance", "Inactive")];
+        let keys = held(&HeldStatus { count: 3, token: String::new(), actions });
+        let inactive = Cause::Locks(lifecycle::LockReason::Inactive);
+        let expected = [("nv-1".into(), Kind::Revoke, Cause::Deleted), ("nv-1".into(), Kind::Lock, inactive)];
+        assert_eq!(keys, expected.into());
     }
 
     #[test]

@@ -275,9 +275,6 @@ pub struct MailboxSpec {
 /// Annotation of a Mailbox that confirms its `spec.supersedes` (D-19).
 pub const ACKNOWLEDGE_SUPERSEDES: &str = "mail.gialai.gov.vn/acknowledge-supersedes";
 
-/// Annotation of a credentials Secret: when the holder changed the password, RFC 3339. Absent while the initial one stands.
-pub const PASSWORD_CHANGED_AT: &str = "mail.gialai.gov.vn/password-changed-at";
-
 impl Mailbox {
     /// What of it decides its address.
     pub fn naming(&self) -> MailboxNaming<'_> {

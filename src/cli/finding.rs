@@ -180,8 +180,12 @@ codes! {
     DuplicateValue,
     /// A date does not exist or is written in another way than YYYY-MM-DD.
     InvalidDate,
-    /// A document is dated after today.
+    /// A document is dated after today, or was received then.
     DateToCome,
+    /// A day of a WorkCalendar changes nothing, or stands in both lists.
+    NeedlessDay,
+    /// The operator writes such objects by itself.
+    WrittenByOperator,
     /// metadata.name is no name of a Kubernetes object.
     InvalidObjectName,
     /// A rule of the kind (CEL) is broken; the message names it.

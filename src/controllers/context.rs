@@ -12,12 +12,14 @@ use tokio::sync::watch;
 use super::readiness::Readiness;
 use super::slots::Slots;
 use super::status::Written;
-use crate::api::{AddressClaim, AddressUse, Agency, MailSystem, Mailbox, PASSWORD_CHANGED_AT, QuotaPolicy};
+use crate::api::{
+    AddressClaim, AddressUse, Agency, HOLDER_ANNOTATION, MailSystem, Mailbox, PASSWORD_CHANGED_AT, QuotaPolicy,
+};
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
 use crate::domain::lifecycle;
 use crate::kube_io::{Io, Recorder};
-use crate::resources::{CREDENTIALS_LABEL, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION};
+use crate::resources::{CREDENTIALS_LABEL, MADE_FOR_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
 

@@ -29,6 +29,16 @@ pub fn local(at: Timestamp) -> DateTime {
     at.to_zoned(zone()).datetime()
 }
 
+/// A moment as RFC 3339 in the zone of the province, whole seconds: `2026-06-16T00:00:00+07:00`.
+pub fn rfc3339(at: Timestamp) -> String {
+    at.to_zoned(zone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// A moment that people wrote: RFC 3339 with a zone, or a day for its 00:00 in the province.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    text.parse::<Timestamp>().ok().or_else(|| text.parse::<Date>().ok().filter(|_| text.len() == 10).map(midnight))
+}
+
 /// 00:00 of a day in the province. A day that no clock has stands for the last moment there is.
 pub fn midnight(day: Date) -> Timestamp {
     day.to_datetime(Time::midnight()).to_zoned(zone()).map_or(Timestamp::MAX, |moment| moment.timestamp())
@@ -138,6 +148,17 @@ mod tests {
     fn a_swapped_day_that_stands_in_both_lists_is_worked() {
         let calendar = Calendar { holidays: days(&["2026-06-05"]), working_days: days(&["2026-06-05"]) };
         assert!(calendar.works("2026-06-05".parse().unwrap()));
+    }
+
+    #[test]
+    fn moments_are_written_and_read_in_the_zone_of_the_province() {
+        assert_eq!(rfc3339(at("2026-06-15T17:00:00.5Z")), "2026-06-16T00:00:00+07:00");
+        assert_eq!(moment("2026-06-16"), Some(at("2026-06-16T00:00:00+07:00")));
+        assert_eq!(moment("2026-06-16T09:00:00+07:00"), Some(at("2026-06-16T02:00:00Z")));
+        for wrong in ["", "16/06/2026", "2026-06-31", "2026-06-16T09:00:00", "20260616"] {
+            assert_eq!(moment(wrong), None, "{wrong}");
+        }
+        assert!(rfc3339(Timestamp::MAX).starts_with("9999-12-31T"));
     }
 
     #[test]

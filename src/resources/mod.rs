@@ -32,13 +32,8 @@ pub const MANAGED_BY: &str = "mail-operator";
 pub const SYSTEM_LABEL: &str = "mail.gialai.gov.vn/system";
 /// Label of credentials Secrets; the operator watches no other Secret.
 pub const CREDENTIALS_LABEL: &str = "mail.gialai.gov.vn/credentials";
-/// Annotation of a credentials Secret: full name of the person it was made for. The Secret and the mail folder go to nobody
-/// else.
-pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
 /// Annotation of a credentials Secret: which unlock its initial password was made for, so that each makes one (R6.3).
 pub const MADE_FOR_ANNOTATION: &str = "mail.gialai.gov.vn/password-made-for";
-/// Annotation of a credentials Secret: when the initial password was handed over, which happens once.
-pub const HANDED_OVER_ANNOTATION: &str = "mail.gialai.gov.vn/handed-over-at";
 /// DKIM selector.
 pub const DKIM_SELECTOR: &str = "mail";
 /// Container of the agent, whose image is the operator's own.

@@ -8,10 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{
-    CREDENTIALS_LABEL, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, MADE_FOR_ANNOTATION, MANAGED_BY, SystemPlan,
-};
-use crate::api::PASSWORD_CHANGED_AT;
+use super::{CREDENTIALS_LABEL, MADE_FOR_ANNOTATION, MANAGED_BY, SystemPlan};
+use crate::api::{HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, PASSWORD_CHANGED_AT};
 use crate::tls::Pair;
 
 /// The agent's certificate names it `agent.<system>.<namespace>`.

@@ -1,8 +1,10 @@
 //! The command line as people and CI use it: the real program on real files.
 #![allow(clippy::unwrap_used)]
 
+mod forecast;
 mod input;
 mod journal;
+mod life;
 mod output;
 mod password;
 mod pin;

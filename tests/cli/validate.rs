@@ -227,3 +227,61 @@ fn d_07_a_date_of_birth_is_no_disambiguator_for_the_rules_of_names_and_for_the_a
         assert_eq!(server, expected("RuleBroken"), "{text}");
     }
 }
+
+/// The Mailbox with further lines of its spec.
+fn with_lines(lines: &str) -> Folder {
+    Folder::new().with("m.yaml", format!("{MAILBOX}{lines}"))
+}
+
+#[test]
+fn r5_2_r6_3_documents_of_the_life_of_an_account_have_days_that_have_come() {
+    let basis = "basis: {number: 1/x, date: \"2999-01-01\", issuer: x}";
+    for (lines, path) in [
+        (format!("  absence: {{from: \"2026-06-01\", to: \"2026-07-01\", {basis}}}\n"), "spec.absence.basis.date"),
+        (format!("  restore: {{receivedAt: \"2026-06-01T09:00:00+07:00\", {basis}}}\n"), "spec.restore.basis.date"),
+        (format!("  hold: {{{basis}}}\n"), "spec.hold.basis.date"),
+    ] {
+        let found = with_lines(&lines).only();
+        assert_eq!(
+            (found.code.as_str(), found.path.as_str(), found.severity.as_str()),
+            ("DateToCome", path, "warning")
+        );
+    }
+    let basis = basis.replace("2999", "2026");
+    let restore = |at: &str| with_lines(&format!("  restore: {{receivedAt: {at}, {basis}}}\n"));
+    restore("\"2999-06-01T09:00:00+07:00\"").only().is("DateToCome", "m.yaml:9:25", "spec.restore.receivedAt");
+    restore("2026-06-01").only().is("InvalidDate", "m.yaml:9:25", "spec.restore.receivedAt");
+    assert_eq!(restore("2026-06-01T09:00:00+07:00").validate(&[]), (vec![], 0), "without any lock in the file");
+}
+
+#[test]
+fn r6_2_a_an_absence_ends_after_it_begins() {
+    let found =
+        with_lines("  absence: {from: \"2026-07-01\", to: \"2026-06-01\", basis: {number: 1/x, date: \"2026-01-01\", issuer: x}}\n").only();
+    found.is("RuleBroken", "m.yaml:9:3", "spec.absence");
+    assert!(found.rule == "6.2.a" && found.vi.contains("vắng mặt"), "{found:?}");
+}
+
+#[test]
+fn d_09_days_of_a_calendar_that_change_nothing_are_warnings() {
+    let calendar = |spec: &str| {
+        let text = format!(
+            "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: WorkCalendar\nmetadata: {{name: vietnam}}\nspec: {{{spec}}}\n"
+        );
+        Folder::new().with("c.yaml", text)
+    };
+    assert_eq!(calendar("holidays: [\"2027-02-08\"], workingDays: [\"2027-02-06\"]").validate(&[]), (vec![], 0));
+    let (found, code) =
+        calendar("holidays: [\"2027-02-08\"], workingDays: [\"2027-02-08\", \"2027-02-09\"]").validate(&[]);
+    assert_eq!((found.len(), code), (2, 0));
+    found[0].is("NeedlessDay", "c.yaml:4:48", "spec.workingDays[0]");
+    assert!(found[1].message.contains("no weekend"), "{found:?}");
+    calendar("holidays: [\"2027-02-08\", \"2027-02-08\"]").only().is("DuplicateValue", "c.yaml:4:33", "spec.holidays");
+}
+
+#[test]
+fn what_the_operator_writes_of_use_is_a_warning_in_a_file() {
+    let text = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: MailboxActivity\nmetadata: {name: nv-1}\nstatus: {lastLogin: 2026-01-01}\n";
+    let found = Folder::new().with("a.yaml", text).only();
+    assert_eq!((found.code.as_str(), found.severity.as_str()), ("WrittenByOperator", "warning"));
+}

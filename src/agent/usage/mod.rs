@@ -79,10 +79,11 @@ impl Watch {
         let folded =
             tokio::task::spawn_blocking(work).await.map_err(|_| TableError::Other("the fold ended".into()))??;
         sizes.extend(folded.touched);
-        if folded.length > LONG && events::set_aside(&self.events)? {
-            if let Err(error) = self.doveadm.stats_reopen().await {
-                warn!(%error, "Dovecot does not begin a new file of events yet");
-            }
+        if folded.length > LONG
+            && events::set_aside(&self.events)?
+            && let Err(error) = self.doveadm.stats_reopen().await
+        {
+            warn!(%error, "Dovecot does not begin a new file of events yet");
         }
         Ok(())
     }

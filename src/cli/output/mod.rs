@@ -1,10 +1,13 @@
 //! How findings are printed: for people, for scripts, for code hosts.
 
 mod sarif;
+mod table;
 
 use std::fmt::Write;
 
 use serde_json::json;
+
+pub(super) use table::{WIDTH, cell, wrap};
 
 use super::{Finding, Severity};
 
@@ -17,6 +20,8 @@ pub enum Format {
     Markdown,
     /// One JSON document.
     Json,
+    /// A table for a spreadsheet.
+    Csv,
     /// SARIF 2.1.0, which code hosts show beside the lines of a change.
     Sarif,
     /// Annotations of GitHub Actions.
@@ -69,7 +74,7 @@ pub(super) fn printable(text: &str) -> String {
 pub fn findings(findings: &[Finding], format: Format, lang: Lang, summary: &str) -> String {
     match format {
         // Nothing but `plan` writes Markdown; the lines of text are good Markdown, too, as a block of code.
-        Format::Text | Format::Markdown => text(findings, lang) + summary + "\n",
+        Format::Text | Format::Markdown | Format::Csv => text(findings, lang) + summary + "\n",
         Format::Json => {
             let document =
                 json!({"apiVersion": "mail.gialai.gov.vn/v1alpha1", "kind": "Findings", "findings": findings});

@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Item, Outcome, Plan, Told};
-use crate::cli::output::{Lang, printable};
+use crate::cli::output::{Lang, WIDTH, cell, printable, wrap};
 
-/// Columns.
-const WIDTH: usize = 100;
 /// Lines of one table; JSON has all.
 const ROWS: usize = 200;
 
@@ -165,35 +163,4 @@ fn row(out: &mut String, name: &str, holder: &str, rule: &str, address: &str) {
         out.push('\n');
         wrap(out, address, 4);
     }
-}
-
-/// A text that fills `width` columns.
-fn cell(text: &str, width: usize) -> String {
-    let text = printable(text);
-    if text.chars().count() <= width {
-        return format!("{text:<width$}");
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// Lines of at most the width, broken at blanks; a word that is longer stands alone.
-fn wrap(out: &mut String, text: &str, indent: usize) {
-    let mut used = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > WIDTH {
-            out.push('\n');
-            used = 0;
-        }
-        if used == 0 {
-            out.extend(std::iter::repeat_n(' ', indent));
-            used = indent;
-        } else {
-            out.push(' ');
-            used += 1;
-        }
-        out.push_str(word);
-        used += length;
-    }
-    out.push('\n');
 }

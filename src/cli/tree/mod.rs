@@ -24,8 +24,21 @@ pub use text::BOM;
 
 use super::{Code, Finding};
 
-/// The largest file that is read, in bytes; the API server takes no object above 1.5 MiB.
-const MAX_BYTES: u64 = 1 << 20;
+/// How much of one file is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a file.
+    pub bytes: u64,
+    /// Values in one document, those of aliases counted each time.
+    pub nodes: usize,
+}
+
+impl Limits {
+    /// Of files that people write, some thirty values each; the API server takes no object above 1.5 MiB.
+    pub const WRITTEN: Self = Self { bytes: 1 << 20, nodes: 200_000 };
+    /// Of a list that somebody took out of a cluster: 20,000 objects in one file and more.
+    pub const EXPORTED: Self = Self { bytes: 256 << 20, nodes: 20_000_000 };
+}
 
 /// A folder or file that was named and cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +67,18 @@ pub struct Tree {
 
 /// Reads files and folders. What is wrong inside them is a finding; only a root that is not there is an error.
 pub fn read(roots: &[PathBuf]) -> Result<Tree, Unreadable> {
+    read_up_to(roots, Limits::WRITTEN)
+}
+
+/// The same with other limits.
+pub fn read_up_to(roots: &[PathBuf], limits: Limits) -> Result<Tree, Unreadable> {
     let mut tree = Tree::default();
     let files = walk::files(roots, &mut tree.findings)?;
     tree.files = files.len();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = files.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let parts: Vec<_> = files.chunks(share).map(|files| scope.spawn(|| read_files(files))).collect();
+        let parts: Vec<_> = files.chunks(share).map(|files| scope.spawn(move || read_files(files, limits))).collect();
         for part in parts {
             match part.join() {
                 Ok(part) => {
@@ -74,24 +92,24 @@ pub fn read(roots: &[PathBuf]) -> Result<Tree, Unreadable> {
     Ok(tree)
 }
 
-fn read_files(files: &[PathBuf]) -> Tree {
+fn read_files(files: &[PathBuf], limits: Limits) -> Tree {
     let mut part = Tree::default();
     for path in files {
         let name = walk::shown(path);
-        match bytes(path, &name) {
-            Ok(bytes) => part.take(&name, &bytes),
+        match bytes(path, &name, limits) {
+            Ok(bytes) => part.take_up_to(&name, &bytes, limits),
             Err(finding) => part.findings.push(*finding),
         }
     }
     part
 }
 
-fn bytes(path: &Path, name: &str) -> Result<Vec<u8>, Box<Finding>> {
+fn bytes(path: &Path, name: &str, limits: Limits) -> Result<Vec<u8>, Box<Finding>> {
+    let most = limits.bytes;
     let size = fs::metadata(path).map_err(|e| walk::unreadable(path, &e))?.len();
-    if size > MAX_BYTES {
-        let message =
-            format!("the file has {size} bytes, at most {MAX_BYTES} are read; split it, best one object a file");
-        let vi = format!("tệp có {size} byte, tối đa {MAX_BYTES}; vui lòng chia nhỏ, tốt nhất mỗi đối tượng một tệp.");
+    if size > most {
+        let message = format!("the file has {size} bytes, at most {most} are read; split it, best one object a file");
+        let vi = format!("tệp có {size} byte, tối đa {most}; vui lòng chia nhỏ, tốt nhất mỗi đối tượng một tệp.");
         return Err(Box::new(Finding::error(name, Code::FileTooLarge, message, vi)));
     }
     fs::read(path).map_err(|e| Box::new(walk::unreadable(path, &e)))
@@ -100,11 +118,15 @@ fn bytes(path: &Path, name: &str) -> Result<Vec<u8>, Box<Finding>> {
 impl Tree {
     /// Adds one file that is in memory; `name` stands in findings.
     pub fn take(&mut self, name: &str, bytes: &[u8]) {
+        self.take_up_to(name, bytes, Limits::WRITTEN);
+    }
+
+    fn take_up_to(&mut self, name: &str, bytes: &[u8], limits: Limits) {
         let text = match text::decode(name, bytes) {
             Ok(text) => text,
             Err(finding) => return self.findings.push(*finding),
         };
-        for document in yaml::documents(name, text, &mut self.findings) {
+        for document in yaml::documents_up_to(name, text, limits.nodes, &mut self.findings) {
             object::objects(name, document, &mut self.objects, &mut self.findings);
         }
     }

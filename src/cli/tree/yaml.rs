@@ -7,11 +7,11 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Stru
 
 use crate::cli::{Code, Finding};
 
+#[cfg(test)]
+use super::Limits;
 use super::node::{At, Entry, Mapping, Node, Scalar, ScalarKind, Value};
 use super::scalar;
 
-/// Values in one document, those of aliases counted each time; people write some thirty.
-const MAX_NODES: usize = 200_000;
 /// Levels of one document.
 const MAX_DEPTH: usize = 60;
 
@@ -23,16 +23,22 @@ pub struct Document {
     pub duplicates: Vec<Finding>,
 }
 
-/// Every document of a file that could be read; what could not goes to `findings`.
+/// Those of a file that people wrote.
+#[cfg(test)]
 pub fn documents(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Document> {
+    documents_up_to(file, text, Limits::WRITTEN.nodes, findings)
+}
+
+/// Every document of a file that could be read; what could not, or has more than `nodes` values, goes to `findings`.
+pub fn documents_up_to(file: &str, text: &str, nodes: usize, findings: &mut Vec<Finding>) -> Vec<Document> {
     let mut parser = Parser::new_from_str_with_options(text, granit_parser::options! { emit_comments: false });
     let mut documents = Vec::new();
-    let mut builder = Builder::new(file);
+    let mut builder = Builder::new(file, nodes);
     while let Some(event) = parser.next_event() {
         let step = match event {
             Ok((Event::StreamEnd, _)) => break,
             Ok((Event::DocumentStart(..), _)) => {
-                builder = Builder::new(file);
+                builder = Builder::new(file, nodes);
                 continue;
             }
             Ok((Event::DocumentEnd, _)) => {
@@ -45,7 +51,7 @@ pub fn documents(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<Doc
         };
         if let Err(finding) = step {
             findings.push(*finding);
-            builder = Builder::new(file);
+            builder = Builder::new(file, nodes);
             if !matches!(parser.proceed_next_document(), Ok(true)) {
                 break;
             }
@@ -94,6 +100,7 @@ struct Builder<'f> {
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    most: usize,
     root: Option<Node>,
     findings: Vec<Finding>,
 }
@@ -101,8 +108,8 @@ struct Builder<'f> {
 type Step = Result<(), Box<Finding>>;
 
 impl<'f> Builder<'f> {
-    fn new(file: &'f str) -> Self {
-        Self { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None, findings: Vec::new() }
+    fn new(file: &'f str, most: usize) -> Self {
+        Self { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, most, root: None, findings: Vec::new() }
     }
 
     fn take(&mut self, event: Event<'_>, span: &Span) -> Step {
@@ -146,11 +153,12 @@ impl<'f> Builder<'f> {
     }
 
     fn too_large(&self, at: At) -> Finding {
+        let most = self.most;
         let message = format!(
-            "the document has more than {MAX_NODES} values or {MAX_DEPTH} levels, or an alias inside itself; split it"
+            "the document has more than {most} values or {MAX_DEPTH} levels, or an alias inside itself; split it"
         );
         let vi = format!(
-            "tài liệu có hơn {MAX_NODES} giá trị hoặc {MAX_DEPTH} cấp, hoặc có alias trỏ vào chính nó; vui lòng chia nhỏ."
+            "tài liệu có hơn {most} giá trị hoặc {MAX_DEPTH} cấp, hoặc có alias trỏ vào chính nó; vui lòng chia nhỏ."
         );
         Finding::error(self.file, Code::DocumentTooLarge, message, vi).at(at)
     }
@@ -158,7 +166,7 @@ impl<'f> Builder<'f> {
     /// A value is complete: it goes into what is open around it. `size` counts for the limit of the document.
     fn close(&mut self, node: Node, anchor: usize, size: usize) -> Step {
         self.nodes += size;
-        if self.nodes > MAX_NODES {
+        if self.nodes > self.most {
             return Err(Box::new(self.too_large(node.at)));
         }
         if anchor != 0 {

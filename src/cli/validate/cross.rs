@@ -22,7 +22,10 @@ fn references(kind: &str) -> &'static [Reference] {
             ("spec.quotaPolicyRef.name", "QuotaPolicy", "R7.3.a"),
         ],
         "QuotaPolicy" => &[("spec.systemRef.name", "MailSystem", ""), ("spec.selector.agencies", "Agency", "R7.3.a")],
-        "MailSystem" => &[("spec.postmasterRef.name", "Mailbox", "")],
+        "MailSystem" => &[
+            ("spec.postmasterRef.name", "Mailbox", ""),
+            ("spec.regulation.workCalendarRef.name", "WorkCalendar", "D-09"),
+        ],
         _ => &[],
     }
 }

@@ -1,10 +1,23 @@
 //! Days as the API server takes them: `YYYY-MM-DD`, and only such as there are.
 
-use k8s_openapi::jiff::civil;
+use k8s_openapi::jiff::{Timestamp, civil};
 use time::{Date, Month};
 
 use crate::cli::tree::{Node, Object};
 use crate::cli::{Code, Finding};
+
+/// Checks a moment as the API server takes it: RFC 3339 with its zone.
+pub fn check_time(text: &str) -> Result<(), Complaint> {
+    let whole = text.contains(['T', 't']) && text.parse::<Timestamp>().is_ok();
+    if whole {
+        return Ok(());
+    }
+    let example = "2026-06-15T09:00:00+07:00";
+    Err((
+        format!("'{text}' is no time with its zone; write for example {example}"),
+        format!("'{text}' không phải thời điểm kèm múi giờ; vui lòng ghi, ví dụ, {example}."),
+    ))
+}
 
 /// What is wrong with a date, in English and Vietnamese.
 pub type Complaint = (String, String);
@@ -55,7 +68,15 @@ fn no_such_day(text: &str, year: u32, month: u32) -> Complaint {
 }
 
 /// Where a document is cited (R5.2).
-const DOCUMENTS: [&str; 3] = ["spec.basis.date", "spec.lock.basis.date", "spec.rename.basis.date"];
+const DOCUMENTS: [&str; 7] = [
+    "spec.basis.date",
+    "spec.lock.basis.date",
+    "spec.rename.basis.date",
+    "spec.absence.basis.date",
+    "spec.restore.basis.date",
+    "spec.hold.basis.date",
+    "spec.acknowledge.basis.date",
+];
 
 /// Documents that are dated after `today`: mostly a year or a month that was mistyped.
 pub fn documents_to_come(object: &Object, today: civil::Date) -> impl Iterator<Item = Finding> + '_ {
@@ -81,6 +102,16 @@ mod tests {
     fn r5_2_days_that_exist_in_the_form_of_the_api_server() {
         assert_eq!(check("2026-02-28"), Ok(()));
         assert_eq!(check("2024-02-29"), Ok(()));
+    }
+
+    #[test]
+    fn r6_3_times_have_a_day_a_time_and_a_zone() {
+        for text in ["2026-06-15T09:00:00+07:00", "2026-06-15T02:00:00Z"] {
+            assert_eq!(check_time(text), Ok(()));
+        }
+        for text in ["2026-06-15", "2026-06-15T09:00:00", "15/6/2026 9:00", "2026-06-31T09:00:00Z"] {
+            assert!(check_time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

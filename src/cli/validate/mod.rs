@@ -5,10 +5,12 @@
 //! | `schema`, `date` | fields, types, limits | the schemas of the kinds |
 //! | `rules` | CEL | `x-kubernetes-validations` of the kinds |
 //! | `names` | names and addresses | `domain::naming` |
+//! | `life` | calendars, receipts | here |
 //! | `cross` | duplicates, references | here |
 
 mod cross;
 mod date;
+mod life;
 mod names;
 mod rules;
 mod schema;
@@ -89,13 +91,16 @@ pub fn check(tree: &Tree, options: &Options) -> Vec<Finding> {
 
 /// What is wrong with one object alone.
 fn object(object: &Object, agencies: &Agencies, options: &Options) -> Vec<Finding> {
-    let Some(kind) = kinds::find(&object.kind) else { return vec![unknown_kind(object)] };
+    let Some(kind) = kinds::find(&object.kind) else {
+        return vec![life::of_the_operator(object).unwrap_or_else(|| unknown_kind(object))];
+    };
     let mut findings = Vec::new();
     schema::check(&kind.schema, object, &mut findings);
     object_name(object, &mut findings);
     let sound = findings.iter().all(|f| f.severity == Severity::Warning);
     names::check(object, agencies, &mut findings);
     findings.extend(options.today.into_iter().flat_map(|today| date::documents_to_come(object, today)));
+    life::check(object, options.today, &mut findings);
     let mut broken = Vec::new();
     rules::check(kind, object, sound, &mut broken);
     broken.retain(|rule| !rests_on_wrong_fields(rule, &findings));

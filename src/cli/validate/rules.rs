@@ -28,7 +28,8 @@ pub fn check(kind: &Kind, object: &Object, sound: bool, findings: &mut Vec<Findi
 fn split(message: &str) -> (&str, &str) {
     let is_rule = |word: &str| {
         let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-        word.strip_prefix('R').is_some_and(digit) || word.strip_prefix("D-").is_some_and(digit)
+        let article = digit(word) && word.contains('.');
+        article || word.strip_prefix('R').is_some_and(digit) || word.strip_prefix("D-").is_some_and(digit)
     };
     match message.split_once(": ") {
         Some((rules, text)) if rules.split(", ").all(is_rule) || rules.starts_with("RFC ") => (rules, text),
@@ -43,6 +44,7 @@ mod tests {
     #[test]
     fn the_rule_is_taken_off_the_message() {
         assert_eq!(split("R4.1.c, R4.1.d: a Commune"), ("R4.1.c, R4.1.d", "a Commune"));
+        assert_eq!(split("6.2.a: an absence"), ("6.2.a", "an absence"));
         assert_eq!(split("D-21: a local part"), ("D-21", "a local part"));
         assert_eq!(split("RFC 5321 4.5.3.1.1: a local part"), ("RFC 5321 4.5.3.1.1", "a local part"));
         assert_eq!(split("spec.tls: write one"), ("", "spec.tls: write one"));

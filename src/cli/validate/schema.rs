@@ -148,8 +148,13 @@ impl Checker<'_> {
         if let Some(allowed) = field.schema.get("enum").and_then(Json::as_array) {
             return self.one_of(field, text, allowed, at);
         }
-        if field.schema.get("format").and_then(Json::as_str) == Some("date") {
-            if let Err((message, vi)) = date::check(text) {
+        let days: Option<fn(&str) -> _> = match field.schema.get("format").and_then(Json::as_str) {
+            Some("date") => Some(date::check),
+            Some("date-time") => Some(date::check_time),
+            _ => None,
+        };
+        if let Some(check) = days {
+            if let Err((message, vi)) = check(text) {
                 self.push(Code::InvalidDate, at, field, format!("{path}: {message}"), format!("{path}: {vi}"));
             }
             return;

@@ -35,6 +35,10 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     ("R7.3: storage is", "storage là dung lượng không có phần lẻ, ví dụ 5Gi hoặc 500Mi."),
     ("R7.3.b: maxAttachment is", "maxAttachment là dung lượng không có phần lẻ, ví dụ 25M."),
+    (
+        "6.2.a: an absence ends",
+        "thời gian vắng mặt phải kết thúc vào hoặc sau ngày bắt đầu: vui lòng ghi spec.absence.from trước spec.absence.to.",
+    ),
     ("the name of a Mailbox", "tên đối tượng Mailbox tối đa 63 ký tự: vui lòng ghi mã cán bộ, ví dụ nv-000123."),
     (
         "names that begin with agency-",
@@ -81,6 +85,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("family", "họ"),
     ("given", "tên"),
     ("reasons", "lý do khóa"),
+    ("receivedAt", "thời điểm nhận văn bản, ví dụ 2026-06-15T09:00:00+07:00"),
+    ("from", "ngày đầu"),
+    ("to", "ngày cuối"),
+    ("held", "mã ở status.held.token"),
     ("systemRef", "hệ thống thư (MailSystem)"),
     ("level", "cấp: Province, District, Commune hoặc Unit"),
     ("domain", "tên miền, ví dụ gialai.gov.vn"),

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use super::super::context::Ctx;
 use super::effects::revoked_row;
 use crate::api::{self, Mailbox};
-use crate::domain::lifecycle::{Account, By, Rules};
-
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+use crate::domain::lifecycle::{Account, Rules};
 
 /// How the regulation is set here.
 pub(crate) fn rules(ctx: &Ctx) -> Rules {
@@ -57,16 +55,4 @@ fn gone(owner: &str, ctx: &Ctx, now: Timestamp) -> Option<Account> {
         revoked_at: written.or_else(known),
         ..Account::default()
     })
-}
-
-/// What automation did within the last day without a person's word, as status and claims tell it.
-pub(super) fn acted(accounts: &[Account], now: Timestamp) -> Vec<(Timestamp, String)> {
-    let begin = now.checked_sub(DAY).unwrap_or(Timestamp::MIN);
-    let mut all = Vec::new();
-    for account in accounts {
-        let clocks = account.locks.values().filter(|lock| lock.by == By::Clock).map(|lock| lock.since);
-        let ended = account.revoked_at.filter(|_| !account.revoke);
-        all.extend(clocks.chain(ended).filter(|at| *at > begin).map(|at| (at, account.id.clone())));
-    }
-    all
 }

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 pub(super) use facts::{life, rules};
 
 use super::context::Ctx;
-use crate::api::{HeldAction, HeldStatus, MailSystem, brake_limits};
+use crate::api::{HeldAction, HeldStatus, MailSystem, acted, brake_limits};
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Cause, Key, Kind, Pass};
 
@@ -50,6 +50,8 @@ struct State {
     released: BTreeMap<Key, Timestamp>,
     held: BTreeSet<Key>,
     shown: Option<HeldStatus>,
+    /// Accounts of the last word: what a person released is not what automation did by itself.
+    confirmed: BTreeSet<String>,
     /// Whether the status of the MailSystem was looked at for what an earlier leader held.
     begun: bool,
 }
@@ -149,8 +151,10 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     let (rules, limits) = (rules(ctx), brake_limits(system.spec.regulation.brake));
     let mut guard = ctx.life.state();
     let state = &mut *guard;
-    let mut brake = lifecycle::Brake { limits, held: state.held.clone(), acted: facts::acted(accounts, now) };
-    brake.acted.extend(state.released.iter().map(|(key, at)| (*at, key.account().to_string())));
+    let mut brake = lifecycle::Brake { limits, held: state.held.clone(), acted: acted(accounts, now) };
+    brake.acted.retain(|(_, account)| !state.confirmed.contains(account));
+    let released = state.released.iter().filter(|(key, _)| !state.confirmed.contains(key.account()));
+    brake.acted.extend(released.map(|(key, at)| (*at, key.account().to_string())));
     let pass = |released: &BTreeSet<Key>, brake: &mut lifecycle::Brake| {
         let mut copy = accounts.to_vec();
         lifecycle::pass(&rules, &mut copy, brake, released, now)
@@ -167,6 +171,7 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     let (mut due, mut held) = keys(accounts, &result);
     if !held.is_empty() && said(ctx).is_some_and(|said| said == token(&held, ctx)) {
         info!(released = held.len(), "a person released what the brake held (D-15)");
+        state.confirmed = held.iter().map(|key| key.account().to_string()).collect();
         released.append(&mut held);
         brake.held.clear();
         result = pass(&released, &mut brake);

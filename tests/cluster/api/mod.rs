@@ -2,6 +2,7 @@
 
 mod account;
 mod agreement;
+mod cli_life;
 mod deletion;
 mod ending;
 mod issue;

@@ -1,5 +1,8 @@
 //! `kubectl mail`: the plugin. Exit codes: 0 as wished, 1 findings or conflicts, 2 wrong use, 3 a file or the cluster cannot be read.
 
+mod help;
+mod life;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +17,7 @@ use serde_json::json;
 
 /// The rules of the mail system on files: for pull requests and for people who ask why.
 #[derive(Parser)]
-#[command(name = "kubectl mail", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "kubectl mail", version, max_term_width = 100, after_help = help::EXIT_CODES)]
 struct Cli {
     /// How to print.
     #[arg(short, long, global = true, value_enum, default_value = "text")]
@@ -26,82 +29,13 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file or the cluster
-cannot be read.";
-
-const VALIDATE: &str = "\
-Examples:
-  # A folder, before a commit
-  kubectl mail validate manifests/gialai
-
-  # In CI: errors end with exit code 1, warnings do not
-  kubectl mail validate . -o github
-  kubectl mail validate . -o sarif > mail.sarif
-
-  # Agencies live in another repository: no warning for those
-  kubectl mail validate mailboxes --allow-missing 'Agency/*' --allow-missing QuotaPolicy/people
-
-  # In Vietnamese, errors alone
-  kubectl mail validate . --lang vi -o json |
-    jq '.findings[] | select(.severity == \"error\") | .messageVi'";
-
-const PIN: &str = "\
-Examples:
-  # Write spec.localPart wherever it is missing; comments and order stay as they are
-  kubectl mail pin manifests/gialai
-
-  # In CI: exit code 1 while something is not pinned, nothing is written
-  kubectl mail pin manifests/gialai --check
-
-  # Beside what is issued already: who has an address gets it written down, others yield to them
-  kubectl mail pin manifests/gialai --claims cluster -n thu-cong-vu
-
-The addresses are those of `kubectl mail plan`: of several who would get one address each gets its
-next one (4.2.b). Two of one full name (4.2.c), and bodies that want one address, are left unpinned
-and named, with exit code 1: decide, and write it down.";
-
-const PLAN: &str = "\
-Examples:
-  # What would be issued if nothing were issued yet
-  kubectl mail plan manifests/gialai
-
-  # Beside what the cluster has issued: what a merge would issue, change, and revoke
-  kubectl mail plan manifests/gialai --claims cluster -n thu-cong-vu
-
-  # In CI, without access to the cluster: the claims as somebody exports them (with the Mailboxes if
-  # revocations matter)
-  kubectl -n thu-cong-vu get addressclaims,mailboxes -o yaml > claims.yaml
-  kubectl mail plan . --claims claims.yaml -o markdown --lang vi > comment.md
-
-  # Who needs a decision, and why
-  kubectl mail plan . -o json |
-    jq -r '.items[] | select(.outcome == \"Conflict\") | .name + \" \" + .errors[0].message'
-
-Outcomes: Issued, Kept (an issued address stays), Changed (a transfer or spec.rename; the old one
-becomes an alias), Conflict (a person decides), Rejected (a rule refuses it), Waiting (its Agency is
-not there).
-Exit code 1 if there is a Conflict, something Rejected, or a file with errors.";
-
-const PASSWORD: &str = "\
-Examples:
-  kubectl mail password check                  # asks, and shows nothing of what is typed
-  kubectl mail password check -o json < FILE
-
-Exit code 1 if the password may not be used. It is printed nowhere, and given to nobody.";
-
-const NAME: &str = "\
-Examples:
-  kubectl mail name \"Hoàng Thị Như Quỳnh\" --suffix stttt
-  kubectl mail name \"Trần Đình Nguyên\" --suffix dakpo -o json";
-
 #[derive(Subcommand)]
 enum Command {
     /// Says everything that is wrong with files or folders of YAML, with file, line and column, without a cluster.
     ///
     /// Fields and types, the rules of the kinds, names and addresses (Điều 4), dates, objects that stand twice, references.
     /// Objects of other groups are skipped.
-    #[command(after_help = VALIDATE)]
+    #[command(after_help = help::VALIDATE)]
     Validate {
         #[command(flatten)]
         tree: TreeArgs,
@@ -109,7 +43,7 @@ enum Command {
     /// Writes the address that the operator would issue into each Mailbox and Agency that has none (D-21).
     ///
     /// A cluster that is rebuilt from pinned files has the same addresses, whatever the order. Files with errors are refused.
-    #[command(after_help = PIN)]
+    #[command(after_help = help::PIN)]
     Pin {
         #[command(flatten)]
         tree: TreeArgs,
@@ -124,7 +58,7 @@ enum Command {
     /// The rules are those of the operator, for all of the tree at once: written addresses first, then what the names give; of
     /// several who would get one address all go on to their next one, and two of one full name wait for a person. Nothing is
     /// written anywhere.
-    #[command(after_help = PLAN)]
+    #[command(after_help = help::PLAN)]
     Plan {
         #[command(flatten)]
         tree: TreeArgs,
@@ -132,7 +66,7 @@ enum Command {
         claims: ClaimsArgs,
     },
     /// Explains how a name becomes an address (Điều 4), without asking whether somebody has it.
-    #[command(after_help = NAME)]
+    #[command(after_help = help::NAME)]
     Name {
         /// Full name in Vietnamese.
         full_name: String,
@@ -145,6 +79,8 @@ enum Command {
         #[command(subcommand)]
         command: journal::JournalCommand,
     },
+    #[command(flatten)]
+    Life(life::Command),
     /// Checks a password by the rule of Điều 9.
     Password {
         #[command(subcommand)]
@@ -155,7 +91,7 @@ enum Command {
 #[derive(Subcommand)]
 enum PasswordCommand {
     /// Reads a password from standard input, up to the first end of a line, and says what is missing (R9.2, D-18).
-    #[command(after_help = PASSWORD)]
+    #[command(after_help = help::PASSWORD)]
     Check {
         /// Nothing: what stands on a command line can be read by everybody on the machine.
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -221,6 +157,7 @@ fn main() -> ExitCode {
         Command::Name { .. } => ("name", &[Format::Text, Format::Json]),
         Command::Journal { .. } => ("journal", &[Format::Text, Format::Json]),
         Command::Password { .. } => ("password check", &[Format::Text, Format::Json]),
+        Command::Life(ref command) => command.formats(),
         Command::Validate { .. } => ("validate", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
         Command::Pin { .. } => ("pin", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
     };
@@ -234,6 +171,7 @@ fn main() -> ExitCode {
         Command::Validate { tree } => validate_all(&tree, cli.output, lang),
         Command::Pin { tree, check, claims } => pin_all(&tree, &claims.source(), check, cli.output, lang),
         Command::Plan { tree, claims } => plan_all(&tree, &claims.source(), cli.output, lang),
+        Command::Life(command) => command.run(cli.output, lang),
         Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
         Command::Journal { command } => ExitCode::from(journal::run(command, cli.output, lang)),
         Command::Password { command: PasswordCommand::Check { written } } => {

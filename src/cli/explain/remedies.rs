@@ -1,0 +1,174 @@
+//! What would change a state, as a command and as lines of a file. Who works by Git writes the file.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::{Next, Remedy, Said};
+use crate::cli::life::Life;
+use crate::domain::calendar::{day, rfc3339};
+use crate::domain::lifecycle::{By, Cause, Kind, LockReason, State};
+
+/// What would change the state of an account.
+pub fn remedies(life: &Life<'_>, index: usize, state: State, next: &[Next], now: Timestamp) -> Vec<Remedy> {
+    let writer = Writer { namespace: &life.namespace, name: &life.holders[index].name, now };
+    let account = &life.accounts[index];
+    let mut all = Vec::new();
+    if account.gone {
+        all.push(plain(
+            "a Mailbox of the same name and holder gives back mail, address and password (D-14)",
+            "tạo lại Mailbox cùng tên, cùng người thì thư, địa chỉ và mật khẩu trở lại như cũ (D-14).",
+        ));
+        return all;
+    }
+    match state {
+        State::Revoked => all.extend(writer.revoked(life, index)),
+        State::Purged => all.push(plain(
+            "nothing brings the mail back; the address stays kept free (D-19)",
+            "không khôi phục được thư; địa chỉ tạm thời không cấp cho người khác (D-19).",
+        )),
+        State::Pending => all.push(plain(
+            "the conditions of the Mailbox say what it waits for",
+            "xem conditions của Mailbox để biết đang chờ điều gì.",
+        )),
+        State::RevocationProposed => {
+            all.push(plain(
+                "a login of the holder takes the proposal away, if nothing else locks the account",
+                "chủ hộp thư đăng nhập thì đề xuất được bỏ, nếu tài khoản không bị khóa.",
+            ));
+            all.push(writer.approve());
+        }
+        State::MustChangePassword => all.push(plain(
+            "the holder changes the password on the password page (9.1, 9.2)",
+            "chủ hộp thư đổi mật khẩu trên trang đổi mật khẩu (khoản 1, 2 Điều 9).",
+        )),
+        State::Active | State::Locked => {}
+    }
+    if account.locks.values().any(|lock| lock.by == By::Person) {
+        all.push(writer.unlock());
+    }
+    if account.locks.values().any(|lock| lock.by == By::Clock) {
+        all.push(writer.restore());
+    }
+    all.extend(next.iter().filter(|next| next.what.kind == Kind::Lock).filter_map(|next| writer.avoid(next)));
+    if next.iter().any(|next| next.held) {
+        all.push(Remedy {
+            says: Said::new(
+                "the brake holds what is due; a person releases it (D-15)",
+                "việc đến hạn đang bị giữ lại; cần người xác nhận (D-15).",
+            ),
+            command: Some(format!("kubectl mail acknowledge{}", flag(&life.namespace))),
+            yaml: None,
+        });
+    }
+    all
+}
+
+fn plain(en: &str, vi: &str) -> Remedy {
+    Remedy { says: Said::new(en, vi), command: None, yaml: None }
+}
+
+fn flag(namespace: &str) -> String {
+    if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") }
+}
+
+struct Writer<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    now: Timestamp,
+}
+
+impl Writer<'_> {
+    /// A merge patch of the spec, and the same lines in a file.
+    fn write(&self, says: Said, spec: &Json, yaml: &str) -> Remedy {
+        let patch = json!({"spec": spec});
+        let command = format!("kubectl{} patch mbx {} --type merge -p '{patch}'", flag(self.namespace), self.name);
+        Remedy { says, command: Some(command), yaml: Some(yaml.into()) }
+    }
+
+    fn basis(&self) -> (Json, String) {
+        let today = day(self.now).to_string();
+        let yaml = format!("{{number: NUMBER, date: \"{today}\", issuer: ISSUER}}");
+        (json!({"number": "NUMBER", "date": today, "issuer": "ISSUER"}), yaml)
+    }
+
+    fn restore(&self) -> Remedy {
+        let ((basis, yaml), received) = (self.basis(), rfc3339(self.now));
+        let says = Said::new(
+            "the agency's document gives it back within 3 working days, with a new password (6.3)",
+            "có văn bản của cơ quan thì khôi phục trong 03 ngày làm việc, với mật khẩu mới (điểm b khoản 3 Điều 6).",
+        );
+        let spec = json!({"restore": {"basis": basis, "receivedAt": received}});
+        self.write(says, &spec, &format!("spec:\n  restore:\n    receivedAt: \"{received}\"\n    basis: {yaml}"))
+    }
+
+    fn unlock(&self) -> Remedy {
+        let says = Said::new(
+            "people locked it: take spec.lock out of the file",
+            "tài khoản bị khóa theo quyết định: bỏ spec.lock khỏi tệp.",
+        );
+        self.write(says, &json!({"lock": null}), "spec:\n  # without lock:")
+    }
+
+    fn approve(&self) -> Remedy {
+        let (basis, yaml) = self.basis();
+        let says = Said::new(
+            "a document approves the revocation (5.4.c)",
+            "có văn bản đồng ý thì thu hồi (điểm c khoản 4 Điều 5).",
+        );
+        self.write(
+            says,
+            &json!({"state": "Revoked", "basis": basis}),
+            &format!("spec:\n  state: Revoked\n  basis: {yaml}"),
+        )
+    }
+
+    fn revoked(&self, life: &Life<'_>, index: usize) -> Vec<Remedy> {
+        let account = &life.accounts[index];
+        let mut all = Vec::new();
+        if account.revoke {
+            let says = Said::new(
+                "state Active gives back mail, address and password while they are kept (D-14)",
+                "ghi state: Active thì thư, địa chỉ và mật khẩu trở lại như cũ khi còn lưu giữ (D-14).",
+            );
+            all.push(self.write(says, &json!({"state": "Active"}), "spec:\n  state: Active"));
+        } else if account.ends_on.is_some() {
+            let says = Said::new(
+                "a later endsOn, or none, gives it back as it was (D-14)",
+                "ghi endsOn muộn hơn, hoặc bỏ đi, thì tài khoản trở lại như cũ (D-14).",
+            );
+            all.push(self.write(says, &json!({"endsOn": null}), "spec:\n  # without endsOn:"));
+        }
+        if !account.hold {
+            let (basis, yaml) = self.basis();
+            let says = Said::new("a hold keeps it from being purged", "ghi hold thì dữ liệu không bị xóa hẳn.");
+            all.push(self.write(
+                says,
+                &json!({"hold": {"basis": basis}}),
+                &format!("spec:\n  hold:\n    basis: {yaml}"),
+            ));
+        }
+        all
+    }
+
+    /// What keeps a lock from coming.
+    fn avoid(&self, next: &Next) -> Option<Remedy> {
+        match next.what.cause {
+            Cause::Locks(LockReason::Inactive) => {
+                let (basis, yaml) = self.basis();
+                let today = day(self.now).to_string();
+                let says = Said::new(
+                    "a login, a mail sent or received begins the term of 6.2.a anew; so does a notified absence",
+                    "đăng nhập, gửi hoặc nhận thư thì hạn theo 6.2.a tính lại; thông báo vắng mặt cũng vậy.",
+                );
+                let spec = json!({"absence": {"from": today, "to": "YYYY-MM-DD", "basis": basis}});
+                let lines = format!("spec:\n  absence: {{from: \"{today}\", to: \"YYYY-MM-DD\", basis: {yaml}}}");
+                Some(self.write(says, &spec, &lines))
+            }
+            Cause::Locks(LockReason::DefaultPassword) => Some(plain(
+                "a change of the default password by the holder ends the term of 6.2.d",
+                "chủ hộp thư đổi mật khẩu mặc định thì không còn hạn theo 6.2.d.",
+            )),
+            _ => None,
+        }
+    }
+}
