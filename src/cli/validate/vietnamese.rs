@@ -39,6 +39,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "6.2.a: an absence ends",
         "thời gian vắng mặt phải kết thúc vào hoặc sau ngày bắt đầu: vui lòng ghi spec.absence.from trước spec.absence.to.",
     ),
+    (
+        "7.2: logs and journal are kept",
+        "nhật ký phải được lưu tối thiểu 6 tháng: vui lòng ghi spec.regulation.retention.logMonths từ 6 trở lên.",
+    ),
     ("the name of a Mailbox", "tên đối tượng Mailbox tối đa 63 ký tự: vui lòng ghi mã cán bộ, ví dụ nv-000123."),
     (
         "names that begin with agency-",
