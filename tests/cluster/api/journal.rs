@@ -27,7 +27,7 @@ fn batch(round: usize) -> Vec<Event> {
     (0..EVENTS).map(event).collect()
 }
 
-fn printed(agent: &Agent) -> String {
+pub(super) fn printed(agent: &Agent) -> String {
     let folder = agent.folder.path().join("journal");
     let mut command = Command::new(env!("CARGO_BIN_EXE_mail-operator"));
     let output = command.args(["journal", "print", "--folder"]).arg(folder).output().expect("printed");

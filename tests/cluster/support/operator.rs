@@ -77,6 +77,12 @@ impl Operator {
         tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("an orderly stop").expect("no panic");
     }
 
+    /// Ends it in the middle of whatever it does, as `kill -9` would.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
     /// Requests to the API server that write, apart from the Lease, by verb and kind.
     pub fn requests(&self) -> Vec<String> {
         let writes = ["create", "patch", "patch/status", "update", "delete"];
