@@ -6,18 +6,23 @@ use axum::extract::{DefaultBodyLimit, Query, State as Extract};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use k8s_openapi::jiff::Timestamp;
 use tracing::{info, warn};
 
+use super::foreign::Foreign;
 use super::table::TableError;
 use super::{JournalError, Shared, Table};
 use crate::backend::{
     ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
     NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
 };
+use crate::domain::journal::Event;
 use crate::domain::lease::Term;
 use crate::domain::notice::MOST_NOTICES;
 
 const MAX_BODY: usize = 8 << 20;
+/// Mailboxes that an entry names.
+const NAMED: usize = 20;
 
 type Failure = (StatusCode, Json<ErrorBody>);
 
@@ -67,7 +72,11 @@ fn term(headers: &HeaderMap) -> Term {
 }
 
 async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Failure> {
-    let (revision, complete) = with_table(shared.clone(), |t| Ok((t.revision()?, t.is_complete()?))).await?;
+    let look = |t: &mut Table| Ok((t.foreign()?, t.revision()?, t.is_complete()?));
+    let (foreign, revision, complete) = with_table(shared.clone(), look).await?;
+    if let Some(foreign) = foreign {
+        write_down(&shared, &foreign, revision);
+    }
     let (free_bytes, total_bytes) = super::table::volume(&shared.database);
     Ok(Json(State {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -78,6 +87,27 @@ async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Fai
         total_bytes,
         certificate_error: shared.certificate_error.borrow().clone(),
     }))
+}
+
+/// Somebody changed the account table: it is written down, and the operator corrects it.
+fn write_down(shared: &Shared, foreign: &Foreign, revision: u64) {
+    let names = foreign.mailboxes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let count = foreign.mailboxes.len();
+    warn!(count, names, "the account table was changed by somebody else; the operator sends it anew");
+    let event = Event {
+        key: format!("table/{}/{revision}", shared.instance),
+        at: Timestamp::now(),
+        actor: "unknown".into(),
+        action: "ChangeTable".into(),
+        rule: "5.1".into(),
+        note: format!("{count} rows were changed behind the operator and are corrected: {names}"),
+        ..Event::default()
+    };
+    let mut slot = shared.journal.lock();
+    match shared.journal.append(&mut slot, vec![event]) {
+        Ok(appended) => super::tell(&appended),
+        Err(error) => warn!(%error, "journal"),
+    }
 }
 
 async fn digests(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<Digests>, Failure> {

@@ -7,6 +7,7 @@
 mod api;
 mod certificate;
 mod doveadm;
+mod foreign;
 mod journal;
 mod kicks;
 mod notices;

@@ -8,6 +8,7 @@ use std::path::Path;
 use k8s_openapi::jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::foreign::{self, Foreign};
 use crate::backend::{Access, Account, ApplyRequest, Digests, Refused, System, check_hash};
 use crate::domain::lease::Term;
 
@@ -86,6 +87,8 @@ pub struct Applied {
 /// The account table.
 pub struct Table {
     db: Connection,
+    /// Commits of others that were seen; none before the first look.
+    foreign: Option<i64>,
 }
 
 impl Table {
@@ -100,7 +103,29 @@ impl Table {
         if db.prepare("SELECT pending FROM accounts").is_err() {
             db.execute("ALTER TABLE accounts ADD COLUMN pending INTEGER NOT NULL DEFAULT 0", [])?;
         }
-        Ok(Self { db })
+        Ok(Self { db, foreign: None })
+    }
+
+    /// What somebody else changed since the last look, or while nobody looked: it counts as a change, and those rows as unknown, so
+    /// that the operator sends them anew.
+    pub fn foreign(&mut self) -> Result<Option<Foreign>, TableError> {
+        let version = foreign::version(&self.db)?;
+        let first = self.foreign.is_none();
+        if self.foreign.replace(version) == Some(version) {
+            return Ok(None);
+        }
+        let found = foreign::changed(&self.db)?;
+        if first && found.mailboxes.is_empty() {
+            return Ok(None);
+        }
+        let revision = self.revision()? + 1;
+        let tx = self.db.transaction()?;
+        for mailbox in &found.mailboxes {
+            tx.execute("UPDATE accounts SET digest = '' WHERE mailbox = ?1", [mailbox])?;
+        }
+        tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
+        tx.commit()?;
+        Ok(Some(found))
     }
 
     /// Counts changes of the table.

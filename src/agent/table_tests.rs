@@ -157,3 +157,28 @@ fn a_leader_that_was_replaced_may_not_write_any_more_whatever_the_time_between()
     let mut table = Table::open(&folder.path().join("mail.sqlite")).expect("table");
     assert!(table.admit(150).is_err(), "a restart forgets nothing");
 }
+
+#[test]
+fn r6_1_a_row_that_somebody_else_changes_is_found_and_sent_anew() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("mail.sqlite");
+    let mut table = Table::open(&path).expect("table");
+    let locked = Account { access: Access::Locked, ..account("a", "a") };
+    table.apply(&request(vec![locked, account("b", "b")])).expect("applied");
+    assert_eq!(table.foreign().expect("a look"), None, "all of it is ours");
+    let other = rusqlite::Connection::open(&path).expect("another writer");
+    other.execute("UPDATE accounts SET locked = 0 WHERE mailbox = 'a'", []).expect("opened");
+    let revision = table.revision().expect("revision");
+    let found = table.foreign().expect("a look").expect("found");
+    assert_eq!(found.mailboxes, ["a"]);
+    assert_eq!(table.revision().expect("revision"), revision + 1, "the operator asks what there is");
+    let digests: Vec<String> =
+        table.digests().expect("digests").accounts.into_iter().map(|(_, digest)| digest).collect();
+    assert_eq!(digests.iter().filter(|digest| digest.is_empty()).count(), 1);
+    assert_eq!(table.foreign().expect("a look"), None, "said once");
+    // While nobody looked.
+    other.execute("UPDATE accounts SET password = 'x' WHERE mailbox = 'b'", []).expect("changed");
+    drop(table);
+    let mut again = Table::open(&path).expect("table");
+    assert_eq!(again.foreign().expect("a look").expect("found").mailboxes, ["b"]);
+}

@@ -310,3 +310,20 @@ impl Lives {
             .expect("changed");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_1_who_opens_an_account_behind_the_operator_is_corrected_and_written_down() {
+    let Some(lives) = Lives::new("foreign").await else { return };
+    lives.person(", lock: {reasons: [Compromised], basis: {number: 9/CV, date: '2026-03-01', issuer: STTTT}}").await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    lives.state("nv-1", MailboxState::Locked).await;
+    let table = rusqlite::Connection::open(lives.agent.folder.path().join("mail.sqlite")).expect("the table");
+    table.execute("UPDATE accounts SET locked = 0 WHERE mailbox = 'nv-1'", []).expect("opened");
+    eventually("it is locked again", std::time::Duration::from_secs(25), || async {
+        let rows = lives.agent.rows(LOCKED);
+        if rows == [ADDRESS] { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+    assert!(super::journal::printed(&lives.agent).contains("\"action\":\"ChangeTable\""));
+    lives.end().await;
+}
