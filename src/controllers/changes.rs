@@ -147,6 +147,9 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
                     ctx.triggers.mailboxes.fire(&other).await;
                 }
             }
+            if synced(ctx) && ctx.lives.is_foreign(&object) && !ctx.written.is_newer_than(&object) {
+                ctx.triggers.mailboxes.fire(&name).await;
+            }
             if object.spec.holder == Holder::Agency && synced(ctx) {
                 ctx.triggers.agencies.fire(&object.spec.agency_ref.name).await;
             }
@@ -154,6 +157,7 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
         Change::Deleted(object) => {
             let name = object.name_any();
             seen.forget(&object);
+            ctx.lives.forget(&name);
             let alike = ctx.index().forget(&name);
             if synced(ctx) {
                 for other in alike {

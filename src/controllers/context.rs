@@ -105,6 +105,8 @@ pub(crate) struct Ctx {
     /// Of passes over Mailboxes.
     pub slots: Slots,
     pub written: Written,
+    /// What each Mailbox said last.
+    pub lives: super::mailbox::Lives,
     index: Mutex<Index>,
     unsettled: Mutex<Option<BTreeSet<String>>>,
     /// Generation and hash of children as we applied them last, to send nothing that changes nothing.
@@ -140,6 +142,7 @@ impl Ctx {
             io,
             slots: Slots::new(settings.concurrency),
             written: Written::default(),
+            lives: super::mailbox::Lives::default(),
             settings,
             stores,
             triggers,

@@ -74,7 +74,7 @@ impl Written {
     }
 
     /// Whether what was written last is newer than this object. What a cache has shown is forgotten.
-    fn is_newer_than<K: Kind>(&self, object: &K) -> bool {
+    pub(super) fn is_newer_than<K: Kind>(&self, object: &K) -> bool {
         let (mut all, key) = (self.all(), key(object));
         let newer = all.get(&key).zip(version(object)).is_some_and(|(written, shown)| *written > shown);
         if !newer {

@@ -124,6 +124,14 @@ impl Io {
         self.call::<K, _>("patch/status", name, api.patch_status(name, &parameters, &patch)).await
     }
 
+    /// Replaces a status as a whole, with the resourceVersion that was read: what we do not set goes, whoever set it.
+    pub async fn replace_status<K: Object>(&self, object: &K) -> Result<K, Error> {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let parameters = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+        let api = self.api::<K>();
+        self.call::<K, _>("update/status", &name, api.replace_status(&name, &parameters, object)).await
+    }
+
     /// Deletes; what is not there is an answer, not an error.
     pub async fn delete<K: Object>(&self, name: &str) -> Result<(), Error> {
         match self.call::<K, _>("delete", name, self.api::<K>().delete(name, &DeleteParams::default())).await {

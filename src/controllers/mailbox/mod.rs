@@ -4,6 +4,7 @@
 mod decide;
 mod effects;
 mod facts;
+mod foreign;
 mod life;
 mod record;
 
@@ -18,6 +19,7 @@ use kube::ResourceExt;
 
 use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
+pub(super) use self::foreign::Lives;
 use self::life::Life;
 use super::context::Ctx;
 use super::newcomers;
@@ -72,7 +74,17 @@ struct Outcome {
     next: Option<Timestamp>,
 }
 
+/// A status that somebody else changed is put back first: what it said then decides nothing.
 async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
+    let Some(corrected) = foreign::undone(mailbox, ctx) else { return decide_and_do(mailbox, ctx).await };
+    if let Err(error) = ctx.journal.write(vec![foreign::entry(mailbox, ctx.now())]).await {
+        return Err(Error::Other(format!("the journal cannot be written: {error}")));
+    }
+    ctx.io.replace_status(&corrected).await?;
+    Ok(Next::After(Duration::from_secs(1)))
+}
+
+async fn decide_and_do(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let mut slot = ctx.slots.take().await;
     let facts = facts::gather(mailbox, ctx);
     let mut outcome = perform(mailbox, &facts, &mut slot, ctx).await?;
@@ -97,6 +109,7 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     say(mailbox, &status, ctx).await?;
+    ctx.lives.note(mailbox, &status);
     if outcome.life.waits.is_some() {
         return Ok(Next::After(LOOK_AGAIN));
     }

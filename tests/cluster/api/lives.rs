@@ -327,3 +327,27 @@ async fn r6_1_who_opens_an_account_behind_the_operator_is_corrected_and_written_
     assert!(super::journal::printed(&lives.agent).contains("\"action\":\"ChangeTable\""));
     lives.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_3_d_12_a_status_that_somebody_edits_is_put_back_and_written_down() {
+    let Some(lives) = Lives::new("edited").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    lives.pass(40, &["nv-1"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    let before = lives.state("nv-1", MailboxState::Locked).await;
+    // No lock, and a baseline that would keep the clock from running out again.
+    let edit = json!({"status": {"locks": [], "state": "Active", "unlockedAt": lives.days.now().to_string()}});
+    world.mailboxes.patch_status("nv-1", &PatchParams::default(), &Patch::Merge(&edit)).await.expect("edited");
+    let after =
+        lives.until("nv-1", "as it was", |status| !status.locks.is_empty() && status.unlocked_at.is_none()).await;
+    assert_eq!((&after.locks, after.state), (&before.locks, before.state));
+    assert_eq!(lives.agent.rows(LOCKED), [ADDRESS]);
+    eventually("it is written down", SOON, || async {
+        let text = super::journal::printed(&lives.agent);
+        if text.contains("\"action\":\"EditStatus\"") { Ok(()) } else { Err("not yet".to_string()) }
+    })
+    .await;
+    lives.end().await;
+}
