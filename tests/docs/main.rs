@@ -6,6 +6,7 @@ mod examples;
 mod gitops;
 mod markdown;
 mod naming;
+mod traceability;
 
 use std::fs;
 use std::path::PathBuf;
