@@ -6,6 +6,7 @@ mod examples;
 mod gitops;
 mod markdown;
 mod naming;
+mod runbooks;
 mod traceability;
 
 use std::fs;
