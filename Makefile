@@ -100,11 +100,12 @@ tier2: testbed ## Tests on a whole node, installed by the Helm chart
 tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
 	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: node::
 
-generate: checkout ## Generated files: CRDs, table of reasons
+generate: checkout ## Generated files: CRDs, table of reasons, articles and their tests
 	cargo build --locked --bin mail-operator
 	$(CARGO_TARGET_DIR)/debug/mail-operator crds --dir crds
 	$(CARGO_TARGET_DIR)/debug/mail-operator crds --dir charts/mail-operator/files/crds
 	$(CARGO_TARGET_DIR)/debug/mail-operator codes > docs/reference/codes.md
+	GENERATE=1 cargo test --locked --quiet --test docs traceability::the_page_is_current
 
 N ?= 2000
 C ?= 16

@@ -8,6 +8,8 @@ mod agency;
 mod common;
 mod conditions;
 mod life;
+#[cfg(test)]
+mod life_tests;
 mod mail_system;
 mod mailbox;
 mod mailbox_activity;

@@ -127,6 +127,7 @@ impl AgentClient {
         }
         Err(match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(error) if error.code == ErrorCode::VolumeFull => BackendError::VolumeFull(error.message),
+            Ok(error) if error.code == ErrorCode::Superseded => BackendError::Superseded(error.message),
             Ok(error) => BackendError::Refused(error.message),
             Err(_) => unavailable(&format!("HTTP status {status}")),
         })

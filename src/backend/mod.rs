@@ -30,6 +30,9 @@ pub enum BackendError {
     /// Its volume is full; tried again.
     #[error("{0}")]
     VolumeFull(String),
+    /// It has seen a later leader and does nothing for this one.
+    #[error("{0}")]
+    Superseded(String),
     /// It answered, but did not do it.
     #[error("{0}")]
     Refused(String),

@@ -67,6 +67,13 @@ impl Activities {
         self.book().rows.get(mailbox).and_then(|row| row.used_bytes)
     }
 
+    /// Through which moment use is proven complete (D-16): what the mail server told, or what an earlier leader wrote down.
+    pub fn complete_through(&self, system: &MailSystem) -> Option<k8s_openapi::jiff::Timestamp> {
+        let told = self.book().complete.clone();
+        let written = || system.status.as_ref()?.activity.clone();
+        told.or_else(written).map(|complete| complete.complete_through.0)
+    }
+
     /// What the status of the MailSystem is to show: what it shows, until that is old or a gap came.
     pub fn to_show(&self, system: Option<&MailSystem>) -> Option<Completeness> {
         let new = self.book().complete.clone()?;

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn r7_3_a_selector_covers_only_what_every_list_names() {
+    fn r7_3_selectors_cover_only_what_every_list_names() {
         let selector = Selector { levels: vec!["Province".into()], agencies: vec![], holders: vec!["Agency".into()] };
         let policies = [policy("a", 0, Some(selector))];
         assert_eq!(effective(SUBJECT, &policies, limits(1), Bytes(9)).policy, None);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn r7_3_a_reference_to_nothing_falls_through_and_is_reported() {
+    fn r7_3_references_to_nothing_fall_through_and_are_reported() {
         let policies = [policy("a", 0, Some(Selector::default()))];
         let found = effective(Subject { own_ref: Some("gone"), ..SUBJECT }, &policies, limits(1), Bytes(9));
         assert_eq!(found.policy.as_deref(), Some("a"));

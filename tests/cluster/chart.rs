@@ -43,6 +43,14 @@ async fn the_chart_is_checked_by_helm_its_schema_and_the_server() {
     for kind in ["kind: ServiceMonitor", "kind: PrometheusRule", "cert-manager.io"] {
         assert!(everything.contains(kind), "{kind}");
     }
+    for alert in everything.split("- alert: ").skip(1) {
+        let name = alert.lines().next().unwrap_or_default();
+        for needed in ["summary:", "description:", &format!("runbook_url: docs/runbooks/{name}.md")] {
+            assert!(alert.contains(needed), "{name}: {needed}");
+        }
+    }
+    // What Prometheus is to fill in is left to it.
+    assert!(everything.contains("{{ $labels.system }}") && everything.contains("{{ $value }}"));
     let plain = helm_template(&[]).expect("rendered");
     assert!(!plain.contains("ServiceMonitor") && !plain.contains("ClusterRole"), "no cluster-wide right");
     let folder = tempfile::tempdir().expect("folder");

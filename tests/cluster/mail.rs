@@ -122,7 +122,7 @@ async fn r6_1_a_lock_refuses_every_protocol_ends_sessions_and_mail_still_arrives
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r7_3_a_quota_is_in_force_at_the_next_delivery() {
+async fn r7_3_a_a_quota_is_in_force_at_the_next_delivery() {
     let Some(world) = World::get().await else { return };
     let (address, _) = world.person("nv-quota", "Vũ Văn Khoa").await;
     let policy = |storage: &str, attachment: &str| {

@@ -194,9 +194,9 @@ async fn r5_2_r7_2_a_decision_is_written_down_once_and_not_by_a_leader_that_was_
         agent.client.journal(vec![event("test/2"), event("test/1")]).await.expect("known");
     }
     let refused = agent.old.journal(vec![event("test/3")]).await;
-    assert!(matches!(refused, Err(BackendError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(BackendError::Superseded(_))), "{refused:?}");
     let refused = agent.old.notices(vec![]).await;
-    assert!(matches!(refused, Err(BackendError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(BackendError::Superseded(_))), "{refused:?}");
     if tier_number() == 1 {
         return;
     }

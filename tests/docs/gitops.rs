@@ -13,7 +13,7 @@ const EXAMPLE: &str = "examples/gitops";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-mail");
 
 /// Subcommands that documents may name before the program has them; from then on their options are checked as well.
-const NOT_YET: [&str; 0] = [];
+const NOT_YET: [&str; 6] = ["acknowledge", "explain", "forecast", "handover", "proposals", "status"];
 
 /// Files below a folder of the repository, hidden ones too.
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -89,8 +89,10 @@ fn every_command_line_of_documents_and_examples_is_understood() {
         lines.extend(commands(&code.join("\n")).into_iter().map(|line| (path.display().to_string(), line)));
     }
     let pages = ["README.md", "docs/naming.md", "docs/gitops.md", "docs/operations.md", "docs/benchmarks.md"];
-    for page in pages {
-        lines.extend(commands(&typed(&read(page))).into_iter().map(|line| (page.to_owned(), line)));
+    let runbooks =
+        files("docs/runbooks").into_iter().map(|path| path.strip_prefix(root()).unwrap().display().to_string());
+    for page in pages.map(String::from).into_iter().chain(runbooks) {
+        lines.extend(commands(&typed(&read(&page))).into_iter().map(|line| (page.clone(), line)));
     }
     assert!(lines.len() >= 15, "{lines:#?}");
     let empty = tempfile::tempdir().unwrap();

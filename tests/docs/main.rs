@@ -6,6 +6,8 @@ mod examples;
 mod gitops;
 mod markdown;
 mod naming;
+mod runbooks;
+mod traceability;
 
 use std::fs;
 use std::path::PathBuf;

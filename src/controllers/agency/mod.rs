@@ -14,7 +14,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::context::Ctx;
 use super::runner::{Error, Next};
 use super::status::say;
-use crate::api::{Agency, Mailbox, own_mailbox_name};
+use crate::api::{Agency, Mailbox, MailboxSpec, own_mailbox_name};
 use crate::resources::MANAGED_BY;
 use crate::store::{profile, resolve};
 
@@ -41,7 +41,7 @@ async fn pass(agency: &Agency, ctx: &Ctx) -> Result<Next, Error> {
     Ok(if decision.waiting() { Next::After(LOOK_AGAIN) } else { Next::Change })
 }
 
-/// The agency's own Mailbox. It has no owner reference: it outlives the Agency (R5.3.b: none is lost silently).
+/// Keeps the agency's own Mailbox as the Agency says.
 async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Result<(), Error> {
     let spec = agency.spec.own_mailbox(&agency.name_any());
     let same = own.is_some_and(|m| {
@@ -56,12 +56,33 @@ async fn keep_mailbox(agency: &Agency, own: Option<&Mailbox>, ctx: &Ctx) -> Resu
     if same {
         return Ok(());
     }
+    ctx.io.apply(&made(agency, ctx.io.namespace(), spec)).await?;
+    Ok(())
+}
+
+/// The agency's own Mailbox. It has no owner reference: it outlives the Agency (R5.3.b: none is lost silently).
+fn made(agency: &Agency, namespace: &str, spec: MailboxSpec) -> Mailbox {
     let metadata = ObjectMeta {
         name: Some(own_mailbox_name(&agency.name_any())),
-        namespace: Some(ctx.io.namespace().into()),
+        namespace: Some(namespace.into()),
         labels: Some([("app.kubernetes.io/managed-by".to_string(), MANAGED_BY.to_string())].into()),
         ..ObjectMeta::default()
     };
-    ctx.io.apply(&Mailbox { metadata, spec, status: None }).await?;
-    Ok(())
+    Mailbox { metadata, spec, status: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r5_3_b_the_mailbox_of_an_agency_has_no_owner_that_would_take_it_along() {
+        let agency = Agency::new("stttt", serde_yaml::from_str(SPEC).expect("spec"));
+        let mailbox = made(&agency, "thu-cong-vu", agency.spec.own_mailbox("stttt"));
+        assert_eq!(mailbox.metadata.owner_references, None);
+        assert_eq!(mailbox.metadata.finalizers, None);
+    }
+
+    const SPEC: &str = "systemRef: {name: gialai}\nlevel: Province\nname: Sở Thông tin và Truyền thông\n\
+        basis: {number: 1/QĐ, date: \"2026-01-02\", issuer: UBND tỉnh}\n";
 }

@@ -7,6 +7,7 @@
 
 mod effects;
 mod facts;
+mod figures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -125,6 +126,7 @@ async fn look(ctx: &Ctx) {
         (state.held.clone(), state.released.keys().cloned().collect::<BTreeSet<_>>())
     };
     decide(ctx, &accounts, now);
+    figures::tell(ctx, &accounts, now);
     let (held, released, shown) = {
         let state = ctx.life.state();
         (state.held.clone(), state.released.keys().cloned().collect::<BTreeSet<_>>(), state.shown.clone())

@@ -18,10 +18,11 @@ use kube::ResourceExt;
 use super::context::Ctx;
 use super::runner::{Error, Next};
 use super::status;
-use crate::api::{MailSystem, MailSystemStatus, Outlook, Reason, summarise};
-use crate::backend::{Health, Syncer, System};
+use crate::api::{ConditionType, MailSystem, MailSystemStatus, Outlook, Reason, is_true, summarise};
+use crate::backend::{BackendError, Health, Syncer, System};
 use crate::domain::quota::Bytes;
 use crate::resources::{PortalPlan, SystemPlan};
+use crate::telemetry::SystemFigures;
 
 /// One pass over one MailSystem.
 pub(super) fn reconcile(system: Arc<MailSystem>, ctx: Arc<Ctx>) -> BoxFuture<'static, Result<Next, Error>> {
@@ -51,6 +52,7 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     let plan = match plan(system, ctx) {
         Ok(plan) => plan,
         Err(message) => {
+            ctx.metrics.not_ready(ctx.io.namespace(), &system.name_any());
             return say(system, ctx, |status, generation, now| {
                 summarise(&mut status.conditions, Outlook::Stalled, Reason::InvalidQuota, message, generation, now);
             })
@@ -73,14 +75,33 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     if starting(system, &seen, ctx) {
         return Ok(Next::After(FAST));
     }
-    say(system, ctx, |status, generation, _| observe::write(status, &plan, &material, &seen, generation, now)).await?;
-    let up = matches!(&*ctx.syncer.health().borrow(), Health::Reachable(_));
-    let live = i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX);
+    let mut ready = false;
+    say(system, ctx, |status, generation, _| {
+        observe::write(status, &plan, &material, &seen, generation, now);
+        ready = is_true(&status.conditions, ConditionType::Ready);
+    })
+    .await?;
     // Series of what was deleted during this pass would stay for ever.
     if ctx.system().is_some_and(|s| s.uid() == system.uid()) {
-        ctx.metrics.system(&plan.namespace, &plan.name, live, up);
+        ctx.metrics.system(&plan.namespace, &plan.name, &figures(&material, ready, ctx));
     }
     children.map(|()| Next::After(next))
+}
+
+/// What metrics tell of a system.
+fn figures(material: &secrets::Material, ready: bool, ctx: &Ctx) -> SystemFigures {
+    let health = ctx.syncer.health().borrow().clone();
+    SystemFigures {
+        mailboxes: i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX),
+        agent_up: matches!(health, Health::Reachable(_)),
+        ready,
+        superseded: matches!(health, Health::Failing(BackendError::Superseded(_))),
+        certificate_ends: material.certificate.served.map(|served| served.not_after),
+        volume: match health {
+            Health::Reachable(state) if state.total_bytes > 0 => Some((state.free_bytes, state.total_bytes)),
+            _ => None,
+        },
+    }
 }
 
 /// After a start of the operator what was seen before holds until the agent was asked and every mailbox was decided.

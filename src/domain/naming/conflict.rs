@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn r4_1_a_body_is_told_of_its_own_fields() {
+    fn r4_1_bodies_are_told_of_their_own_fields() {
         let told = explain(&conflict(Cause::Together, &[("agency-b", "Sở B")]), "gialai.gov.vn", &[], true);
         assert!(told.message.contains("spec.initials"), "{}", told.message);
     }

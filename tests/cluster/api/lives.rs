@@ -265,6 +265,7 @@ async fn an_account_opens_on_its_first_day_and_senders_are_told_to_try_again() {
     lives.person(&format!(", startsOn: '{tomorrow}'")).await;
     let pending = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND pending";
     lives.agent.until(pending, &[ADDRESS]).await;
+    wait_ready(&lives.world.mailboxes, "nv-1", SOON).await;
     let why = ready_message(&lives.state("nv-1", MailboxState::Pending).await);
     assert!(why.contains(&tomorrow.to_string()), "{why}");
     lives.pass(2, &["nv-1"]).await;

@@ -10,7 +10,7 @@ use mail_operator::controllers::Clock;
 use serde_json::json;
 
 use super::{AGENCY, SOON, SYSTEM, World};
-use crate::support::operator::Operator;
+use crate::support::operator::{Agent, Operator};
 use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
 
 const SNV: &str = "metadata: {name: snv}\nspec: {systemRef: {name: gialai}, level: Province, name: Sở Nội vụ, basis: {number: 01/QĐ, date: '2026-01-05', issuer: UBND tỉnh}}";
@@ -145,6 +145,7 @@ async fn d_19_a_renamed_holder_keeps_the_old_address_as_alias_then_it_is_a_tombs
     let moved = days.clone();
     let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed)));
     let operator = Operator::start_with(world.client.clone(), &world.namespace, clock, Clock::system());
+    let _agent = Agent::start(&world.client, &world.namespace).await;
     world.person("nv-1", "Lê Thị Hoa", "").await;
     world.used("hoalt.stttt", Some(AddressUse::Primary)).await;
     // A new name alone changes nothing; the document does, once.

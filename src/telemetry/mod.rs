@@ -1,7 +1,11 @@
 //! Logs and metrics. Labels are bounded: never the name of a mailbox.
 
+mod life;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub use life::LifeFigures;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -58,6 +62,23 @@ struct System {
     system: String,
 }
 
+/// How a system is, for its series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SystemFigures {
+    /// Mailboxes with an account.
+    pub mailboxes: i64,
+    /// Whether the agent of the mail pod answers.
+    pub agent_up: bool,
+    /// Whether its condition Ready is true.
+    pub ready: bool,
+    /// Whether the mail server refuses us because it has seen a later leader.
+    pub superseded: bool,
+    /// End of the certificate that is served, in seconds since 1970.
+    pub certificate_ends: Option<i64>,
+    /// Free and all bytes of the volume; unknown while the agent does not answer.
+    pub volume: Option<(u64, u64)>,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Watch {
     kind: String,
@@ -76,6 +97,12 @@ struct Inner {
     leader: Gauge,
     mailboxes: Family<System, Gauge>,
     agent_up: Family<System, Gauge>,
+    ready: Family<System, Gauge>,
+    superseded: Family<System, Gauge>,
+    certificate_ends: Family<System, Gauge>,
+    volume_free: Family<System, Gauge>,
+    volume_size: Family<System, Gauge>,
+    life: life::Life,
     panics: Family<Controller, Counter>,
     status_errors: Family<Controller, Counter>,
     events_dropped: Family<Dropped, Counter>,
@@ -102,6 +129,8 @@ impl Default for Metrics {
         registry.register("mailboxes", "Mailboxes with an account", mailboxes.clone());
         let agent_up = Family::default();
         registry.register("agent_up", "1 while the agent of the mail pod answers", agent_up.clone());
+        let [ready, superseded, certificate_ends, volume_free, volume_size] = systems(&mut registry);
+        let life = life::Life::new(&mut registry);
         let panics = Family::default();
         registry.register("panics", "Panics that were caught", panics.clone());
         let status_errors = Family::default();
@@ -123,6 +152,12 @@ impl Default for Metrics {
             leader,
             mailboxes,
             agent_up,
+            ready,
+            superseded,
+            certificate_ends,
+            volume_free,
+            volume_size,
+            life,
             panics,
             status_errors,
             events_dropped,
@@ -131,6 +166,22 @@ impl Default for Metrics {
             systems: Mutex::default(),
         }))
     }
+}
+
+/// Series of a system beside the first ones.
+fn systems(registry: &mut Registry) -> [Family<System, Gauge>; 5] {
+    let all = [
+        ("system_ready", "1 while condition Ready of the MailSystem is true"),
+        ("superseded", "1 while the mail server refuses this leader because it has seen a later one"),
+        ("certificate_not_after_seconds", "End of the certificate that is served, in seconds since 1970"),
+        ("volume_free_bytes", "Free bytes of the volume with mail"),
+        ("volume_size_bytes", "Size of the volume with mail"),
+    ];
+    all.map(|(name, help)| {
+        let family = Family::<System, Gauge>::default();
+        registry.register(name, help, family.clone());
+        family
+    })
 }
 
 impl Metrics {
@@ -162,20 +213,58 @@ impl Metrics {
     }
 
     /// How a system is.
-    pub fn system(&self, namespace: &str, system: &str, mailboxes: i64, agent_up: bool) {
+    pub fn system(&self, namespace: &str, system: &str, figures: &SystemFigures) {
         let labels = System { namespace: namespace.into(), system: system.into() };
-        self.0.mailboxes.get_or_create(&labels).set(mailboxes);
-        self.0.agent_up.get_or_create(&labels).set(i64::from(agent_up));
+        let inner = &self.0;
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let all = [
+            (&inner.mailboxes, Some(figures.mailboxes)),
+            (&inner.agent_up, Some(figures.agent_up.into())),
+            (&inner.ready, Some(figures.ready.into())),
+            (&inner.superseded, Some(figures.superseded.into())),
+            (&inner.certificate_ends, figures.certificate_ends),
+            (&inner.volume_free, figures.volume.map(|(free, _)| bytes(free))),
+            (&inner.volume_size, figures.volume.map(|(_, size)| bytes(size))),
+        ];
+        for (family, value) in all {
+            match value {
+                Some(value) => drop(family.get_or_create(&labels).set(value)),
+                None => drop(family.remove(&labels)),
+            }
+        }
+        self.know(labels);
+    }
+
+    /// A system that cannot be looked at as it is written: whatever else was seen of it is old.
+    pub fn not_ready(&self, namespace: &str, system: &str) {
+        let labels = System { namespace: namespace.into(), system: system.into() };
+        self.0.ready.get_or_create(&labels).set(0);
+        self.know(labels);
+    }
+
+    /// What a look at all accounts of a system counted. Agencies that have none any more end.
+    pub fn life(&self, namespace: &str, system: &str, figures: &LifeFigures) {
+        let labels = System { namespace: namespace.into(), system: system.into() };
+        self.0.life.set(&labels, figures);
+        self.know(labels);
+    }
+
+    fn know(&self, labels: System) {
         self.0.systems.lock().unwrap_or_else(PoisonError::into_inner).insert(labels);
     }
 
     /// Only these systems of a namespace are there: the series of the others end.
     pub fn keep_systems(&self, namespace: &str, there: &[String]) {
-        self.0.systems.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| {
+        let inner = &self.0;
+        inner.systems.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| {
             let keep = known.namespace != namespace || there.contains(&known.system);
             if !keep {
-                self.0.mailboxes.remove(known);
-                self.0.agent_up.remove(known);
+                let all = [&inner.mailboxes, &inner.agent_up, &inner.ready, &inner.superseded];
+                let further = [&inner.certificate_ends, &inner.volume_free, &inner.volume_size];
+                for family in all.into_iter().chain(further) {
+                    family.remove(known);
+                }
+                inner.life.end(known);
             }
             keep
         });
@@ -216,12 +305,25 @@ mod tests {
     #[test]
     fn the_series_of_a_system_end_with_it() {
         let metrics = Metrics::default();
-        metrics.system("a", "one", 3, true);
-        metrics.system("b", "two", 4, true);
+        let figures = SystemFigures { certificate_ends: Some(1), volume: Some((2, 3)), ..SystemFigures::default() };
+        for (namespace, system) in [("a", "one"), ("b", "two")] {
+            metrics.system(namespace, system, &figures);
+            metrics.life(namespace, system, &life::example());
+        }
         metrics.keep_systems("a", &["one".into()]);
-        assert!(metrics.text().contains("one"));
+        assert!(metrics.text().contains("\"one\""));
         metrics.keep_systems("a", &[]);
         let text = metrics.text();
-        assert!(!text.contains("one") && text.contains("two"), "{text}");
+        assert!(!text.contains("\"one\"") && text.contains("\"two\""), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_any_more_has_no_series() {
+        let metrics = Metrics::default();
+        metrics.system("a", "one", &SystemFigures { volume: Some((2, 3)), ready: true, ..SystemFigures::default() });
+        assert!(metrics.text().contains("mail_operator_volume_free_bytes{namespace=\"a\",system=\"one\"} 2"));
+        metrics.system("a", "one", &SystemFigures::default());
+        assert!(!metrics.text().contains("volume_free_bytes{"), "{}", metrics.text());
+        assert!(metrics.text().contains("mail_operator_system_ready{namespace=\"a\",system=\"one\"} 0"));
     }
 }
