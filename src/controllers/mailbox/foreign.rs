@@ -114,12 +114,12 @@ pub(super) fn undone(mailbox: &Mailbox, ctx: &Ctx) -> Option<Mailbox> {
 /// The entry of the journal.
 pub(super) fn entry(mailbox: &Mailbox, now: Timestamp) -> Event {
     let others = mailbox.managed_fields().iter().filter(|entry| entry.subresource.as_deref() == Some("status"));
-    let who = others.filter_map(|entry| entry.manager.clone()).filter(|manager| manager != crate::kube_io::MANAGER);
+    let mut who = others.filter_map(|entry| entry.manager.clone()).filter(|manager| manager != crate::kube_io::MANAGER);
     let version = mailbox.resource_version().unwrap_or_default();
     Event {
         key: format!("{}/EditStatus/{version}", mailbox.uid().unwrap_or_default()),
         at: now,
-        actor: who.last().unwrap_or_else(|| "unknown".into()),
+        actor: who.next_back().unwrap_or_else(|| "unknown".into()),
         mailbox: mailbox.name_any(),
         address: mailbox.status.as_ref().and_then(|status| status.address.clone()).unwrap_or_default(),
         action: "EditStatus".into(),
