@@ -114,13 +114,9 @@ async fn r6_1_a_lock_refuses_every_protocol_ends_sessions_and_mail_still_arrives
     let answer = outside.send("a@example.org", &address, "while locked", "x").await.expect("sent");
     assert!(answer.starts_with("250"), "{answer}");
 
-    apply(&world.mailboxes, &person("nv-lock", name, "")).await.expect("unlock");
-    eventually("unlocked", SOON, || async {
-        let answer = world.login(&address, &password).await.1;
-        if let_in(&answer) { Ok(()) } else { Err(answer) }
-    })
-    .await;
-    world.arrives(&address, &password, "while locked").await;
+    let new = world.unlock("nv-lock", name, &password).await;
+    world.arrives(&address, &new, "while locked").await;
+    assert!(!let_in(&world.login(&address, &password).await.1), "R6.3: the old password is over");
 }
 
 #[tokio::test(flavor = "multi_thread")]

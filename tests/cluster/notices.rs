@@ -154,7 +154,7 @@ async fn r6_1_a_locked_mailbox_gets_it_and_one_that_is_not_there_is_unknown() {
     let done = agent.client.notices(all).await.expect("answered");
     assert_eq!(done[..2], [Delivery::Delivered, Delivery::Unknown]);
     assert!(matches!(&done[2], Delivery::Failed(why) if why.contains("another address")), "{done:?}");
-    apply(&world.mailboxes, &person("nv-closed", name, "")).await.expect("unlock");
+    let password = world.unlock("nv-closed", name, &password).await;
     eventually("unlocked", SOON, || async {
         let answer = world.login(&address, &password).await.1;
         if let_in(&answer) { Ok(()) } else { Err(answer) }

@@ -1,9 +1,8 @@
 //! Scripts of holders (ManageSieve) on the real Dovecot and Postfix: forwarding, answers, and what is refused.
 
-use crate::support::apply;
 use crate::support::eventually;
 use crate::support::mail::{Sieve, Smtp};
-use crate::world::{SOON, World, let_in, person};
+use crate::world::{SOON, World, let_in};
 
 const OUTSIDE: &str = "writer@example.org";
 
@@ -163,7 +162,8 @@ async fn r6_1_a_locked_account_receives_and_its_script_sends_nothing() {
         assert!(smtp.send(&writer.address, &writer.address, subject, "x").await.expect("sent").starts_with("250"));
         world.header(&writer, subject).await;
     }
-    apply(&world.mailboxes, &person(locked.name, locked.full_name, "")).await.expect("unlock");
+    let password = world.unlock(locked.name, locked.full_name, &locked.password).await;
+    let locked = Holder { password, ..locked };
     world.header(&locked, "while locked").await;
     assert_eq!(world.subjects(&writer).await, ["after", "later"], "neither answer nor forward");
     // The script works again.

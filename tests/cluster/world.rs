@@ -208,6 +208,16 @@ impl World {
         apply(&self.mailboxes, &person(name, full_name, lock)).await.expect("lock");
     }
 
+    /// Takes the lock out of the spec; the new password, since the old one ends with the lock (R6.3, D-12).
+    pub async fn unlock(&self, name: &str, full_name: &str, old: &str) -> String {
+        apply(&self.mailboxes, &person(name, full_name, "")).await.expect("unlock");
+        eventually(&format!("a new password for {name}"), SOON, || async {
+            let new = initial_password(&self.client, self.namespace, name).await;
+            if new == old { Err("the old one".to_string()) } else { Ok(new) }
+        })
+        .await
+    }
+
     pub async fn login(&self, user: &str, password: &str) -> (Imap, String) {
         Imap::login(&self.host, user, password).await.expect("IMAP")
     }
