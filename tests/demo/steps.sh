@@ -51,7 +51,8 @@ E
 title "4. Two people open their accounts (Điều 9 khoản 1) and write to each other"
 quynh=quynhhtn.stttt@gialai.gov.vn nguyen=nguyentd.dakpo@gialai.gov.vn
 connect 10000
-say "Each has a first password: Secret <mailbox>-credentials, key initialPassword. It opens the password page alone."
+say "Each has a first password (Secret <mailbox>-credentials, key initialPassword). It opens the password page alone: a person opens"
+say "https://$site in a browser (Service gialai-portal, port 443); here curl fills in the same form."
 first_access $quynh nv-000123
 first_access $nguyen nv-000124
 mail "$quynh" "$nguyen" "Chao-anh" "Chào anh Nguyên." | curl -sSk --max-time 30 --ssl-reqd --url "smtp://$host:$submission" \
@@ -95,7 +96,13 @@ cat <<T
   kubectl -n $ns get mbx
   kubectl -n $ns describe mbx nv-000123
   kubectl -n $ns get msys gialai -o jsonpath='{range .status.dnsRecords[*]}{.name} {.type} {.value}{"\n"}{end}'
+  kubectl -n $ns get secret nv-000125-credentials -o jsonpath='{.data.initialPassword}' | base64 -d; echo   # a first password
   kubectl explain mailbox.spec
   kubectl -n $ns delete mbx nv-000123        # its mail, address and password are kept (D-14)
   kubectl -n $ns apply -f manifests/gialai/mailboxes/nv-000123.yaml
+T
+[ -n "${DEMO_INSIDE:-}" ] || echo "  kubectl -n $ns port-forward svc/gialai-portal 8443:443   # the password page: https://localhost:8443"
+[ -z "$beginning" ] || cat <<T
+  kubectl -n $rehearsal get msys,mbx               # the rehearsal goes on, $ahead days ahead; this ends it:
+  helm -n $operator_there uninstall mail-operator && kubectl delete namespace $rehearsal $operator_there
 T
