@@ -97,6 +97,8 @@ change_password() {
     --data-urlencode "current=$2" --data-urlencode "new=$3" --data-urlencode "again=$3"
 }
 heading() { grep -oE '<h1[^>]*>[^<]*' | sed 's/.*>//'; }
+# Why an account is locked, as the page says it.
+reason() { grep -oE '<li><strong>[^<]*</strong> <span>[^<]*' | sed 's/<[^>]*>//g' | paste -sd';'; }
 # As 9.2 wants it; nobody sees it.
 new_password() { printf 'Bh1@%s' "$(head -c 12 /dev/urandom | base64 | tr -dc 'A-Za-z0-9')"; }
 
@@ -147,5 +149,5 @@ kubectl_mail() {
     say "(kubectl mail $1: this plugin does not have it, or there is none: make cli)"
     return
   fi
-  show kubectl mail "$@" | cut -c1-150 || :
+  show kubectl mail "$@" | awk 'NR <= 14; END {if (NR > 14) print "…"}' || :
 }

@@ -26,8 +26,9 @@ follows() {
   pod=$(get pod gialai-0 -o jsonpath='{.status.conditions[?(@.type=="Ready")].status} {.spec.initContainers[*].args}')
   case $pod in True*"--days-ahead=$ahead"\"*) kubectl -n $ns wait --for=condition=Ready --timeout=5s msys/gialai ;; *) return 1 ;; esac
 }
-# A day as the province has it, in the rehearsal.
-there() { TZ=ICT-7 date -d "+$ahead days" "+${1:-%F}"; }
+# Today as the province has it, and now, in the rehearsal.
+there() { TZ=ICT-7 date -d "+$ahead days" +%F; }
+moment() { date -u -d "+$ahead days" +%FT%TZ; }
 
 state() { kubectl -n $ns get mbx "$1" -o jsonpath='{.status.state}'; }
 is() { [ "$(state $who)" = "$1" ]; }
@@ -96,18 +97,19 @@ Y
   say "due: $(get mbx $who -o jsonpath='{range .status.due[*]}{.action} {.reason} ({.rule}) at {.at}{"\n"}{end}' | paste -sd,)"
   for _ in $(seq 20); do [ -n "$(notices)" ] && break; sleep 0.5; done
   show_notices
-  kubectl_mail forecast -n $ns
+  kubectl_mail forecast -n $ns --now "$(moment)" --until "$(date -u -d "+$((ahead + 20)) days" +%FT%TZ)"
 
   title "   Day 95: three months without login, sending or receiving (6.2.a)"
   rehearse 95
   wait_until "a mail server that follows" follows
   say "… until it is proven that no use is missing in all that time (a minute and a half at most)"
   stage Locked
-  local says
+  local says page_says
   says=$(imap_says $whose $who)
   [ -n "$says" ] || fail "a locked holder logs in"
   say "IMAP, with the right password: «$says»"
-  say "the password page, with the right password: «$(change_password $whose "${password[$who]}" "$(new_password)" | heading)»"
+  page_says=$(change_password $whose "${password[$who]}" "$(new_password)")
+  say "the password page, with the right password: «$(heading <<< "$page_says"): $(reason <<< "$page_says")»"
   accepts $whose Trong-khi-khoa "mail to a locked holder was refused"
   say "mail from outside is still received (6.1)"
   say "its agency's own mailbox, whose first password nobody changed: $(ready_of mbx agency-snv)"
@@ -115,7 +117,7 @@ Y
 
 life_after_lock() {
   title "   Restored by the agency's document (6.3), with a new password"
-  patch "{\"spec\":{\"restore\":{\"basis\":{\"number\":\"77/SNV-VP\",\"date\":\"$(there)\",\"issuer\":\"Sở Nội vụ\"},\"receivedAt\":\"$(date -u -d "+$ahead days" +%FT%TZ)\"}}}"
+  patch "{\"spec\":{\"restore\":{\"basis\":{\"number\":\"77/SNV-VP\",\"date\":\"$(there)\",\"issuer\":\"Sở Nội vụ\"},\"receivedAt\":\"$(moment)\"}}}"
   stage MustChangePassword
   first_access $whose $who
   arrives $whose $who Trong-khi-khoa
@@ -126,10 +128,10 @@ life_after_lock() {
   title "   Retirement: the official last day (5.4.b) has come"
   patch "{\"spec\":{\"endsOn\":\"$(there)\"}}"
   stage Revoked
+  wait_until "no login" refused $whose $who
   local answer
   answer=$(from_outside $whose Sau-khi-nghi)
   case $answer in *5.2.1*) say "mail from outside: $answer" ;; *) fail "mail to a revoked holder should be refused for good: $answer" ;; esac
-  wait_until "no login" refused $whose $who
 
   title "   Undone: the same mail, address and password"
   patch '{"spec":{"endsOn":null}}'
@@ -137,23 +139,23 @@ life_after_lock() {
   wait_until "a login with the same password" logs_in $whose $who
   arrives $whose $who Trong-khi-khoa
   say "logs in with the same password, and the mail is there"
-  kubectl_mail explain $whose -n $ns
+  kubectl_mail explain $whose -n $ns --now "$(moment)"
 }
 
 life_brake() {
   local count
-  title "   Day 130: automation stops before it shuts out many (D-15)"
+  title "   Day 135: automation stops before it shuts out many (D-15)"
   say "The province's other agencies come on day 95; nobody gives their mailboxes a first access."
   kubectl -n $ns apply -f manifests/gialai/agencies > /dev/null
   count=$(find manifests/gialai/agencies -name '*.yaml' | wc -l)
   issued() { [ "$(get mbx -o jsonpath='{range .items[*]}{.status.address}{"\n"}{end}' | grep -c .)" -gt "$count" ]; }
   wait_until "a mailbox of each agency" issued
-  rehearse 130
+  rehearse 135
   held() { [ -n "$(get msys gialai -o jsonpath='{.status.held.token}')" ]; }
   wait_until "what the brake holds" held
   show kubectl -n $ns get msys
   say "Ready: $(ready_of msys gialai | cut -c1-400)"
   say "first passwords that are due (6.2.d) and held: $(get msys gialai -o jsonpath='{.status.held.count}'); of these mailboxes locked: $(
     get mbx -o jsonpath='{range .items[?(@.status.state=="Locked")]}{.metadata.name}{"\n"}{end}' | grep -vc agency-snv || :)"
-  kubectl_mail status -n $ns
+  kubectl_mail status -n $ns --now "$(moment)"
 }
