@@ -91,25 +91,27 @@ Y
   title "   Day 80: silence; what is due is told before"
   rehearse 80
   wait_until "a mail server that follows" follows
+  connect_again
   is_due() { [ -n "$(get mbx $who -o jsonpath='{.status.due}')" ]; }
   wait_until "what is due of $who" is_due
   stage Active
   say "due: $(get mbx $who -o jsonpath='{range .status.due[*]}{.action} {.reason} ({.rule}) at {.at}{"\n"}{end}' | paste -sd,)"
-  for _ in $(seq 20); do [ -n "$(notices)" ] && break; sleep 0.5; done
+  for _ in $(seq 6); do [ -n "$(notices)" ] && break; sleep 0.5; done
   show_notices
   kubectl_mail forecast -n $ns --now "$(moment)" --until "$(date -u -d "+$((ahead + 20)) days" +%FT%TZ)"
 
   title "   Day 95: three months without login, sending or receiving (6.2.a)"
   rehearse 95
   wait_until "a mail server that follows" follows
+  connect_again
   say "… until it is proven that no use is missing in all that time (a minute and a half at most)"
   stage Locked
   local says page_says
-  says=$(imap_says $whose $who)
-  [ -n "$says" ] || fail "a locked holder logs in"
+  is_told() { says=$(imap_says $whose $who); [ -n "$says" ]; }
+  wait_until "IMAP refuses a locked holder" is_told
   say "IMAP, with the right password: «$says»"
-  page_says=$(change_password $whose "${password[$who]}" "$(new_password)")
-  say "the password page, with the right password: «$(heading <<< "$page_says"): $(reason <<< "$page_says")»"
+  page_says=$(change_password $whose "${password[$who]}" "$(new_password)" || :)
+  say "the password page, with the right password: «$(heading <<< "$page_says"): $(reason <<< "$page_says" || :)»"
   accepts $whose Trong-khi-khoa "mail to a locked holder was refused"
   say "mail from outside is still received (6.1)"
   say "its agency's own mailbox, whose first password nobody changed: $(ready_of mbx agency-snv)"
@@ -157,5 +159,6 @@ life_brake() {
   say "Ready: $(ready_of msys gialai | cut -c1-400)"
   say "first passwords that are due (6.2.d) and held: $(get msys gialai -o jsonpath='{.status.held.count}'); of these mailboxes locked: $(
     get mbx -o jsonpath='{range .items[?(@.status.state=="Locked")]}{.metadata.name}{"\n"}{end}' | grep -vc agency-snv || :)"
+  say "They go on until a person confirms it (D-15). Nobody does here."
   kubectl_mail status -n $ns --now "$(moment)"
 }
