@@ -15,7 +15,7 @@ help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: export DEMO_BEGIN := $(shell date +%s)
-demo: needs testbed ## From nothing to two people who write to each other (KEEP=1 leaves the node running)
+demo: needs testbed ## From nothing to people who write to each other, and one life with time moved (KEEP=1 leaves the node running, LIFE=0 leaves out the life)
 	@tests/demo/run.sh
 
 demo-down: testbed ## End the node that KEEP=1 left running

@@ -1,9 +1,8 @@
 //! Scripts of holders (ManageSieve) on the real Dovecot and Postfix: forwarding, answers, and what is refused.
 
-use crate::support::apply;
 use crate::support::eventually;
 use crate::support::mail::{Sieve, Smtp};
-use crate::world::{SOON, World, let_in, person};
+use crate::world::{SOON, World, let_in};
 
 const OUTSIDE: &str = "writer@example.org";
 

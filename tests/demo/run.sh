@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make demo`: from nothing to two people who write to each other, on a real Kubernetes.
-#   KEEP=1 leaves the node running; KUBECONFIG names a cluster of your own (kind, k3d, …) instead of the node.
+#   KEEP=1 leaves the node running; LIFE=0 leaves out the life with time moved; KUBECONFIG names a cluster of your own (kind, k3d, …) instead of the node.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache=${MAIL_OPERATOR_CACHE:?set by the Makefile}
@@ -51,7 +51,8 @@ foreign=${KUBECONFIG:-}
 programs="etcd k8s coredns helm kube-router"
 [ -z "$foreign" ] || programs="k8s helm"
 step "Kubernetes programs from Go modules (the first time takes 15 min on two free cores)" tests/k8s-tools/build.sh "$cache" $programs
-step "the operator, release build (the first time takes 10 min)" cargo build --locked --release --bin mail-operator
+step "the operator, release build (the first time takes 10 min)" cargo build --locked --release --bin mail-operator --bin kubectl-mail
+export PATH="$CARGO_TARGET_DIR/release:$PATH" # kubectl mail, in the node too
 images=$("$testbed" images "$CARGO_TARGET_DIR/release/mail-operator" 2>> "$log") || step "images" "$testbed" images "$CARGO_TARGET_DIR/release/mail-operator"
 image() { awk -v n="$1" '$1 ~ "/" n ":" {print $'"$2"'}' <<< "$images"; }
 printf '▸ images: %s %s\n' "$(image mail-operator 1)" "$(image mail-node 1)"
@@ -74,7 +75,7 @@ step "a Kubernetes node in namespaces of its own, with our images" "$testbed" up
 [ "$("$testbed" exec --name demo -- sh -c 'ctr -n k8s.io image ls -q' 2>> "$log" | grep -cF -e "$MAIL_OPERATOR_IMAGE" -e "$MAIL_OPERATOR_MAIL_IMAGE")" -ge 2 ] ||
   step "images into the node that runs already" "$testbed" load --name demo $(tr , ' ' <<< "$tars")
 failed=0
-"$testbed" exec --name demo -- env DEMO_INSIDE=1 KEEP="${KEEP:-}" bash tests/demo/steps.sh || failed=$?
+"$testbed" exec --name demo -- env DEMO_INSIDE=1 KEEP="${KEEP:-}" LIFE="${LIFE:-1}" bash tests/demo/steps.sh || failed=$?
 if [ -n "${KEEP:-}" ] || [ "$failed" -ne 0 ]; then
   echo
   "$testbed" status
