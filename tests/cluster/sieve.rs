@@ -1,8 +1,8 @@
 //! Scripts of holders (ManageSieve) on the real Dovecot and Postfix: forwarding, answers, and what is refused.
 
-use crate::support::eventually;
 use crate::support::mail::{Sieve, Smtp};
-use crate::world::{SOON, World, let_in};
+use crate::support::{apply, eventually};
+use crate::world::{SOON, World, let_in, person};
 
 const OUTSIDE: &str = "writer@example.org";
 
