@@ -74,7 +74,7 @@ connect() {
   host=127.0.0.1 mx=127.0.0.1 page=127.0.0.1
   imaps=$(($1 + 993)) submission=$(($1 + 587)) smtp=$(($1 + 25)) https=$(($1 + 443))
   # kubectl ends a forward at the first connection that is reset, and when the pod is replaced, hence the loops
-  forward() { while :; do kubectl -n "$1" port-forward "$2" "$3" > /dev/null 2>&1; sleep 0.2; done; }
+  forward() { while :; do kubectl -n "$1" port-forward "$2" "$3" > /dev/null || :; sleep 0.2; done 2> /dev/null; }
   forward "$ns" svc/gialai $imaps:993 & pids="$pids $!"
   forward "$ns" svc/gialai $submission:587 & pids="$pids $!"
   forward "$ns" svc/gialai-mx $smtp:25 & pids="$pids $!"
