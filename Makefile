@@ -91,11 +91,11 @@ images: testbed ## Images of the mail server and of the operator, as OCI archive
 tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
 	cargo test --locked --no-run --test cluster
 	$(RUN) $(TESTBED) run --tier 1 --no-pods -- cargo test --locked --offline --test cluster -- api:: events::
-	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- mail:: sieve:: notices:: certificates:: baseline:: volume::
+	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- mail:: sieve:: notices:: usage:: certificates:: baseline:: volume::
 
 tier2: testbed ## Tests on a whole node, installed by the Helm chart
 	cargo test --locked --no-run --test cluster
-	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 chart:: flux:: mail:: sieve:: notices:: certificates:: baseline:: volume:: network:: node::
+	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 chart:: flux:: mail:: sieve:: notices:: usage:: certificates:: baseline:: volume:: network:: node::
 
 tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
 	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: node::

@@ -88,7 +88,7 @@ fn account(i: usize, now: Timestamp) -> Result<Account, Failure> {
     };
     let issued_at = ago(1 + mixed % 700)?;
     // Nine of ten were used within two weeks.
-    let silent = if mixed % 10 == 0 { 14 + mixed / 10 % 250 } else { mixed / 10 % 14 };
+    let silent = if mixed.is_multiple_of(10) { 14 + mixed / 10 % 250 } else { mixed / 10 % 14 };
     let last = day(ago(silent)?.max(issued_at));
     let activity = Activity {
         last_login: Some(last),

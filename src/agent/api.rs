@@ -74,7 +74,7 @@ fn term(headers: &HeaderMap) -> Term {
 async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Failure> {
     let look = |t: &mut Table| Ok((t.foreign()?, t.revision()?, t.is_complete()?));
     let (foreign, revision, complete) = with_table(shared.clone(), look).await?;
-    if let Some(foreign) = foreign {
+    if let Some(foreign) = foreign.filter(|foreign| !foreign.mailboxes.is_empty()) {
         write_down(&shared, &foreign, revision);
     }
     let (free_bytes, total_bytes) = super::table::volume(&shared.database);

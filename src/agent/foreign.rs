@@ -19,7 +19,7 @@ pub(super) fn version(db: &Connection) -> Result<i64, TableError> {
 
 /// Rows that are not what their digest says.
 pub(super) fn changed(db: &Connection) -> Result<Foreign, TableError> {
-    let mut aliases = db.prepare_cached("SELECT source FROM aliases WHERE mailbox = ?1 ORDER BY rowid")?;
+    let mut aliases = db.prepare_cached("SELECT source, destination FROM aliases WHERE mailbox = ?1 ORDER BY rowid")?;
     let mut rows = db.prepare_cached(
         "SELECT mailbox, address, coalesce(password, ''), locked, must_change, revoked, pending, quota_bytes, max_message_bytes, digest \
          FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'",
@@ -38,12 +38,16 @@ pub(super) fn changed(db: &Connection) -> Result<Foreign, TableError> {
             _ => None,
         };
         let number = |index| -> Result<u64, TableError> { Ok(u64::try_from(row.get::<_, i64>(index)?).unwrap_or(0)) };
-        let sources = aliases.query_map([&mailbox], |r| r.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        let address: String = row.get(1)?;
+        let found = aliases.query_map([&mailbox], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let (sources, destinations): (Vec<String>, Vec<String>) =
+            found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let elsewhere = destinations.iter().any(|destination| *destination != address);
         let (quota_bytes, max_message_bytes) = (number(7)?, number(8)?);
         let account = |access| -> Result<Account, TableError> {
             Ok(Account {
                 mailbox: mailbox.clone(),
-                address: row.get(1)?,
+                address: address.clone(),
                 aliases: sources.clone(),
                 password_hash: row.get(2)?,
                 access,
@@ -53,7 +57,7 @@ pub(super) fn changed(db: &Connection) -> Result<Foreign, TableError> {
         };
         let digest: String = row.get(9)?;
         let same = match access {
-            Some(access) => account(access)?.digest() == digest,
+            Some(access) => !elsewhere && account(access)?.digest() == digest,
             None => false,
         };
         if !same && !digest.is_empty() {

@@ -123,6 +123,8 @@ impl Table {
         for mailbox in &found.mailboxes {
             tx.execute("UPDATE accounts SET digest = '' WHERE mailbox = ?1", [mailbox])?;
         }
+        // Aliases of nobody lead nowhere.
+        tx.execute("DELETE FROM aliases WHERE mailbox NOT IN (SELECT mailbox FROM accounts)", [])?;
         tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
         tx.commit()?;
         Ok(Some(found))

@@ -176,6 +176,12 @@ fn r6_1_a_row_that_somebody_else_changes_is_found_and_sent_anew() {
         table.digests().expect("digests").accounts.into_iter().map(|(_, digest)| digest).collect();
     assert_eq!(digests.iter().filter(|digest| digest.is_empty()).count(), 1);
     assert_eq!(table.foreign().expect("a look"), None, "said once");
+    // Nor may mail to an alias lead elsewhere.
+    let alias = Account { aliases: vec!["c@x.vn".into()], ..account("c2", "c2") };
+    table.apply(&request(vec![alias])).expect("applied");
+    assert_eq!(table.foreign().expect("a look"), None);
+    other.execute("UPDATE aliases SET destination = 'b@x.vn' WHERE source = 'c@x.vn'", []).expect("led elsewhere");
+    assert_eq!(table.foreign().expect("a look").expect("found").mailboxes, ["c2"]);
     // While nobody looked.
     other.execute("UPDATE accounts SET password = 'x' WHERE mailbox = 'b'", []).expect("changed");
     drop(table);

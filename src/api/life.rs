@@ -40,7 +40,7 @@ pub fn acted(accounts: &[Account], now: Timestamp) -> Vec<(Timestamp, String)> {
     for account in accounts {
         let clocks = account.locks.values().filter(|lock| lock.by == By::Clock).map(|lock| lock.since);
         let ended = account.revoked_at.filter(|_| !account.revoke);
-        all.extend(clocks.chain(ended).filter(|at| *at > begin).map(|at| (at, account.id.clone())));
+        all.extend(clocks.chain(ended).filter(|at| *at > begin && *at <= now).map(|at| (at, account.id.clone())));
     }
     all
 }
@@ -151,11 +151,16 @@ fn asked_back(restore: &Restore, known: Option<&Restored>) -> lifecycle::Restore
 impl MailboxStatus {
     /// Writes what the life of the account came to. `basis` is the document of `spec.lock`, `restore` that of `spec.restore`.
     pub fn live(&mut self, after: &Account, basis: Option<&Basis>, restore: Option<&Restore>, now: Timestamp) {
+        let before = std::mem::take(&mut self.locks);
+        let known = |reason: &lifecycle::LockReason| {
+            before.iter().find(|lock| lifecycle::LockReason::from(lock.reason) == *reason)?.basis.as_ref()
+        };
         let lock = |(reason, lock): (&lifecycle::LockReason, &lifecycle::Lock)| LockStatus {
             reason: LockReason::from(*reason),
             rule: reason.rule().into(),
             since: Time(lock.since),
-            basis: basis.filter(|_| lock.by == By::Person).cloned(),
+            // A lock of people stays theirs when its document is not named any more.
+            basis: basis.or_else(|| known(reason)).filter(|_| lock.by == By::Person).cloned(),
         };
         self.locks = after.locks.iter().map(lock).collect();
         let relieved = |(reason, at): (&lifecycle::LockReason, &Timestamp)| Relieved {

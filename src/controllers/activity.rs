@@ -21,7 +21,7 @@ use crate::kube_io::Created;
 
 /// Time between two questions.
 const EVERY: Duration = Duration::from_secs(30);
-/// While nothing is known yet.
+/// While nothing is known, or proven, yet.
 const SOON: Duration = Duration::from_secs(2);
 /// Pages of one look, at most; what is left comes with the next one.
 const PAGES: usize = 200;
@@ -50,6 +50,11 @@ impl Activities {
     /// Whether the mail server was asked.
     pub fn known(&self) -> bool {
         self.book().known
+    }
+
+    /// Whether the mail server proves anything complete.
+    fn is_proven(&self) -> bool {
+        self.book().complete.is_some()
     }
 
     /// Use of a mailbox; `own` is what was written down.
@@ -119,7 +124,7 @@ fn joined(row: &Usage, own: MailboxActivityStatus) -> MailboxActivityStatus {
 pub(super) async fn run(ctx: Arc<Ctx>) {
     let mut backends = ctx.syncer.backends();
     loop {
-        let pause = if ctx.activities.known() { EVERY } else { SOON };
+        let pause = if ctx.activities.known() && ctx.activities.is_proven() { EVERY } else { SOON };
         let changed = tokio::select! {
             () = tokio::time::sleep(pause) => false,
             _ = backends.changed() => true,

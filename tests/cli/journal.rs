@@ -152,7 +152,7 @@ fn without_files_the_mail_pod_of_the_cluster_is_asked() {
     assert_eq!(
         calls,
         format!(
-            "{flags} get mailsystems.mail.gialai.gov.vn -o name\n{flags} exec gialai-0 -c agent -- /mail-operator journal print\n"
+            "{flags} get mailsystems.mail.gialai.gov.vn -o name\n{flags} exec gialai-0 -c agent -- /usr/bin/mail-operator journal print\n"
         )
     );
     // The pod knows where its journal ends.

@@ -31,6 +31,7 @@ struct Line {
 struct Fields {
     user: Option<String>,
     protocol: Option<String>,
+    error: Option<String>,
 }
 
 /// What came out of it.
@@ -66,8 +67,11 @@ pub(super) fn fold(
     let mut folded = Folded::default();
     let new_one = path.exists();
     if old.exists() {
+        let before = store.place(inode(&old)?)?;
         let whole = part(&old, ahead, store, &mailbox_of, &mut folded)?;
-        if whole && new_one {
+        // Dovecot may have been killed in the middle of its last line: nobody goes on writing there.
+        let stuck = new_one && store.place(inode(&old)?)? == before;
+        if (whole || stuck) && new_one {
             fs::remove_file(&old).map_err(|e| failed(&old, &e))?;
         } else if !whole {
             return Ok(folded);
@@ -78,6 +82,10 @@ pub(super) fn fold(
         folded.length = fs::metadata(path).map_or(0, |found| found.len());
     }
     Ok(folded)
+}
+
+fn inode(path: &Path) -> Result<u64, TableError> {
+    fs::metadata(path).map(|found| found.ino()).map_err(|e| failed(path, &e))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> TableError {
@@ -153,7 +161,8 @@ fn read(line: &[u8]) -> Option<Event> {
     match (line.event.as_str(), line.fields.protocol.as_deref()) {
         ("auth_request_finished", Some("smtp")) => Some(Event::Use(user, &[Sign::Login, Sign::Send], time)),
         ("auth_request_finished", _) => Some(Event::Use(user, &[Sign::Login], time)),
-        ("mail_delivery_finished", _) => Some(Event::Use(user, &[Sign::Receive], time)),
+        // What was not delivered was not received.
+        ("mail_delivery_finished", _) if line.fields.error.is_none() => Some(Event::Use(user, &[Sign::Receive], time)),
         _ => None,
     }
 }

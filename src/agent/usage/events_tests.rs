@@ -94,11 +94,42 @@ fn nothing_is_lost_when_a_long_file_is_put_aside() {
 }
 
 #[test]
+fn d_10_a_delivery_that_failed_is_none() {
+    let mut case = Case::new();
+    let failed = line("mail_delivery_finished", "a@x.vn", "lmtp", "2026-03-02T01:00:00Z")
+        .replace(r#""protocol":"lmtp""#, r#""protocol":"lmtp","error":"Mailbox is full""#);
+    case.write(&format!("{failed}\n"));
+    assert_eq!(case.fold().touched, Vec::<String>::new());
+}
+
+#[test]
+fn a_file_that_ends_in_the_middle_of_a_line_keeps_nothing_from_being_read() {
+    let mut case = Case::new();
+    let on = |who: &str| format!("{}\n", line("auth_request_finished", who, "imap", "2026-03-02T01:00:00Z"));
+    case.write(&format!("{}{}", on("a@x.vn"), &on("b@x.vn")[..30]));
+    assert!(set_aside(&case.path()).expect("aside"));
+    case.write(&on("c@x.vn"));
+    let found: Vec<String> = (0..3).flat_map(|_| case.fold().touched).collect();
+    assert_eq!(found, ["a", "c"]);
+    assert!(!aside(&case.path()).exists());
+}
+
+#[test]
 fn d_16_a_beat_is_found_and_is_nobodys_use() {
     let mut case = Case::new();
     case.write(&format!("{}\n", line("auth_request_finished", "_beat-12ab", "", "2026-03-02T01:00:00Z")));
     assert_eq!(case.fold().touched, Vec::<String>::new());
     assert!(case.store.beat_seen("12ab") && !case.store.beat_seen("34cd"));
+    // However many came before it, and whatever they were called.
+    for n in 0..200_u64 {
+        let word = format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        case.write(&format!(
+            "{}\n",
+            line("auth_request_finished", &format!("_beat-{word}"), "", "2026-03-02T01:00:00Z")
+        ));
+        case.fold();
+        assert!(case.store.beat_seen(&word), "beat {n}");
+    }
 }
 
 #[test]

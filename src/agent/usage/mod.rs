@@ -61,8 +61,8 @@ impl Watch {
             }
             self.measure(&mut sizes).await;
             if Instant::now() >= next_beat {
-                next_beat = Instant::now() + BEAT;
-                self.beat(&mut last, &mut sizes).await;
+                let answered = self.beat(&mut last, &mut sizes).await;
+                next_beat = Instant::now() + if answered { BEAT } else { LOOK };
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -106,12 +106,13 @@ impl Watch {
         }
     }
 
-    async fn beat(&self, last: &mut (Timestamp, Instant), sizes: &mut BTreeSet<String>) {
+    /// Whether Dovecot answered.
+    async fn beat(&self, last: &mut (Timestamp, Instant), sizes: &mut BTreeSet<String>) -> bool {
         let (sent_at, sent) = (Timestamp::now() + self.ahead, Instant::now());
         let word = format!("{:016x}", rand::random::<u64>());
         if let Err(error) = beat::send(&word).await {
             debug!(%error, "Dovecot does not answer; nothing is proven meanwhile");
-            return;
+            return false;
         }
         let mut seen = false;
         while !seen && sent.elapsed() < SHOWS_UP {
@@ -141,6 +142,7 @@ impl Watch {
             Ok(_) => {}
             Err(error) => warn!(%error, "what is proven complete is not kept"),
         }
+        true
     }
 }
 

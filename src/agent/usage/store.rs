@@ -1,6 +1,6 @@
 //! What is kept of use: one row a mailbox, days only. A file of the agent alone: Dovecot and Postfix do not see it.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::path::Path;
 
 use k8s_openapi::jiff::Timestamp;
@@ -57,7 +57,8 @@ pub(super) struct Place {
 /// The store.
 pub(crate) struct Store {
     db: Connection,
-    beats: BTreeSet<String>,
+    /// The newest last.
+    beats: VecDeque<String>,
 }
 
 impl Store {
@@ -67,7 +68,7 @@ impl Store {
         db.busy_timeout(std::time::Duration::from_secs(5))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.execute_batch(SCHEMA)?;
-        Ok(Self { db, beats: BTreeSet::new() })
+        Ok(Self { db, beats: VecDeque::new() })
     }
 
     /// How far the file of this inode was read.
@@ -87,7 +88,7 @@ impl Store {
     ) -> Result<(), TableError> {
         self.beats.extend(beats);
         while self.beats.len() > BEATS {
-            self.beats.pop_first();
+            self.beats.pop_front();
         }
         if nothing {
             return Ok(());
@@ -112,7 +113,7 @@ impl Store {
 
     /// Whether this beat was found.
     pub(super) fn beat_seen(&self, word: &str) -> bool {
-        self.beats.contains(word)
+        self.beats.iter().any(|beat| beat == word)
     }
 
     /// Bytes in use of a mailbox that is known.

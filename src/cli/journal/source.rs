@@ -67,7 +67,7 @@ impl Source {
                 let flags = flags(namespace.as_deref(), context.as_deref());
                 let pod = format!("{}-0", system(&flags)?);
                 let mut child =
-                    start(&flags, &["exec", &pod, "-c", "agent", "--", "/mail-operator", "journal", "print"])?;
+                    start(&flags, &["exec", &pod, "-c", "agent", "--", "/usr/bin/mail-operator", "journal", "print"])?;
                 let out = child.stdout.take().ok_or_else(|| Unreadable::new("kubectl exec", "no output"))?;
                 let read = lines(BufReader::new(out), &pod, &mut take);
                 let status = child.wait().map_err(|e| Unreadable::new("kubectl exec", e))?;

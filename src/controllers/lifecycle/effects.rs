@@ -49,12 +49,21 @@ pub(super) async fn keep_closed(accounts: &[lifecycle::Account], now: Timestamp,
 
 async fn revoke(row: Account, now: Timestamp, ctx: &Ctx) {
     let mailbox = row.mailbox.clone();
+    // It may have come back while others were revoked.
+    if ctx.mailbox(&mailbox).is_some() {
+        return;
+    }
     info!(mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
     ctx.syncer.want(row);
     let Some(claim) = ctx.primary_claim(&mailbox).filter(|claim| claim.spec.revoked_at.is_none()) else { return };
     let mut claim = (*claim).clone();
     if let Err(error) = ctx.journal.write(vec![event(&mailbox, &claim, now, ctx)]).await {
         warn!(mailbox, %error, "the revocation is not written into the journal yet; trying again");
+        return;
+    }
+    if ctx.mailbox(&mailbox).is_some() {
+        // Its own pass opens it again.
+        ctx.triggers.mailboxes.fire(&mailbox).await;
         return;
     }
     claim.spec.revoked_at = Some(Time(now));

@@ -25,6 +25,8 @@ pub(crate) fn rules(ctx: &Ctx) -> Rules {
 pub(crate) fn life(mailbox: &Mailbox, ctx: &Ctx, now: Timestamp) -> Account {
     let name = mailbox.name_any();
     let mut account = mailbox.life(ctx.activity(&name));
+    // Nothing is removed yet: no purge is due, and none waits behind the brake.
+    account.hold = true;
     let changed = mailbox.status.as_ref().and_then(|status| status.password_changed_at.as_ref()).map(|at| at.0);
     account.password_changed_at = match ctx.credentials(&name) {
         Some(credentials) if credentials.initial => None,
@@ -52,6 +54,7 @@ fn gone(owner: &str, ctx: &Ctx, now: Timestamp) -> Option<Account> {
         id: owner.into(),
         issued_at: claim.creation_timestamp().map(|at| at.0),
         gone: true,
+        hold: true,
         revoked_at: written.or_else(known),
         ..Account::default()
     })

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ pub(super) use facts::{life, rules};
 use super::context::Ctx;
 use crate::api::{HeldAction, HeldStatus, MailSystem, acted, brake_limits};
 use crate::domain::brake::Deed;
-use crate::domain::lifecycle::{self, Account, Cause, Key, Kind, Pass};
+use crate::domain::lifecycle::{self, Account, Key, Pass};
 
 /// Annotation of the MailSystem that releases what is held: the token of `status.held`, good for exactly these.
 pub(super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-held";
@@ -35,6 +35,10 @@ const AT_MOST: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(30);
 /// Actions that the status lists.
 const LISTED: usize = 100;
+/// For how long somebody counts as acted on.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// What was released is done within this.
+const MOMENTS: SignedDuration = SignedDuration::from_mins(10);
 /// Who is named in a message.
 const NAMED: usize = 8;
 
@@ -52,7 +56,7 @@ struct State {
     held: BTreeSet<Key>,
     shown: Option<HeldStatus>,
     /// Accounts of the last word: what a person released is not what automation did by itself.
-    confirmed: BTreeSet<String>,
+    confirmed: BTreeMap<String, Timestamp>,
     /// Whether the status of the MailSystem was looked at for what an earlier leader held.
     begun: bool,
 }
@@ -109,10 +113,18 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         // Before the server told what it has, each revocation of old would look like a new one.
-        if *ctx.synced.borrow() && ctx.syncer.projection().met() && ctx.life.is_due() {
+        if *ctx.synced.borrow() && ctx.syncer.projection().met() && is_ready(&ctx) && ctx.life.is_due() {
             look(&ctx).await;
         }
     }
+}
+
+/// What an earlier leader held may rest on use: it is not judged before that is known.
+fn is_ready(ctx: &Ctx) -> bool {
+    let begun = ctx.life.state().begun;
+    begun
+        || ctx.activities.known()
+        || ctx.system().is_none_or(|system| system.status.as_ref().is_none_or(|s| s.held.is_none()))
 }
 
 /// One look at all.
@@ -154,8 +166,9 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     let mut guard = ctx.life.state();
     let state = &mut *guard;
     let mut brake = lifecycle::Brake { limits, held: state.held.clone(), acted: acted(accounts, now) };
-    brake.acted.retain(|(_, account)| !state.confirmed.contains(account));
-    let released = state.released.iter().filter(|(key, _)| !state.confirmed.contains(key.account()));
+    state.confirmed.retain(|_, at| now.duration_since(*at) < DAY);
+    brake.acted.retain(|(at, account)| !state.confirmed.get(account).is_some_and(|said| is_by_word(*said, *at)));
+    let released = state.released.iter().filter(|(key, _)| !state.confirmed.contains_key(key.account()));
     brake.acted.extend(released.map(|(key, at)| (*at, key.account().to_string())));
     let pass = |released: &BTreeSet<Key>, brake: &mut lifecycle::Brake| {
         let mut copy = accounts.to_vec();
@@ -171,9 +184,9 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     }
     let mut result = pass(&released, &mut brake);
     let (mut due, mut held) = keys(accounts, &result);
-    if !held.is_empty() && said(ctx).is_some_and(|said| said == token(&held, ctx)) {
+    if !held.is_empty() && said(ctx).is_some_and(|said| said == token(&held, accounts, ctx)) {
         info!(released = held.len(), "a person released what the brake held (D-15)");
-        state.confirmed = held.iter().map(|key| key.account().to_string()).collect();
+        state.confirmed.extend(held.iter().map(|key| (key.account().to_string(), now)));
         released.append(&mut held);
         brake.held.clear();
         result = pass(&released, &mut brake);
@@ -183,21 +196,19 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     for key in due {
         state.released.entry(key).or_insert(now);
     }
-    state.shown = (!held.is_empty()).then(|| shown(&held, ctx));
+    state.shown = (!held.is_empty()).then(|| shown(&held, accounts, ctx));
     state.held = held;
 }
 
 /// What a pass does that the brake counts, and what is held.
 fn keys(accounts: &[Account], pass: &Pass) -> (BTreeSet<Key>, BTreeSet<Key>) {
     let key = |index: usize, action: &lifecycle::Action| (accounts[index].id.clone(), action.kind, action.cause);
-    let counts = |(_, action): &&(usize, lifecycle::Action)| {
-        matches!(action.kind, Kind::Lock | Kind::Revoke | Kind::Purge) && action.cause != Cause::Approved
-    };
+    let counts = |(index, action): &&(usize, lifecycle::Action)| accounts[*index].is_braked(action);
     let due = pass.act.iter().filter(counts).map(|(index, action)| key(*index, action)).collect();
     (due, pass.held.iter().map(|held| key(held.account, &held.action)).collect())
 }
 
-fn shown(held: &BTreeSet<Key>, ctx: &Ctx) -> HeldStatus {
+fn shown(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> HeldStatus {
     let action = |(mailbox, kind, cause): &Key| HeldAction {
         mailbox: mailbox.clone(),
         action: kind.as_str().into(),
@@ -206,7 +217,7 @@ fn shown(held: &BTreeSet<Key>, ctx: &Ctx) -> HeldStatus {
     };
     HeldStatus {
         count: i64::try_from(held.len()).unwrap_or(i64::MAX),
-        token: token(held, ctx),
+        token: token(held, accounts, ctx),
         actions: held.iter().take(LISTED).map(action).collect(),
     }
 }
@@ -218,9 +229,20 @@ fn said(ctx: &Ctx) -> Option<String> {
     spec.or_else(|| system.annotations().get(ACKNOWLEDGE).cloned())
 }
 
-/// The word for exactly these: an old confirmation says nothing of others, nor of the same ones after they came back.
-fn token(held: &BTreeSet<Key>, ctx: &Ctx) -> String {
+/// Whether an act follows from a person's word: it comes within moments of it.
+fn is_by_word(said: Timestamp, at: Timestamp) -> bool {
+    let passed = at.duration_since(said);
+    passed >= -MOMENTS && passed <= MOMENTS
+}
+
+/// The word for exactly these: an old confirmation says nothing of others, nor of the same ones after they came back or were given
+/// back.
+fn token(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> String {
     let mut digest = Sha256::new();
+    let names: BTreeSet<&str> = held.iter().map(Deed::account).collect();
+    for account in accounts.iter().filter(|account| names.contains(account.id.as_str())) {
+        digest.update(format!("{} {:?} {:?}\n", account.id, account.issued_at, account.unlocked_at));
+    }
     for (mailbox, kind, cause) in held {
         let holder = ctx.primary_claim(mailbox).and_then(|claim| claim.spec.owner_ref.uid.clone()).unwrap_or_default();
         digest.update(format!("{mailbox} {} {} {holder}\n", kind.as_str(), cause.as_str()));

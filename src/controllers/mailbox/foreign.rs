@@ -69,15 +69,24 @@ fn whole(time: &Time) -> Time {
     Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0))
 }
 
-/// What each status said last, as we wrote or first saw it.
+/// What each status said last, as we wrote or first saw it, and what we began to write: nobody knows whether a write whose answer was
+/// lost came about.
 #[derive(Default)]
-pub(crate) struct Lives(Mutex<HashMap<String, Kept>>);
+pub(crate) struct Lives(Mutex<HashMap<String, (Kept, Option<Kept>)>>);
 
 impl Lives {
     /// It says this now.
     pub(super) fn note(&self, mailbox: &Mailbox, status: &MailboxStatus) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(mailbox.name_any(), Kept::of(mailbox, status));
+        all.insert(mailbox.name_any(), (Kept::of(mailbox, status), None));
+    }
+
+    /// It is about to say this.
+    pub(super) fn intend(&self, mailbox: &Mailbox, status: &MailboxStatus) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get_mut(&mailbox.name_any()) {
+            known.1 = Some(Kept::of(mailbox, status));
+        }
     }
 
     /// A Mailbox is gone.
@@ -92,9 +101,9 @@ impl Lives {
 
     fn known(&self, mailbox: &Mailbox) -> Option<Kept> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.get(&mailbox.name_any()).filter(|known| known.uid == mailbox.uid())?;
+        let (known, intended) = all.get(&mailbox.name_any()).filter(|(known, _)| known.uid == mailbox.uid())?;
         let shown = Kept::of(mailbox, &mailbox.status.clone().unwrap_or_default());
-        (*known != shown).then(|| known.clone())
+        (*known != shown && intended.as_ref() != Some(&shown)).then(|| known.clone())
     }
 }
 

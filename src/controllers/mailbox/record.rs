@@ -61,13 +61,15 @@ fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) 
     };
     let document = match action.cause {
         Cause::Locks(_) => spec.lock.as_ref().filter(|_| by_person).map(|lock| lock.basis.cited()),
-        Cause::Restore => spec.restore.as_ref().map(|restore| restore.basis.cited()),
+        Cause::Restore | Cause::Withdrawn => spec.restore.as_ref().map(|restore| restore.basis.cited()),
         Cause::Approved | Cause::EndsOn => Some(spec.basis.cited()),
-        Cause::Withdrawn | Cause::Unused | Cause::Deleted | Cause::Undone | Cause::RetentionOver => None,
+        Cause::Unused | Cause::Deleted | Cause::Undone | Cause::RetentionOver => None,
     };
     // What people wrote is told apart by the generation of the spec, what a clock says by its hour.
     let which = if by_person { format!("generation {generation}") } else { action.at.to_string() };
     let since = (action.kind == Kind::Lock && !by_person).then(|| format!("due {}", action.at));
+    let bare =
+        (action.cause == Cause::Withdrawn && document.is_none()).then(|| "no document is named (R5.2)".to_string());
     Event {
         key: format!("{uid}/{kind}/{}/{which}", action.cause.as_str()),
         actor: if by_person { base.actor.clone() } else { OPERATOR.into() },
@@ -75,7 +77,7 @@ fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) 
         cause: action.cause.as_str().into(),
         rule: action.cause.rule().into(),
         document,
-        note: since.unwrap_or_default(),
+        note: since.or(bare).unwrap_or_default(),
         ..base.clone()
     }
 }

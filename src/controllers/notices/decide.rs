@@ -1,5 +1,6 @@
 //! Which notices there are to send now (R6, R7.3.d, D-17): pure. A key names the cause, so that each is sent once, whoever leads.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::{LockStatus, Mailbox, MailboxState, MailboxStatus};
@@ -30,10 +31,11 @@ pub(super) struct Agency {
     pub own: Option<(String, String)>,
 }
 
-/// What is to be told of one mailbox. `life` are its facts now.
+/// What is to be told of one mailbox. `life` are its facts now, `new_password`: whether its password was made for an unlock.
 pub(super) fn wanted(
     mailbox: &Mailbox,
     life: &Account,
+    new_password: bool,
     agency: &Agency,
     rules: &Rules,
     url: &str,
@@ -46,7 +48,8 @@ pub(super) fn wanted(
     let mut all = Vec::new();
     all.extend(case.before_lock(life, rules));
     all.extend(case.locked());
-    all.extend(case.restored());
+    // A revocation that is undone keeps the password, and is no restore.
+    all.extend(case.restored().into_iter().filter(|_| new_password));
     all.extend(case.quota());
     all
 }
@@ -133,7 +136,9 @@ impl Case<'_> {
         let Some(at) = self.status.unlocked_at.as_ref().map(|at| at.0).filter(|at| self.is_recent(*at)) else {
             return Vec::new();
         };
-        let handled = self.status.restored.as_ref().filter(|restored| restored.handled_at.is_some());
+        let now = |handled: &Time| handled.0.duration_since(at).abs() < SignedDuration::from_mins(1);
+        let restored = self.status.restored.as_ref();
+        let handled = restored.filter(|restored| restored.handled_at.as_ref().is_some_and(now));
         let notice = Notice::Restored { day: day(at), document: handled.map(|restored| restored.document.clone()) };
         let (holder, agency) = (format!("restored/{at}/holder"), format!("restored/{at}/agency"));
         let both = [self.to_holder(&holder, notice.clone()), self.to_agency(&agency, notice)];

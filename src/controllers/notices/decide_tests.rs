@@ -29,7 +29,7 @@ fn told(mailbox: &Mailbox, now: &str) -> Vec<(String, String)> {
         complete_through: at(now),
     };
     let life = mailbox.life(Some(complete));
-    let all = wanted(mailbox, &life, &agency(), &Rules::default(), "https://mail.x.vn/", at(now));
+    let all = wanted(mailbox, &life, true, &agency(), &Rules::default(), "https://mail.x.vn/", at(now));
     all.into_iter().map(|wanted| (wanted.mailbox, wanted.key)).collect()
 }
 
@@ -65,6 +65,9 @@ fn r6_a_lock_is_told_to_the_agency_and_a_restore_to_both() {
     let restored = mailbox(json!({"unlockedAt": "2026-05-06T00:00:00Z"}));
     let to: Vec<String> = told(&restored, "2026-05-06T01:00:00Z").into_iter().map(|(mailbox, _)| mailbox).collect();
     assert_eq!(to, ["nv-1", "agency-snv"]);
+    // Nobody made another password: a revocation was undone.
+    let (life, now) = (restored.life(None), at("2026-05-06T01:00:00Z"));
+    assert_eq!(wanted(&restored, &life, false, &agency(), &Rules::default(), "https://mail.x.vn/", now), []);
 }
 
 #[test]

@@ -140,7 +140,8 @@ fn of(mailbox: &Mailbox, hostname: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wante
         own: address.map(|address| (own, address)),
     };
     let life = lifecycle::life(mailbox, ctx, now);
-    wanted(mailbox, &life, &agency, &lifecycle::rules(ctx), &format!("https://{hostname}/"), now)
+    let new_password = ctx.credentials(&mailbox.name_any()).is_some_and(|c| c.initial && c.made_for.is_some());
+    wanted(mailbox, &life, new_password, &agency, &lifecycle::rules(ctx), &format!("https://{hostname}/"), now)
 }
 
 fn mail(wanted: Wanted, office: &Office, templates: &Templates, now: Timestamp) -> Option<(Wanted, NoticeMail)> {
