@@ -328,6 +328,11 @@ fn rules(lacking: &str) -> Value {
             _ => {}
         }
     }
+    // A rule for nothing is refused.
+    rules
+        .as_array_mut()
+        .expect("rules")
+        .retain(|rule| rule["resources"].as_array().is_some_and(|list| !list.is_empty()));
     rules
 }
 

@@ -240,8 +240,11 @@ fn is_by_word(said: Timestamp, at: Timestamp) -> bool {
 fn token(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> String {
     let mut digest = Sha256::new();
     let names: BTreeSet<&str> = held.iter().map(Deed::account).collect();
-    for account in accounts.iter().filter(|account| names.contains(account.id.as_str())) {
-        digest.update(format!("{} {:?} {:?}\n", account.id, account.issued_at, account.unlocked_at));
+    let all = accounts.iter().filter(|account| names.contains(account.id.as_str()));
+    // In an order of their own: caches have none.
+    let times: BTreeMap<&str, _> = all.map(|a| (a.id.as_str(), (a.issued_at, a.unlocked_at))).collect();
+    for (id, (issued_at, unlocked_at)) in times {
+        digest.update(format!("{id} {issued_at:?} {unlocked_at:?}\n"));
     }
     for (mailbox, kind, cause) in held {
         let holder = ctx.primary_claim(mailbox).and_then(|claim| claim.spec.owner_ref.uid.clone()).unwrap_or_default();
