@@ -212,7 +212,8 @@ impl World {
     pub async fn given_back(&self, name: &str, address: &str) -> String {
         eventually(&format!("{address} is given back"), SOON, || async {
             let new = initial_password(&self.client, self.namespace, name).await;
-            let (_, answer) = self.login(address, &new).await;
+            // The old sessions are being ended, and a login under way with them.
+            let (_, answer) = Imap::login(&self.host, address, &new).await.map_err(|e| e.to_string())?;
             if let_in(&answer) { Ok(new) } else { Err(answer) }
         })
         .await
