@@ -109,6 +109,11 @@ async fn the_role_grants_the_verbs_that_are_used_and_no_more() {
     let (address, password) = world.person("nv-rbac", "Đinh Văn Quyền").await;
     assert!(let_in(&world.login(&address, &password).await.1));
     world.lock("nv-rbac", "Đinh Văn Quyền").await;
+    eventually("it is locked", SOON, || async {
+        let status = world.mailboxes.get("nv-rbac").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        if status.locks.is_empty() { Err(format!("{:?}", status.state)) } else { Ok(()) }
+    })
+    .await;
     apply(&world.mailboxes, &person("nv-rbac", "Đinh Văn Quyền", "")).await.expect("unlocked");
     world.given_back("nv-rbac", &address).await;
     let activities: Api<MailboxActivity> = Api::namespaced(world.client.clone(), NAMESPACE);
