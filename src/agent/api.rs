@@ -1,6 +1,6 @@
 //! `/v1/…`: what the operator asks of the agent. Errors never repeat what was sent.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::{DefaultBodyLimit, Query, State as Extract};
 use axum::http::{HeaderMap, StatusCode};
@@ -23,6 +23,8 @@ use crate::domain::notice::MOST_NOTICES;
 const MAX_BODY: usize = 8 << 20;
 /// Mailboxes that an entry names.
 const NAMED: usize = 20;
+/// Entries that wait for a journal that cannot be written.
+const UNSAID: usize = 100;
 
 type Failure = (StatusCode, Json<ErrorBody>);
 
@@ -74,9 +76,10 @@ fn term(headers: &HeaderMap) -> Term {
 async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Failure> {
     let look = |t: &mut Table| Ok((t.foreign()?, t.revision()?, t.is_complete()?));
     let (foreign, revision, complete) = with_table(shared.clone(), look).await?;
-    if let Some(foreign) = foreign.filter(|foreign| !foreign.mailboxes.is_empty()) {
-        write_down(&shared, &foreign, revision);
+    if let Some(foreign) = foreign {
+        shared.unsaid.lock().unwrap_or_else(PoisonError::into_inner).push(changed(&shared, &foreign, revision));
     }
+    say_late(&shared).await;
     let (free_bytes, total_bytes) = super::table::volume(&shared.database);
     Ok(Json(State {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -89,25 +92,44 @@ async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Fai
     }))
 }
 
-/// Somebody changed the account table: it is written down, and the operator corrects it.
-fn write_down(shared: &Shared, foreign: &Foreign, revision: u64) {
+/// Somebody changed the account table: the entry for it. The operator corrects it, also where the journal cannot be written.
+fn changed(shared: &Shared, foreign: &Foreign, revision: u64) -> Event {
     let names = foreign.mailboxes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let count = foreign.mailboxes.len();
     warn!(count, names, "the account table was changed by somebody else; the operator sends it anew");
-    let event = Event {
+    // Rows that are gone, new or forged with their digest contradict nothing here: the operator finds them.
+    let which = if count == 0 { "rows".into() } else { format!("{count} rows ({names})") };
+    Event {
         key: format!("table/{}/{revision}", shared.instance),
         at: Timestamp::now(),
         actor: "unknown".into(),
         action: "ChangeTable".into(),
         rule: "5.1".into(),
-        note: format!("{count} rows were changed behind the operator and are corrected: {names}"),
+        note: format!("{which} of the account table were changed behind the operator and are corrected"),
         ..Event::default()
-    };
-    let mut slot = shared.journal.lock();
-    match shared.journal.append(&mut slot, vec![event]) {
-        Ok(appended) => super::tell(&appended),
-        Err(error) => warn!(%error, "journal"),
     }
+}
+
+/// Writes down what could not be written when it was found.
+async fn say_late(shared: &Arc<Shared>) {
+    let events = std::mem::take(&mut *shared.unsaid.lock().unwrap_or_else(PoisonError::into_inner));
+    if events.is_empty() {
+        return;
+    }
+    let shared = shared.clone();
+    let write = move || {
+        let mut slot = shared.journal.lock();
+        match shared.journal.append(&mut slot, events.clone()) {
+            Ok(appended) => super::tell(&appended),
+            Err(error) => {
+                warn!(%error, "journal");
+                let mut unsaid = shared.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+                unsaid.extend(events.into_iter().take(UNSAID));
+                unsaid.truncate(UNSAID);
+            }
+        }
+    };
+    let _ = tokio::task::spawn_blocking(write).await;
 }
 
 async fn digests(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<Digests>, Failure> {

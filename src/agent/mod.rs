@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub instance: String,
     pub database: PathBuf,
     pub journal: JournalSlot,
+    /// Entries that could not be written when there was something to say.
+    pub unsaid: std::sync::Mutex<Vec<Event>>,
     pub notices: notices::Records,
     pub doveadm: doveadm::Doveadm,
     pub kicks: kicks::Kicks,
@@ -130,6 +132,7 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         instance: format!("{:016x}", rand::random::<u64>()),
         database: args.database.clone(),
         journal: JournalSlot::new(args.journal.clone(), args.log_months),
+        unsaid: std::sync::Mutex::default(),
         notices: notices::Records::new(args.journal.join("notices.sqlite"), args.log_months),
         doveadm: doveadm.clone(),
         kicks: kicks::Kicks::default(),

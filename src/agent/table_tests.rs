@@ -182,6 +182,10 @@ fn r6_1_a_row_that_somebody_else_changes_is_found_and_sent_anew() {
     assert_eq!(table.foreign().expect("a look"), None);
     other.execute("UPDATE aliases SET destination = 'b@x.vn' WHERE source = 'c@x.vn'", []).expect("led elsewhere");
     assert_eq!(table.foreign().expect("a look").expect("found").mailboxes, ["c2"]);
+    // A row that is gone, or forged with its digest, contradicts nothing: that somebody wrote is known all the same.
+    other.execute("DELETE FROM accounts WHERE mailbox = 'c2'", []).expect("deleted");
+    assert_eq!(table.foreign().expect("a look").expect("found").mailboxes, Vec::<String>::new());
+    assert_eq!(table.foreign().expect("a look"), None);
     // While nobody looked.
     other.execute("UPDATE accounts SET password = 'x' WHERE mailbox = 'b'", []).expect("changed");
     drop(table);

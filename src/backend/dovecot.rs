@@ -33,14 +33,16 @@ const MAX_ANSWER: usize = 64 << 20;
 /// A connection that may be there.
 type Kept = Option<SendRequest<Full<Bytes>>>;
 
-/// A client of one agent; it keeps two connections: no lock of an account waits for a notice.
+/// A client of one agent; it keeps three connections: no lock of an account waits for the journal, no decision for a notice.
 pub struct AgentClient {
     address: SocketAddr,
     name: ServerName<'static>,
     connector: TlsConnector,
     connection: Mutex<Kept>,
-    /// For the journal and notices.
-    aside: Mutex<Kept>,
+    /// For the journal.
+    journal: Mutex<Kept>,
+    /// For notices.
+    letters: Mutex<Kept>,
     term: Term,
 }
 
@@ -50,7 +52,8 @@ impl AgentClient {
         let name = ServerName::try_from(name.to_string())
             .map_err(|e| BackendError::Unavailable(format!("name of the agent: {e}")))?;
         let connector = TlsConnector::from(config);
-        Ok(Self { address, name, connector, connection: Mutex::default(), aside: Mutex::default(), term })
+        let (connection, journal, letters) = Default::default();
+        Ok(Self { address, name, connector, connection, journal, letters, term })
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, BackendError> {
@@ -158,7 +161,7 @@ impl MailBackend for AgentClient {
     fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>> {
         let request = JournalRequest { events };
         async move {
-            let answer: JournalResponse = self.call_on(&self.aside, "POST", "/v1/journal", Some(&request)).await?;
+            let answer: JournalResponse = self.call_on(&self.journal, "POST", "/v1/journal", Some(&request)).await?;
             Ok(answer.head)
         }
         .boxed()
@@ -167,7 +170,7 @@ impl MailBackend for AgentClient {
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {
         let request = NoticeRequest { notices };
         async move {
-            let answer: NoticeResponse = self.call_on(&self.aside, "POST", "/v1/notices", Some(&request)).await?;
+            let answer: NoticeResponse = self.call_on(&self.letters, "POST", "/v1/notices", Some(&request)).await?;
             if answer.deliveries.len() == request.notices.len() {
                 return Ok(answer.deliveries);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use tracing::warn;
@@ -21,8 +21,10 @@ use crate::kube_io::Created;
 
 /// Time between two questions.
 const EVERY: Duration = Duration::from_secs(30);
-/// While nothing is known, or proven, yet.
+/// While nothing is known, or proven, yet, or what is proven is old.
 const SOON: Duration = Duration::from_secs(2);
+/// What the mail server proves is younger than this while it proves it each minute.
+const FRESH: SignedDuration = SignedDuration::from_mins(3);
 /// Pages of one look, at most; what is left comes with the next one.
 const PAGES: usize = 200;
 /// MailboxActivities that are written at the same time.
@@ -52,9 +54,9 @@ impl Activities {
         self.book().known
     }
 
-    /// Whether the mail server proves anything complete.
-    fn is_proven(&self) -> bool {
-        self.book().complete.is_some()
+    /// Whether the mail server proves anything complete, through a moment that is not long ago.
+    fn is_proven(&self, now: Timestamp) -> bool {
+        self.book().complete.as_ref().is_some_and(|complete| now.duration_since(complete.complete_through.0) < FRESH)
     }
 
     /// Use of a mailbox; `own` is what was written down.
@@ -73,7 +75,7 @@ impl Activities {
     }
 
     /// Through which moment use is proven complete (D-16): what the mail server told, or what an earlier leader wrote down.
-    pub fn complete_through(&self, system: &MailSystem) -> Option<k8s_openapi::jiff::Timestamp> {
+    pub fn complete_through(&self, system: &MailSystem) -> Option<Timestamp> {
         let told = self.book().complete.clone();
         let written = || system.status.as_ref()?.activity.clone();
         told.or_else(written).map(|complete| complete.complete_through.0)
@@ -92,9 +94,13 @@ impl Activities {
 
     fn note(&self, page: UsagePage) -> Vec<Usage> {
         let mut book = self.book();
-        let time = |seconds: i64| k8s_openapi::jiff::Timestamp::from_second(seconds).ok().map(Time);
+        let time = |seconds: i64| Timestamp::from_second(seconds).ok().map(Time);
         let complete = page.complete.and_then(|(from, through)| Some((time(from)?, time(through)?)));
-        book.complete = complete.map(|(from, through)| Completeness { complete_from: from, complete_through: through });
+        // What a page says is complete with the last one alone: the newest use comes last.
+        if !page.more {
+            book.complete =
+                complete.map(|(from, through)| Completeness { complete_from: from, complete_through: through });
+        }
         book.revision = page.revision;
         book.known |= !page.more;
         for row in &page.rows {
@@ -124,7 +130,7 @@ fn joined(row: &Usage, own: MailboxActivityStatus) -> MailboxActivityStatus {
 pub(super) async fn run(ctx: Arc<Ctx>) {
     let mut backends = ctx.syncer.backends();
     loop {
-        let pause = if ctx.activities.known() && ctx.activities.is_proven() { EVERY } else { SOON };
+        let pause = if ctx.activities.known() && ctx.activities.is_proven(ctx.now()) { EVERY } else { SOON };
         let changed = tokio::select! {
             () = tokio::time::sleep(pause) => false,
             _ = backends.changed() => true,
@@ -243,6 +249,29 @@ mod tests {
         assert_eq!(found.last_login, Some("2026-03-02".parse().expect("a day")));
         assert_eq!(found.last_send, Some("2026-02-01".parse().expect("a day")));
         assert_eq!(book.of("nv-2", None).expect("the system's").last_login, None);
+    }
+
+    #[test]
+    fn d_16_what_is_proven_is_asked_for_soon_again_while_it_is_old() {
+        let book = Activities::default();
+        let at = |seconds| Timestamp::from_second(seconds).expect("a time");
+        assert!(!book.is_proven(at(1_000)));
+        book.note(page(0, 1_000));
+        assert!(book.is_proven(at(1_179)) && !book.is_proven(at(1_180)));
+    }
+
+    #[test]
+    fn d_16_nothing_is_complete_before_the_last_page() {
+        let book = Activities::default();
+        book.note(UsagePage { more: true, ..page(0, 1_000) });
+        assert!(!book.known() && book.of("nv-2", None).is_none(), "somebody of the next page is not known yet");
+        book.note(page(0, 1_000));
+        assert!(book.known() && book.of("nv-2", None).is_some());
+        book.note(UsagePage { more: true, ..page(0, 2_000) });
+        let through = |book: &Activities| book.of("nv-2", None).expect("known").complete_through.as_second();
+        assert_eq!(through(&book), 1_000, "what was proven stays so");
+        book.note(page(0, 2_000));
+        assert_eq!(through(&book), 2_000);
     }
 
     #[test]

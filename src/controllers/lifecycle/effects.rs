@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::super::context::Ctx;
 use super::super::status;
 use super::NAMED;
-use crate::api::AddressClaim;
+use crate::api::{AddressClaim, Mailbox};
 use crate::backend::Account;
 use crate::domain::events::{Event, Severity};
 use crate::domain::journal;
@@ -28,8 +28,9 @@ pub(super) async fn revoke_gone(released: &BTreeSet<Key>, now: Timestamp, ctx: &
     let rows: Vec<Account> = gone.filter_map(|(mailbox, ..)| revoked_row(ctx, mailbox)).collect();
     let new: Vec<Account> =
         rows.into_iter().filter(|row| ctx.syncer.projection().desired(&row.mailbox) != Some(row)).collect();
-    tell(&new, ctx);
-    stream::iter(new).for_each_concurrent(WRITES, |row| revoke(row, now, ctx)).await;
+    let done: Vec<Option<Account>> =
+        stream::iter(new).map(|row| revoke(row, now, ctx)).buffered(WRITES).collect().await;
+    tell(&done.into_iter().flatten().collect::<Vec<_>>(), ctx);
 }
 
 /// Those that are revoked stay so, also after a start; a time that was not written yet is.
@@ -44,26 +45,50 @@ pub(super) async fn keep_closed(accounts: &[lifecycle::Account], now: Timestamp,
             ctx.syncer.want(row);
         }
     }
-    stream::iter(unwritten).for_each_concurrent(WRITES, |row| revoke(row, now, ctx)).await;
+    stream::iter(unwritten).for_each_concurrent(WRITES, |row| revoke(row, now, ctx).map(drop)).await;
 }
 
-async fn revoke(row: Account, now: Timestamp, ctx: &Ctx) {
+/// Whether its Mailbox is gone. Mailboxes and claims come by two watches: one that is behind makes an account look left alone.
+async fn is_gone(mailbox: &str, ctx: &Ctx) -> bool {
+    if ctx.mailbox(mailbox).is_some() {
+        return false;
+    }
+    match ctx.io.get::<Mailbox>(mailbox).await {
+        Ok(None) => true,
+        Ok(Some(_)) => {
+            warn!(mailbox, "its Mailbox is there, the cache is behind; nothing is revoked");
+            false
+        }
+        Err(error) => {
+            warn!(mailbox, %error, "nobody knows whether its Mailbox is gone; nothing is revoked yet");
+            false
+        }
+    }
+}
+
+/// The row that it has now, if it is revoked.
+async fn revoke(row: Account, now: Timestamp, ctx: &Ctx) -> Option<Account> {
     let mailbox = row.mailbox.clone();
-    // It may have come back while others were revoked.
-    if ctx.mailbox(&mailbox).is_some() {
-        return;
+    if !is_gone(&mailbox, ctx).await {
+        return None;
     }
     info!(mailbox, "revoked: its Mailbox is gone; mail, address and password are kept (D-14)");
-    ctx.syncer.want(row);
-    let Some(claim) = ctx.primary_claim(&mailbox).filter(|claim| claim.spec.revoked_at.is_none()) else { return };
-    let mut claim = (*claim).clone();
-    if let Err(error) = ctx.journal.write(vec![event(&mailbox, &claim, now, ctx)]).await {
+    ctx.syncer.want(row.clone());
+    if let Some(claim) = ctx.primary_claim(&mailbox).filter(|claim| claim.spec.revoked_at.is_none()) {
+        write_down(&mailbox, (*claim).clone(), now, ctx).await;
+    }
+    Some(row)
+}
+
+/// The revocation into the journal, then its time into the claim.
+async fn write_down(mailbox: &str, mut claim: AddressClaim, now: Timestamp, ctx: &Ctx) {
+    if let Err(error) = ctx.journal.write(vec![event(mailbox, &claim, now, ctx)]).await {
         warn!(mailbox, %error, "the revocation is not written into the journal yet; trying again");
         return;
     }
-    if ctx.mailbox(&mailbox).is_some() {
+    if ctx.mailbox(mailbox).is_some() {
         // Its own pass opens it again.
-        ctx.triggers.mailboxes.fire(&mailbox).await;
+        ctx.triggers.mailboxes.fire(mailbox).await;
         return;
     }
     claim.spec.revoked_at = Some(Time(now));

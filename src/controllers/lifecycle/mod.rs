@@ -184,7 +184,7 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     }
     let mut result = pass(&released, &mut brake);
     let (mut due, mut held) = keys(accounts, &result);
-    if !held.is_empty() && said(ctx).is_some_and(|said| said == token(&held, accounts, ctx)) {
+    if !held.is_empty() && said(&system).any(|said| said == token(&held, accounts, ctx)) {
         info!(released = held.len(), "a person released what the brake held (D-15)");
         state.confirmed.extend(held.iter().map(|key| (key.account().to_string(), now)));
         released.append(&mut held);
@@ -222,11 +222,10 @@ fn shown(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> HeldStatus {
     }
 }
 
-/// A person's word, in the spec with a document or as an annotation.
-fn said(ctx: &Ctx) -> Option<String> {
-    let system = ctx.system()?;
-    let spec = system.spec.acknowledge.as_ref().map(|acknowledge| acknowledge.held.clone());
-    spec.or_else(|| system.annotations().get(ACKNOWLEDGE).cloned())
+/// A person's words: in the spec with a document, and as an annotation. An old one in the one place hides no new one in the other.
+fn said(system: &MailSystem) -> impl Iterator<Item = &str> {
+    let spec = system.spec.acknowledge.as_ref().map(|acknowledge| acknowledge.held.as_str());
+    spec.into_iter().chain(system.annotations().get(ACKNOWLEDGE).map(String::as_str))
 }
 
 /// Whether an act follows from a person's word: it comes within moments of it.
@@ -258,5 +257,24 @@ fn token(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> String {
 pub(super) fn close(ctx: &Ctx, mailbox: &str) {
     if let Some(row) = effects::revoked_row(ctx, mailbox) {
         ctx.syncer.want(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d_15_an_old_word_in_the_spec_hides_no_new_one_in_the_annotation() {
+        let basis = serde_json::json!({"number": "3/VP", "date": "2026-03-01", "issuer": "STTTT"});
+        let system = |annotations: serde_json::Value| -> MailSystem {
+            serde_json::from_value(serde_json::json!({"metadata": {"name": "gialai", "annotations": annotations},
+                "spec": {"domain": "gialai.gov.vn", "hostname": "mail.gialai.gov.vn", "dovecot": {"storage": {"size": "1Gi"}},
+                    "acknowledge": {"held": "30-old", "basis": basis}}}))
+            .expect("a system")
+        };
+        let both = system(serde_json::json!({ACKNOWLEDGE: "46-new"}));
+        assert_eq!(said(&both).collect::<Vec<_>>(), ["30-old", "46-new"]);
+        assert_eq!(said(&system(serde_json::json!({}))).collect::<Vec<_>>(), ["30-old"]);
     }
 }

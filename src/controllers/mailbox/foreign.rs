@@ -18,6 +18,9 @@ use crate::domain::journal::Event;
 struct Kept {
     uid: Option<String>,
     state: Option<MailboxState>,
+    /// Whose address it is decides who may change its password.
+    address: Option<String>,
+    aliases: Vec<String>,
     issued_at: Option<Time>,
     password_changed_at: Option<Time>,
     unlocked_at: Option<Time>,
@@ -41,6 +44,8 @@ impl Kept {
         Self {
             uid: mailbox.uid(),
             state: s.state,
+            address: s.address,
+            aliases: s.aliases,
             issued_at: s.issued_at.as_ref().map(whole),
             password_changed_at: s.password_changed_at.as_ref().map(whole),
             unlocked_at: s.unlocked_at.as_ref().map(whole),
@@ -54,6 +59,8 @@ impl Kept {
 
     fn put(self, status: &mut MailboxStatus) {
         status.state = self.state;
+        status.address = self.address;
+        status.aliases = self.aliases;
         status.issued_at = self.issued_at;
         status.password_changed_at = self.password_changed_at;
         status.unlocked_at = self.unlocked_at;

@@ -77,9 +77,12 @@ struct Outcome {
 /// A status that somebody else changed is put back first: what it said then decides nothing.
 async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let Some(corrected) = foreign::undone(mailbox, ctx) else { return decide_and_do(mailbox, ctx).await };
-    // What the spec asks for waits for none of this: a lock of people is wanted all the same.
     if ctx.journal.write(vec![foreign::entry(mailbox, ctx.now())]).await.is_err() {
-        return decide_and_do(&corrected, ctx).await;
+        // What the spec asks for waits for none of this: a lock of people is wanted all the same. The status is put back when that
+        // can be written down.
+        let mut slot = ctx.slots.take().await;
+        perform(&corrected, &facts::gather(&corrected, ctx), &mut slot, ctx).await?;
+        return Ok(Next::After(LOOK_AGAIN));
     }
     ctx.io.replace_status(&corrected).await?;
     Ok(Next::After(Duration::from_secs(1)))

@@ -27,8 +27,18 @@ pub(super) struct Wanted {
 pub(super) struct Agency {
     /// Name of the agency.
     pub name: String,
-    /// Name of its own Mailbox and its address, where it has one.
-    pub own: Option<(String, String)>,
+    /// Who reads for it, where there is such a mailbox.
+    pub reader: Option<Reader>,
+}
+
+/// The own mailbox of an agency.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reader {
+    /// Name of the Mailbox.
+    pub mailbox: String,
+    pub address: String,
+    /// Name of the agency whose it is.
+    pub name: String,
 }
 
 /// What is to be told of one mailbox. `life` are its facts now, `new_password`: whether its password was made for an unlock.
@@ -59,6 +69,12 @@ fn receives(status: &MailboxStatus) -> bool {
     !matches!(status.state, None | Some(MailboxState::Pending | MailboxState::Revoked | MailboxState::Purged))
 }
 
+/// Whether somebody reads what arrives, or can after the first access.
+pub(super) fn is_read(status: &MailboxStatus) -> bool {
+    use MailboxState::{Active, MustChangePassword, RevocationProposed};
+    matches!(status.state, Some(Active | MustChangePassword | RevocationProposed)) && status.locks.is_empty()
+}
+
 struct Case<'a> {
     mailbox: &'a Mailbox,
     status: &'a MailboxStatus,
@@ -82,7 +98,7 @@ impl Case<'_> {
             to,
             about: self.about.clone(),
             agency: self.agency.name.clone(),
-            agency_address: self.agency.own.as_ref().map(|(_, address)| address.clone()),
+            agency_address: self.agency.reader.as_ref().map(|reader| reader.address.clone()),
             password_url: Some(self.url.into()),
             notice,
         }
@@ -96,12 +112,12 @@ impl Case<'_> {
         Wanted { key: self.key(what), mailbox: self.name(), letter: self.letter(self.about.clone(), notice) }
     }
 
-    /// The agency, or the holder where it has no mailbox of its own, or is the holder itself.
+    /// The agency, or the holder where nobody reads for it, or it is the holder itself.
     fn to_agency(&self, what: &str, notice: Notice) -> Wanted {
-        match self.agency.own.as_ref().filter(|(own, _)| *own != self.name()) {
-            Some((own, address)) => {
-                let to = Party { name: self.agency.name.clone(), address: address.clone() };
-                Wanted { key: self.key(what), mailbox: own.clone(), letter: self.letter(to, notice) }
+        match self.agency.reader.as_ref().filter(|reader| reader.mailbox != self.name()) {
+            Some(reader) => {
+                let to = Party { name: reader.name.clone(), address: reader.address.clone() };
+                Wanted { key: self.key(what), mailbox: reader.mailbox.clone(), letter: self.letter(to, notice) }
             }
             None => self.to_holder(what, notice),
         }
@@ -116,8 +132,10 @@ impl Case<'_> {
         if lock.at <= self.now {
             return None;
         }
-        let days_left = u16::try_from(lock.at.duration_since(warning.at).as_hours() / 24).ok()?;
-        let what = format!("before-lock/{}/{}/{days_left}", reason.as_str(), lock.at);
+        let step = lock.at.duration_since(warning.at).as_hours() / 24;
+        let what = format!("before-lock/{}/{}/{step}", reason.as_str(), lock.at);
+        // Told late, it says how many there are now.
+        let days_left = u16::try_from((day(lock.at) - day(self.now)).get_days()).ok()?;
         let notice = Notice::BeforeLock { reason, day: day(lock.at), days_left };
         let shut = self.status.state == Some(MailboxState::MustChangePassword);
         Some(if shut { self.to_agency(&what, notice) } else { self.to_holder(&what, notice) })

@@ -13,7 +13,8 @@ fn mailbox(status: Value) -> Mailbox {
 }
 
 fn agency() -> Agency {
-    Agency { name: "Sở Nội vụ".into(), own: Some(("agency-snv".into(), "snv@x.vn".into())) }
+    let reader = Reader { mailbox: "agency-snv".into(), address: "snv@x.vn".into(), name: "Sở Nội vụ".into() };
+    Agency { name: "Sở Nội vụ".into(), reader: Some(reader) }
 }
 
 fn at(text: &str) -> Timestamp {
@@ -47,6 +48,44 @@ fn r6_2_a_a_holder_is_told_on_each_day_once_and_nothing_of_days_that_passed_unse
     assert_eq!(told(&silent(), "2026-04-28T00:00:00Z"), [("nv-1".into(), key(7))]);
     assert_eq!(told(&silent(), "2026-05-04T00:00:00Z"), [("nv-1".into(), key(1))]);
     assert_eq!(told(&silent(), "2026-05-04T17:00:00Z"), [], "it is locked now");
+}
+
+#[test]
+fn r6_2_a_a_notice_that_comes_late_says_how_many_days_are_left() {
+    let left = |now: &str| {
+        let complete = Activity {
+            last_login: None,
+            last_send: None,
+            last_receive: None,
+            complete_from: at("2026-01-01T00:00:00Z"),
+            complete_through: at(now),
+        };
+        let mailbox = silent();
+        let life = mailbox.life(Some(complete));
+        let all = wanted(&mailbox, &life, true, &agency(), &Rules::default(), "https://mail.x.vn/", at(now));
+        match all.as_slice() {
+            [Wanted { letter: Letter { notice: Notice::BeforeLock { days_left, .. }, .. }, .. }] => *days_left,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(left("2026-04-20T17:00:00Z"), 14);
+    assert_eq!(left("2026-04-23T01:00:00Z"), 12);
+    assert_eq!(left("2026-05-04T16:59:00Z"), 1);
+}
+
+#[test]
+fn r6_a_mailbox_that_nobody_can_open_is_read_by_nobody() {
+    let read = |status: Value| is_read(mailbox(status).status.as_ref().expect("status"));
+    assert!(
+        read(json!({})) && read(json!({"state": "MustChangePassword"})) && read(json!({"state": "RevocationProposed"}))
+    );
+    let locks = json!([{"reason": "Inactive", "rule": "6.2.a", "since": "2026-05-04T17:00:00Z"}]);
+    for state in ["Locked", "RevocationProposed"] {
+        assert!(!read(json!({"state": state, "locks": locks})), "{state}");
+    }
+    for state in ["Revoked", "Pending", "Purged"] {
+        assert!(!read(json!({"state": state})), "{state}");
+    }
 }
 
 #[test]

@@ -10,9 +10,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use self::decide::{Agency, Wanted, wanted};
+use self::decide::{Agency, Reader, Wanted, is_read, wanted};
 use super::context::Ctx;
 use super::lifecycle;
 use crate::api::{Mailbox, own_mailbox_name};
@@ -25,6 +26,10 @@ const EVERY: Duration = Duration::from_secs(20);
 const READ: u32 = 15;
 /// Keys that are remembered, so that the mail server is not asked again; it knows them all.
 const REMEMBERED: usize = 200_000;
+/// After this it is tried again to reach somebody whom the mail server did not know.
+const WAIT: Duration = Duration::from_secs(600);
+/// Agencies above one that are looked at for a mailbox that somebody reads.
+const ABOVE: usize = 8;
 /// Notices of one look; the rest comes with the next one.
 const AT_ONCE: usize = 20 * MOST_NOTICES;
 
@@ -35,6 +40,8 @@ pub(crate) struct Notices(Mutex<State>);
 #[derive(Default)]
 struct State {
     sent: BTreeSet<String>,
+    /// Who receives at none of the addresses that the mail server knows; since when they wait.
+    waiting: BTreeMap<String, Instant>,
     wrong: Option<String>,
 }
 
@@ -44,8 +51,18 @@ impl Notices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).wrong.clone()
     }
 
-    fn is_sent(&self, key: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).sent.contains(key)
+    /// Whether it was sent, or waits for somebody to receive it.
+    fn is_done(&self, key: &str) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sent.contains(key) || state.waiting.get(key).is_some_and(|since| since.elapsed() < WAIT)
+    }
+
+    fn wait(&self, key: String) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting.retain(|_, since| since.elapsed() < WAIT);
+        if state.waiting.len() < REMEMBERED {
+            state.waiting.insert(key, Instant::now());
+        }
     }
 
     fn note(&self, key: String) {
@@ -68,7 +85,8 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
     let mut looks: u32 = 0;
     loop {
         tokio::time::sleep(EVERY).await;
-        if !*ctx.synced.borrow() || !ctx.syncer.projection().met() {
+        // Before use is known, who is active looks silent.
+        if !*ctx.synced.borrow() || !ctx.syncer.projection().met() || !ctx.activities.known() {
             continue;
         }
         if looks.is_multiple_of(READ) {
@@ -108,7 +126,7 @@ async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
     let mut new: Vec<(Wanted, NoticeMail)> = Vec::new();
     for mailbox in ctx.stores.mailboxes.state() {
         for wanted in of(&mailbox, &system.spec.hostname, now, ctx) {
-            if new.len() < AT_ONCE && !ctx.notices.is_sent(&wanted.key) {
+            if new.len() < AT_ONCE && !ctx.notices.is_done(&wanted.key) {
                 new.extend(mail(wanted, &office, templates, now));
             }
         }
@@ -123,7 +141,8 @@ async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
                     info!(mailbox = wanted.mailbox, notice = wanted.letter.notice.template(), "notice delivered");
                     ctx.notices.note(wanted.key.clone());
                 }
-                Delivery::Already | Delivery::Unknown => ctx.notices.note(wanted.key.clone()),
+                Delivery::Already => ctx.notices.note(wanted.key.clone()),
+                Delivery::Unknown => ctx.notices.wait(wanted.key.clone()),
             }
         }
     }
@@ -131,17 +150,25 @@ async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
 }
 
 fn of(mailbox: &Mailbox, hostname: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wanted> {
-    let name = &mailbox.spec.agency_ref.name;
-    let found = ctx.stores.agencies.get(&ObjectRef::new(name).within(ctx.io.namespace()));
-    let own = own_mailbox_name(name);
-    let address = ctx.mailbox(&own).and_then(|own| own.status.as_ref().and_then(|status| status.address.clone()));
-    let agency = Agency {
-        name: found.map_or_else(|| name.clone(), |agency| agency.spec.name.clone()),
-        own: address.map(|address| (own, address)),
-    };
+    let agency = agency(&mailbox.spec.agency_ref.name, ctx);
     let life = lifecycle::life(mailbox, ctx, now);
     let new_password = ctx.credentials(&mailbox.name_any()).is_some_and(|c| c.initial && c.made_for.is_some());
     wanted(mailbox, &life, new_password, &agency, &lifecycle::rules(ctx), &format!("https://{hostname}/"), now)
+}
+
+/// An agency, with the mailbox that it reads: its own, or that of the nearest one above.
+fn agency(name: &str, ctx: &Ctx) -> Agency {
+    let find = |name: &str| ctx.stores.agencies.get(&ObjectRef::new(name).within(ctx.io.namespace()));
+    let full = |name: &str| find(name).map_or_else(|| name.to_string(), |agency| agency.spec.name.clone());
+    let above = |name: &String| find(name)?.spec.parent_ref.as_ref().map(|parent| parent.name.clone());
+    let chain = std::iter::successors(Some(name.to_string()), above).take(ABOVE);
+    let read = chain.filter_map(|name| {
+        let mailbox = ctx.mailbox(&own_mailbox_name(&name))?;
+        let address = mailbox.status.as_ref().filter(|status| is_read(status))?.address.clone()?;
+        Some(Reader { mailbox: mailbox.name_any(), address, name: full(&name) })
+    });
+    let reader = read.take(1).next();
+    Agency { name: full(name), reader }
 }
 
 fn mail(wanted: Wanted, office: &Office, templates: &Templates, now: Timestamp) -> Option<(Wanted, NoticeMail)> {
