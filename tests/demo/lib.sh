@@ -53,13 +53,14 @@ install() {
   "${command[@]}" > /dev/null || fail "the chart"
 }
 
-pids= cookies=$(mktemp) life_log=$(mktemp)
+pids= cookies=$(mktemp) living= life_log=
 end() {
   local pid child
   for pid in $pids; do # a loop, and then its kubectl
     child=$(pgrep -P "$pid" || :)
     kill "$pid" $child 2> /dev/null || :
   done
+  [ -z "$living" ] || kill "$living" 2> /dev/null || :
   rm -f "$cookies" "$life_log"
 }
 trap end EXIT

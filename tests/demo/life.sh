@@ -1,13 +1,11 @@
 # One life with time moved, in a namespace and with an operator of its own; `source`d by steps.sh.
 # shellcheck shell=bash disable=SC2154
 
-rehearsal=dien-tap operator_there=mail-dien-tap
+rehearsal=dien-tap operator_there=mail-dien-tap last_day=135
 who=nv-000200 whose=hantt.snv@gialai.gov.vn
 
-# What can be done while the parts before it run: an operator, a mail server. One that is left of an earlier demo goes first: its time was
-# moved.
+# An operator, a mail server. One that is left of an earlier demo goes first: its time was moved.
 life_begin() {
-  ns=$rehearsal
   kubectl delete namespace $rehearsal $operator_there --ignore-not-found --wait --timeout=120s
   install $operator_there $rehearsal --set crds.install=false --set replicas=1 --set podDisruptionBudget.enabled=false
   kubectl -n $ns apply -f manifests/gialai/system.yaml -f manifests/gialai/agencies/snv.yaml
@@ -48,6 +46,8 @@ proven() {
   [ -n "$(get msys gialai -o jsonpath='{.status.activity.completeFrom}')" ] || kubectl -n $ns logs gialai-0 -c agent --tail=50 | grep -q 'use is complete from now on'
 }
 
+proven_today() { [[ $(get msys gialai -o jsonpath='{.status.activity.completeThrough}') > $(date -u -d "+$((ahead - 1)) days" +%F) ]]; }
+
 # Subjects of what the system itself wrote to the holder. Asked of the server: a login would be use.
 notices() {
   kubectl -n $ns exec gialai-0 -c dovecot -- doveadm -f flow fetch -u $whose hdr.subject.utf8 mailbox INBOX HEADER Auto-Submitted auto-generated \
@@ -59,11 +59,13 @@ show_notices() {
   if [ -n "$found" ]; then sed 's/^/  in the INBOX: «/; s/$/»/' <<< "$found"; else say "(no notice in the INBOX)"; fi
 }
 
+# Runs beside the other parts, with ports and cookies of its own.
 life() {
+  ns=$rehearsal operator=$operator_there pids= cookies=$(mktemp) life_log=
+  trap end EXIT
   title "7. One life, with time moved (LIFE=0 leaves it out)"
-  ns=$rehearsal operator=$operator_there
   say "A rehearsal has a namespace and an operator of its own (rehearsal.daysAhead of the chart), so that nobody else's time moves."
-  wait "$beginning" || fail "the rehearsal did not begin: $(tail -n 3 "$life_log")"
+  life_begin > /dev/null
   all_ready "the rehearsal's MailSystem and Agency" msys/gialai agency/snv
   connect 11000
   life_until_lock
@@ -96,8 +98,10 @@ Y
   wait_until "what is due of $who" is_due
   stage Active
   say "due: $(get mbx $who -o jsonpath='{range .status.due[*]}{.action} {.reason} ({.rule}) at {.at}{"\n"}{end}' | paste -sd,)"
-  for _ in $(seq 6); do [ -n "$(notices)" ] && break; sleep 0.5; done
+  is_told_before() { [ -n "$(notices)" ]; }
+  wait_until "a notice before the lock" is_told_before
   show_notices
+  wait_until "use that is proven up to this day" proven_today
   kubectl_mail forecast -n $ns --now "$(moment)" --until "$(date -u -d "+$((ahead + 20)) days" +%FT%TZ)"
 
   title "   Day 95: three months without login, sending or receiving (6.2.a)"
@@ -146,13 +150,13 @@ life_after_lock() {
 
 life_brake() {
   local count
-  title "   Day 135: automation stops before it shuts out many (D-15)"
+  title "   Day $last_day: automation stops before it shuts out many (D-15)"
   say "The province's other agencies come on day 95; nobody gives their mailboxes a first access."
   kubectl -n $ns apply -f manifests/gialai/agencies > /dev/null
   count=$(find manifests/gialai/agencies -name '*.yaml' | wc -l)
   issued() { [ "$(get mbx -o jsonpath='{range .items[*]}{.status.address}{"\n"}{end}' | grep -c .)" -gt "$count" ]; }
   wait_until "a mailbox of each agency" issued
-  rehearse 135
+  rehearse $last_day
   held() { [ -n "$(get msys gialai -o jsonpath='{.status.held.token}')" ]; }
   wait_until "what the brake holds" held
   show kubectl -n $ns get msys

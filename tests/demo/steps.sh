@@ -8,10 +8,10 @@ ns=thu-cong-vu operator=mail-operator
 
 title "1. The operator, by its Helm chart"
 install $operator $ns
-beginning=
-if [ "${LIFE:-1}" != 0 ]; then # its mail server starts meanwhile
-  life_begin > "$life_log" 2>&1 &
-  beginning=$!
+life_log=$(mktemp)
+if [ "${LIFE:-1}" != 0 ]; then # its days pass meanwhile, and are told when their turn comes
+  life > "$life_log" 2>&1 &
+  living=$!
 fi
 
 title "2. What people commit: one MailSystem, $(ls manifests/gialai/agencies | wc -l) agencies, people"
@@ -83,9 +83,9 @@ first_access "$nguyen" nv-000124
 arrives "$nguyen" nv-000124 While-locked
 say "$nguyen reads what came meanwhile"
 
-if [ -n "$beginning" ]; then
-  life
-  ns=thu-cong-vu operator=mail-operator
+if [ -n "$living" ]; then
+  tail -n +1 -s 0.2 -f --pid="$living" "$life_log"
+  wait "$living" || exit 1
 fi
 
 where=
@@ -102,7 +102,7 @@ cat <<T
   kubectl -n $ns apply -f manifests/gialai/mailboxes/nv-000123.yaml
 T
 [ -n "${DEMO_INSIDE:-}" ] || echo "  kubectl -n $ns port-forward svc/gialai-portal 8443:443   # the password page: https://localhost:8443"
-[ -z "$beginning" ] || cat <<T
-  kubectl -n $rehearsal get msys,mbx               # the rehearsal goes on, $ahead days ahead; this ends it:
+[ -z "$living" ] || cat <<T
+  kubectl -n $rehearsal get msys,mbx               # the rehearsal goes on, $last_day days ahead; this ends it:
   helm -n $operator_there uninstall mail-operator && kubectl delete namespace $rehearsal $operator_there
 T
