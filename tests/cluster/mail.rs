@@ -192,3 +192,20 @@ async fn d_14_a_deleted_mailbox_refuses_mail_and_comes_back_with_its_mail_and_pa
     assert_eq!((again, same), (address.clone(), password.clone()));
     world.arrives(&address, &password, "before").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_begun_yet_is_tried_again_later_by_address_and_alias() {
+    let Some(world) = World::get().await else { return };
+    let later = person("nv-later", "Đinh Văn Sau", ", startsOn: '2999-01-01', aliases: [sau.sau]");
+    apply(&world.mailboxes, &later).await.expect("applied");
+    let address = eventually("an address", SOON, || async {
+        let status = world.mailboxes.get("nv-later").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        status.address.filter(|_| !status.aliases.is_empty()).ok_or_else(|| "not yet".to_string())
+    })
+    .await;
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
+    for to in [address.as_str(), "sau.sau@gialai.gov.vn"] {
+        let answer = smtp.send("a@example.org", to, "too early", "x").await.expect("answer");
+        assert!(answer.starts_with("450 4.2.1"), "{to}: {answer}");
+    }
+}
