@@ -8,6 +8,7 @@
 mod effects;
 mod facts;
 mod figures;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub(super) use facts::{life, rules};
+pub(super) use words::line;
 
 use super::context::Ctx;
 use crate::api::{HeldAction, HeldStatus, MailSystem, acted, brake_limits};
@@ -27,7 +29,7 @@ use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Key, Pass};
 
 /// Annotation of the MailSystem that releases what is held: the token of `status.held`, good for exactly these.
-pub(super) const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-held";
+const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-held";
 /// As long as others come within this time, they are seen together, at most so long.
 const TOGETHER: Duration = Duration::from_secs(2);
 const AT_MOST: Duration = Duration::from_secs(10);
@@ -99,13 +101,6 @@ impl Life {
         let pause = if state.held.is_empty() { EVERY } else { TOGETHER };
         asked || state.looked.is_none_or(|looked| looked.elapsed() >= pause)
     }
-}
-
-/// Names for a sentence.
-pub(super) fn named(held: &HeldStatus) -> String {
-    let names: BTreeSet<&str> = held.actions.iter().map(|action| action.mailbox.as_str()).collect();
-    let more = if held.count > 0 && held.count.unsigned_abs() as usize > NAMED { ", …" } else { "" };
-    format!("{}{more}", names.into_iter().take(NAMED).collect::<Vec<_>>().join(", "))
 }
 
 /// Works for ever.
@@ -184,7 +179,7 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     }
     let mut result = pass(&released, &mut brake);
     let (mut due, mut held) = keys(accounts, &result);
-    if !held.is_empty() && said(&system).any(|said| said == token(&held, accounts, ctx)) {
+    if !held.is_empty() && words::is_said(&system, &token(&held, accounts, ctx)) {
         info!(released = held.len(), "a person released what the brake held (D-15)");
         state.confirmed.extend(held.iter().map(|key| (key.account().to_string(), now)));
         released.append(&mut held);
@@ -220,12 +215,6 @@ fn shown(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> HeldStatus {
         token: token(held, accounts, ctx),
         actions: held.iter().take(LISTED).map(action).collect(),
     }
-}
-
-/// A person's words: in the spec with a document, and as an annotation. An old one in the one place hides no new one in the other.
-fn said(system: &MailSystem) -> impl Iterator<Item = &str> {
-    let spec = system.spec.acknowledge.as_ref().map(|acknowledge| acknowledge.held.as_str());
-    spec.into_iter().chain(system.annotations().get(ACKNOWLEDGE).map(String::as_str))
 }
 
 /// Whether an act follows from a person's word: it comes within moments of it.

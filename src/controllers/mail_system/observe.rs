@@ -139,16 +139,7 @@ fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
     }
     if let Some(held) = &seen.waits {
-        let message = format!(
-            "D-15: {} accounts would be locked, revoked or removed by themselves within a day ({}); they go on until the cause is mended, \
-             or until it is confirmed: kubectl -n {} annotate --overwrite msys {} {}={}",
-            held.count,
-            lifecycle::named(held),
-            plan.namespace,
-            plan.name,
-            lifecycle::ACKNOWLEDGE,
-            held.token
-        );
+        let message = lifecycle::line(held, &plan.namespace, &plan.name);
         return Some(Finding::stalled(Reason::HeldByBrake, message));
     }
     if let Some((count, total)) = seen.held {
