@@ -1,6 +1,7 @@
 //! Tier 2: Flux delivers. Its source-controller and kustomize-controller run as pods; people push to a real Git server.
 
 mod git;
+mod prune;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -19,6 +20,7 @@ use git::Git;
 const HEAD: &str = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind:";
 const BASIS: &str = "  basis: {number: 7/VP, date: \"2026-03-01\", issuer: SNV}\n";
 const EXAMPLE_URL: &str = "https://git.example.org/gialai/mail.git";
+const SUSPEND: &str = r#"{"spec": {"suspend": true}}"#;
 /// A claim stays when its Mailbox goes (D-14).
 const GOOD_CLAIM: &str = "claim totmt.snv";
 /// Those whose way from the push to the login is measured.
@@ -46,6 +48,8 @@ struct Flux<'a> {
     git: Git,
     sources: Api<DynamicObject>,
     kustomizations: Api<DynamicObject>,
+    /// Of both objects.
+    name: &'static str,
 }
 
 /// A manifest of this folder, its variables filled in.
@@ -61,7 +65,8 @@ fn apply_manifest(text: &str, variables: &[(&str, &str)]) {
 }
 
 impl<'a> Flux<'a> {
-    async fn deliver_to(world: &'a World) -> Self {
+    /// `first` is what the repository begins with.
+    async fn deliver_to(world: &'a World, name: &'static str, first: &[(&str, Option<&str>)]) -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name}: set by FLUX=1 make tier2"));
         run("kubectl", &["apply", "--server-side", "--filename", &variable("FLUX_CRDS")]);
         let images = ["FLUX_SOURCE_IMAGE", "FLUX_KUSTOMIZE_IMAGE"].map(|name| (name, variable(name)));
@@ -75,20 +80,21 @@ impl<'a> Flux<'a> {
         let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
         let node = run("kubectl", &["get", "nodes", "--output", address]);
         let url = format!("http://{node}:{}/mail.git", git.port);
-        git.commit(&[("agencies/snv/agency.yaml", Some(&agency()))]);
+        git.commit(first);
         git.push();
         let delivery = include_str!("../../../examples/gitops/delivery/flux.yaml");
         for ours in [EXAMPLE_URL, "timeout: 5m", &format!("targetNamespace: {NAMESPACE}")] {
             assert!(delivery.contains(ours), "{ours}");
         }
         // The Git server of this test, and less patience.
-        apply_manifest(&delivery.replace(EXAMPLE_URL, &url).replace("timeout: 5m", "timeout: 20s"), &[]);
+        let ours = delivery.replace(EXAMPLE_URL, &url).replace("timeout: 5m", "timeout: 20s");
+        apply_manifest(&ours.replace("name: mail", &format!("name: {name}")), &[]);
         let api = |group: &str, kind: &str| {
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
             Api::namespaced_with(world.client.clone(), "flux-system", &resource)
         };
         let sources = api("source.toolkit.fluxcd.io", "GitRepository");
-        Self { world, git, sources, kustomizations: api("kustomize.toolkit.fluxcd.io", "Kustomization") }
+        Self { world, git, sources, kustomizations: api("kustomize.toolkit.fluxcd.io", "Kustomization"), name }
     }
 
     /// Pushes what was committed and tells Flux of it, as the Git server's webhook does (a Receiver of Flux sets this
@@ -96,14 +102,14 @@ impl<'a> Flux<'a> {
     async fn push(&self) -> String {
         let revision = self.git.push();
         let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": revision}}});
-        self.sources.patch("mail", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("annotated");
+        self.sources.patch(self.name, &PatchParams::default(), &Patch::Merge(&patch)).await.expect("annotated");
         revision
     }
 
     /// Waits until Flux has tried a revision; what its condition Ready says then: status, reason, message.
     async fn tried(&self, revision: &str) -> (String, String, String) {
         eventually(&format!("Flux on {revision}"), START, || async {
-            let status = self.kustomizations.get("mail").await.map_err(|e| e.to_string())?.data["status"].clone();
+            let status = self.kustomizations.get(self.name).await.map_err(|e| e.to_string())?.data["status"].clone();
             let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
             let ready = conditions.iter().find(|c| c["type"] == "Ready").cloned().unwrap_or_default();
             let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
@@ -183,7 +189,10 @@ impl<'a> Flux<'a> {
 impl Drop for Flux<'_> {
     fn drop(&mut self) {
         let scale = ["-n", "flux-system", "scale", "deployment", "--all", "--replicas=0"];
-        let _ = std::process::Command::new("kubectl").args(scale).status();
+        let suspend = |kind| ["-n", "flux-system", "patch", kind, self.name, "--type=merge", "--patch", SUSPEND];
+        for args in [&scale[..], &suspend("kustomization"), &suspend("gitrepository")] {
+            let _ = std::process::Command::new("kubectl").args(args).status();
+        }
     }
 }
 
@@ -206,7 +215,7 @@ async fn measure(flux: &Flux<'_>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_becomes_a_mailbox_and_a_bad_one_changes_nothing_that_is_issued() {
     let Some(world) = World::on(&[2]).await else { return };
-    let flux = Flux::deliver_to(&world).await;
+    let flux = Flux::deliver_to(&world, "mail", &[("agencies/snv/agency.yaml", Some(&agency()))]).await;
     // One person, by a push.
     flux.git.commit(&[(&file("nv-git"), Some(&mailbox("nv-git", "Trần Đình Nguyên")))]);
     let revision = flux.push().await;
