@@ -24,14 +24,14 @@ fn system() -> String {
         .replace("dovecot:", "maxAttachment: 1M, defaultQuota: {storage: 50M, maxAttachment: 1M}, dovecot:")
 }
 
-/// The volume of the mail pod, as its node sees it.
-struct Volume {
-    path: PathBuf,
+/// The volume of a mail pod, as its node sees it.
+pub struct Volume {
+    pub path: PathBuf,
 }
 
 impl Volume {
-    async fn of(client: &Client) -> Self {
-        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), SMALL);
+    pub async fn of(client: &Client, namespace: &str) -> Self {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
         let claim = claims.get("data-gialai-0").await.expect("claim").spec.expect("spec");
         let volumes: Api<PersistentVolume> = Api::all(client.clone());
         let volume = volumes.get(&claim.volume_name.expect("bound")).await.expect("volume");
@@ -98,7 +98,7 @@ async fn a_full_volume_is_said_loses_no_mail_and_heals() {
     apply(&Api::<Agency>::namespaced(client.clone(), SMALL), AGENCY).await.expect("agency");
     wait_ready(&systems, "gialai", START).await;
     let world = World::of(client.clone(), SMALL).await;
-    let volume = Volume::of(&client).await;
+    let volume = Volume::of(&client, SMALL).await;
     let (address, password) = world.person("nv-1", "Trần Đình Nguyên").await;
     assert!(offer(&world, &address, "before").await.starts_with("250"));
     world.arrives(&address, &password, "before").await;
