@@ -1,64 +1,32 @@
 //! Notices and the journal by the real agent and the real Dovecot: into full and locked mailboxes, once, past every script.
 
-use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Duration;
 
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
-use kube::Api;
 use mail_operator::backend::dovecot::AgentClient;
 use mail_operator::backend::{BackendError, Delivery, MailBackend, NoticeMail};
 use mail_operator::domain::journal::Event;
 use mail_operator::domain::notice::{self, Letter, Notice, Office, Party, Templates};
 use mail_operator::domain::quota::Bytes;
-use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::mail::{Sieve, Smtp};
 use crate::support::operator::agent_client;
 use crate::support::{apply, eventually, initial_password, wait_ready};
-use crate::world::{SOON, World, let_in, person, tier_number};
+use crate::world::{SOON, World, let_in, person};
 
-/// What the operator says to the agent, in its name.
+/// What the operator says to the agent, in its name; only tier 1 lets anybody else speak to it (`World::on(&[1])`).
 struct Agent {
     client: AgentClient,
     old: AgentClient,
-    _forward: Option<tokio::process::Child>,
 }
 
 impl Agent {
     async fn of(world: &World) -> Self {
-        let (address, forward) = agent_address(world).await;
+        let address = format!("{}:8443", world.host).parse().expect("an address");
         let client = |term| agent_client(&world.client, world.namespace, address, term);
-        Self { client: client(term(world).await).await, old: client(0).await, _forward: forward }
+        // The operator of tier 1 leads in term 1: a later one would be its end.
+        Self { client: client(1).await, old: client(0).await }
     }
-}
-
-/// The term of the operator that leads: a later one would be its end.
-async fn term(world: &World) -> i64 {
-    if tier_number() == 1 {
-        return 1;
-    }
-    let leases: Api<Lease> = Api::namespaced(world.client.clone(), "mail-operator");
-    let lease = leases.get("mail-operator").await.expect("Lease");
-    lease.spec.and_then(|s| s.acquire_time).expect("a term").0.as_microsecond()
-}
-
-/// On a node the NetworkPolicy lets nobody but the operator in: then through the API server.
-async fn agent_address(world: &World) -> (SocketAddr, Option<tokio::process::Child>) {
-    if tier_number() == 1 {
-        return (format!("{}:8443", world.host).parse().expect("an address"), None);
-    }
-    let mut forward = tokio::process::Command::new("kubectl")
-        .args(["-n", world.namespace, "port-forward", "pod/gialai-0", ":8443"])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("kubectl");
-    let mut line = String::new();
-    BufReader::new(forward.stdout.take().expect("output")).read_line(&mut line).await.expect("a line");
-    let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
-    (address.parse().expect("an address"), Some(forward))
 }
 
 fn mail(mailbox: &str, name: &str, address: &str, key: &str) -> NoticeMail {
