@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use mail_operator::api::{
     LockReason, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, MailboxStatus,
 };
@@ -255,6 +255,42 @@ async fn d_15_more_locks_than_the_brake_allows_wait_for_a_document_also_with_the
         held(system).map_or(Ok(()), |held| Err(held.token))
     })
     .await;
+    lives.end().await;
+}
+
+/// The files come back, and the status with the locks of clocks does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn d_15_r6_3_who_was_locked_when_the_tree_was_lost_is_locked_when_it_comes_back() {
+    let Some(lives) = Lives::new("lost-locked").await else { return };
+    let world = &lives.world;
+    let names = ["nv-1", "nv-2", "nv-3"];
+    let people = async || {
+        for (name, full_name) in names.iter().zip([NAME, "Lê Thị Hoa", "Phạm Cúc"]) {
+            world.person(name, full_name, "").await;
+            wait_ready(&world.mailboxes, name, SOON).await;
+        }
+    };
+    people().await;
+    lives.pass(40, &names).await;
+    let locked = "SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%' ORDER BY mailbox";
+    lives.agent.until(locked, &names).await;
+    for name in names {
+        lives.state(name, MailboxState::Locked).await;
+    }
+    let small = SYSTEM.replace("MailAllowed}", "MailAllowed, brake: {max: 1, percent: 0}}");
+    apply(&world.systems, &small).await.expect("a small brake");
+    for name in names {
+        world.mailboxes.delete(name, &DeleteParams::default()).await.expect("deleted");
+    }
+    wait_reason(&world.systems, "gialai", "HeldByBrake", SOON).await;
+    assert_eq!(lives.agent.rows(locked), names);
+    people().await;
+    for name in names {
+        let status = lives.state(name, MailboxState::Locked).await;
+        assert_eq!(status.locks[0].reason, LockReason::DefaultPassword);
+    }
+    wait_ready(&world.systems, "gialai", SOON).await;
+    assert_eq!(lives.agent.rows(locked), names);
     lives.end().await;
 }
 
