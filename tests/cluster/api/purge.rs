@@ -230,7 +230,10 @@ async fn d_14_a_hold_survives_the_deletion_and_a_purged_mailbox_stays_purged() {
     kept.world.claims.delete(LOCAL, &DeleteParams::default()).await.expect("deleted");
     kept.world.mailboxes.patch_status(name, &how, &Patch::Merge(&wiped)).await.expect("wiped");
     kept.operator = Kept::start(&kept.world, &kept.days);
-    wait_reason(&kept.world.mailboxes, "nv-1", "Revoked", SOON).await;
+    let revoked = |status: &MailboxStatus| {
+        status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True" && c.reason == "Revoked")
+    };
+    kept.status("nv-1", "revoked, without an address", revoked).await;
     kept.looked("p3").await;
     assert!(kept.world.address("nv-1").await.is_none() && kept.claim(LOCAL).await.is_none());
     assert!(!kept.has_secret("nv-1").await);
