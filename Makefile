@@ -91,7 +91,7 @@ images: testbed ## Images of the mail server and of the operator, as OCI archive
 tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
 	cargo test --locked --no-run --test cluster
 	$(RUN) $(TESTBED) run --tier 1 --no-pods -- cargo test --locked --offline --test cluster -- api:: events::
-	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- mail:: sieve:: notices:: usage:: certificates:: baseline:: volume::
+	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- mail:: sieve:: notices:: usage:: certificates:: baseline:: volume:: removal::
 
 tier2: testbed ## Tests on a whole node, installed by the Helm chart
 	cargo test --locked --no-run --test cluster

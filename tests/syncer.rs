@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mail_operator::backend::memory::Memory;
 use mail_operator::backend::{
-    Access, Account, BackendError, Delivery, Health, MailBackend, NoticeMail, Standing, Syncer, System,
+    Access, Account, BackendError, Delivery, Health, MailBackend, NoticeMail, Purge, Purged, Standing, Syncer, System,
 };
 use mail_operator::domain::journal::Event;
 use tokio::sync::mpsc;
@@ -133,4 +133,28 @@ async fn r7_2_d_17_decisions_and_notices_go_out_in_batches_and_once_however_ofte
     let again = syncer.notices(notices).await.expect("answered");
     assert!(again[1..].iter().all(|delivery| *delivery == Delivery::Already));
     assert_eq!(server.with(|s| (s.journal.len(), s.notices.len())), (2_500, 119));
+}
+
+#[tokio::test(start_paused = true)]
+async fn d_14_a_purged_row_is_never_sent_again_also_by_a_server_that_restarts() {
+    let (syncer, server, _told) = start();
+    reach(&syncer, &server).await;
+    let limit = Duration::from_secs(5);
+    assert_eq!(syncer.ensure(Account::revoked("a", "a@x.vn"), limit).await, Standing::Synced);
+    assert_eq!(syncer.ensure(account("b"), limit).await, Standing::Synced);
+    syncer.protect(["a".to_string(), "b".to_string()].into());
+    syncer.settle();
+    let purge = |mailbox: &str| vec![Purge { mailbox: mailbox.into(), address: format!("{mailbox}@x.vn") }];
+    assert!(matches!(syncer.purge(purge("b")).await.as_deref(), Ok([Purged::Refused(_)])));
+    assert_eq!(syncer.purge(purge("a")).await, Ok(vec![Purged::Done]));
+    server.with(|inner| inner.instance = "restarted".into());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let rows: Vec<String> = server.with(|inner| inner.accounts.keys().cloned().collect());
+    assert_eq!(rows, ["b"]);
+    // A pass that was under way wants it again, then the purge is seen: the row goes.
+    syncer.want(Account::revoked("a", "a@x.vn"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    syncer.dismiss("a");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(server.with(|inner| !inner.accounts.contains_key("a") && inner.accounts.contains_key("b")));
 }

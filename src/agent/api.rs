@@ -13,8 +13,8 @@ use super::foreign::Foreign;
 use super::table::TableError;
 use super::{JournalError, Shared, Table};
 use crate::backend::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
-    NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, MOST_PURGES,
+    NoticeRequest, NoticeResponse, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage,
 };
 use crate::domain::journal::Event;
 use crate::domain::lease::Term;
@@ -38,6 +38,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/complete", post(complete))
         .route("/v1/journal", post(journal))
         .route("/v1/notices", post(notices))
+        .route("/v1/purge", post(purge))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
@@ -66,6 +67,10 @@ fn failure(error: &TableError) -> Failure {
     };
     warn!(%error, "account table");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
+}
+
+fn invalid(message: String) -> Failure {
+    (StatusCode::BAD_REQUEST, Json(ErrorBody { code: ErrorCode::Invalid, message }))
 }
 
 /// The term of the leader that asks; none is older than all.
@@ -225,8 +230,7 @@ async fn notices(
 ) -> Result<Json<NoticeResponse>, Failure> {
     let term = term(&headers);
     if request.notices.len() > MOST_NOTICES {
-        let message = format!("more than {MOST_NOTICES} notices in one request");
-        return Err((StatusCode::BAD_REQUEST, Json(ErrorBody { code: ErrorCode::Invalid, message })));
+        return Err(invalid(format!("more than {MOST_NOTICES} notices in one request")));
     }
     with_table(shared.clone(), move |table| table.admit(term)).await?;
     let work = tokio::spawn(async move {
@@ -239,4 +243,28 @@ async fn notices(
     });
     let done = work.await.unwrap_or_else(|_| Err(failure(&TableError::Other("the delivery ended".into()))));
     done.map(|deliveries| Json(NoticeResponse { deliveries }))
+}
+
+/// Removes what is kept of revoked accounts. The table is held meanwhile: nobody is opened between the look at his row and its end.
+async fn purge(
+    Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
+    Json(request): Json<PurgeRequest>,
+) -> Result<Json<PurgeResponse>, Failure> {
+    let term = term(&headers);
+    if request.mailboxes.len() > MOST_PURGES {
+        return Err(invalid(format!("more than {MOST_PURGES} mailboxes in one request")));
+    }
+    let work = shared.clone();
+    let outcomes = with_table(shared.clone(), move |table| {
+        table.admit(term)?;
+        let outcomes = work.purge.purge(table, &request.mailboxes)?;
+        let done = request.mailboxes.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Purged::Done);
+        let done: Vec<&str> = done.map(|(purge, _)| purge.mailbox.as_str()).collect();
+        work.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forget(&done)?;
+        Ok(outcomes)
+    })
+    .await?;
+    shared.purge.wake();
+    Ok(Json(PurgeResponse { outcomes }))
 }

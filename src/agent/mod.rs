@@ -12,6 +12,7 @@ mod journal;
 mod kicks;
 mod notices;
 mod probes;
+mod purge;
 mod server;
 mod table;
 mod usage;
@@ -42,6 +43,9 @@ pub struct AgentArgs {
     /// The file to which Dovecot appends logins and deliveries.
     #[arg(long, default_value = "/srv/activity/events.jsonl")]
     pub events: PathBuf,
+    /// The folder in which each mailbox has its own.
+    #[arg(long, default_value = "/srv/vmail")]
+    pub mail: PathBuf,
     /// What is kept of use (SQLite); nobody else mounts its folder.
     #[arg(long, default_value = "/srv/state/usage.sqlite")]
     pub usage: PathBuf,
@@ -83,6 +87,7 @@ pub(crate) struct Shared {
     pub notices: notices::Records,
     pub doveadm: doveadm::Doveadm,
     pub kicks: kicks::Kicks,
+    pub purge: purge::Purger,
     pub certificate_error: watch::Receiver<Option<String>>,
 }
 
@@ -136,6 +141,7 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         notices: notices::Records::new(args.journal.join("notices.sqlite"), args.log_months),
         doveadm: doveadm.clone(),
         kicks: kicks::Kicks::default(),
+        purge: purge::Purger::new(args.mail.clone(), args.days_ahead),
         certificate_error: certificate_errors,
     });
     shared.kicks.push(closed);
@@ -151,6 +157,7 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         result = probes::serve(args.probes, shared.clone()) => result?,
         () = certificates => error!("the watch of the certificates ended"),
         () = shared.kicks.run(&doveadm) => error!("the kicker ended"),
+        () = shared.purge.run() => error!("the removal of purged folders ended"),
         () = stop => { info!("stopping"); tokio::time::sleep(Duration::from_millis(50)).await; return Ok(()) }
     }
     Err("a part of the agent ended".into())

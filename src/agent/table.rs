@@ -203,6 +203,32 @@ impl Table {
         Ok(self.db.prepare_cached(query)?.query_row([mailbox], |r| r.get(0)).optional()?)
     }
 
+    /// Address of a row, and whether it is exactly what the operator writes for a revoked account.
+    pub(super) fn revoked(&self, mailbox: &str) -> Result<Option<(String, bool)>, TableError> {
+        let mut query = self.db.prepare_cached("SELECT address, revoked, digest FROM accounts WHERE mailbox = ?1")?;
+        let row = query.query_row([mailbox], |r| Ok((r.get::<_, String>(0)?, r.get::<_, bool>(1)?, r.get(2)?)));
+        Ok(row.optional()?.map(|(address, revoked, digest): (String, bool, String)| {
+            let same = revoked && Account::revoked(mailbox, &address).digest() == digest;
+            (address, same)
+        }))
+    }
+
+    /// Removes rows of revoked accounts in one transaction.
+    pub(super) fn remove_revoked(&mut self, mailboxes: &[&str]) -> Result<(), TableError> {
+        let revision = self.revision()? + 1;
+        let tx = self.db.transaction()?;
+        let mut removed = 0;
+        for mailbox in mailboxes {
+            removed += tx.execute("DELETE FROM accounts WHERE mailbox = ?1 AND revoked", [mailbox])?;
+        }
+        tx.execute("DELETE FROM aliases WHERE mailbox NOT IN (SELECT mailbox FROM accounts)", [])?;
+        if removed > 0 {
+            tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
     /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
     pub fn apply(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
         let tx = self.db.transaction()?;
@@ -353,11 +379,14 @@ fn check<'a>(tx: &Transaction<'_>, request: &'a ApplyRequest) -> Result<(Vec<&'a
     }
 }
 
+/// Whether a mailbox of this name can have a folder.
+pub(super) fn is_folder(mailbox: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    !mailbox.is_empty() && mailbox.bytes().all(fits) && !mailbox.starts_with('.')
+}
+
 fn shape(account: &Account, at: &str) -> Result<(), String> {
-    if account.mailbox.is_empty()
-        || !account.mailbox.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
-        || account.mailbox.starts_with('.')
-    {
+    if !is_folder(&account.mailbox) {
         return Err("the name of the mailbox cannot be a folder".into());
     }
     if !account.password_hash.is_empty() {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,13 @@ pub struct AddressClaimSpec {
     /// Since when the account of a Mailbox that is gone is revoked and kept (D-14); absent while the Mailbox is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
+    /// The document that keeps the account from being purged (D-14): that of `spec.hold` of its Mailbox, also when that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    pub hold: Option<String>,
+    /// When the account of its holder was purged (D-14): what is issued under that name since then has nothing to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged_at: Option<Time>,
     /// Until when a former address is an alias, or a tombstone (D-19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
@@ -103,7 +111,38 @@ impl AddressClaim {
             AddressUse::Tombstone => Use::Tombstone,
             AddressUse::Reserved => Use::Reserved,
         };
-        Held { owner: self.spec.owner_ref.name.clone(), name: self.spec.owner_name.clone(), address_use }
+        let name = &self.spec.owner_ref.name;
+        // Whoever is called as the purged one was has no more right to it than anybody else.
+        let owner = if self.spec.purged_at.is_some() { format!("{name} (purged)") } else { name.clone() };
+        Held { owner, name: self.spec.owner_name.clone(), address_use }
+    }
+
+    /// Whether it belongs to the account of the Mailbox of this name: nothing does that was purged.
+    pub fn belongs_to(&self, mailbox: &str) -> bool {
+        let owner = &self.spec.owner_ref;
+        owner.kind == "Mailbox" && owner.name == mailbox && self.spec.purged_at.is_none()
+    }
+
+    /// Whether it is a tombstone whose time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let tombstone = self.spec.address_use == AddressUse::Tombstone && self.spec.owner_ref.kind == "Mailbox";
+        tombstone && self.spec.until.as_ref().is_some_and(|until| until.0 <= now)
+    }
+
+    /// What becomes of it when the account of its holder is purged `now`: nobody's until `until`, or as long as it is already.
+    pub fn buried(&self, uid: Option<String>, now: Timestamp, until: Timestamp) -> AddressClaimSpec {
+        let known = self.spec.until.as_ref().filter(|_| self.spec.address_use == AddressUse::Tombstone);
+        let until = known.map_or(until, |known| known.0.max(until));
+        let owner_ref =
+            OwnerRef { uid: uid.or_else(|| self.spec.owner_ref.uid.clone()), ..self.spec.owner_ref.clone() };
+        AddressClaimSpec {
+            address_use: AddressUse::Tombstone,
+            owner_ref,
+            until: Some(Time(until)),
+            purged_at: Some(Time(now)),
+            hold: None,
+            ..self.spec.clone()
+        }
     }
 
     /// The Mailboxes that left the address to several, if it is held for nobody but to remember that (D-03).
@@ -135,5 +174,46 @@ impl AddressClaim {
     pub fn is_of(&self, uid: Option<&str>, full_name: &str) -> bool {
         let same_object = uid.is_some() && self.spec.owner_ref.uid.as_deref() == uid;
         same_object || same_name(&self.spec.owner_name, full_name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect(text)
+    }
+
+    fn claim(address_use: AddressUse, until: Option<&str>) -> AddressClaim {
+        let owner_ref = OwnerRef { kind: "Mailbox".into(), name: "nv-1".into(), uid: Some("u-1".into()) };
+        let until = until.map(|until| Time(at(until)));
+        let (owner_name, hold) = ("Lê An".to_string(), Some("1/TA".to_string()));
+        AddressClaim::new(
+            "anl.x",
+            AddressClaimSpec { address_use, owner_ref, owner_name, until, hold, ..AddressClaimSpec::default() },
+        )
+    }
+
+    #[test]
+    fn d_19_what_is_purged_is_nobodys_for_its_time_and_no_tombstone_ends_sooner() {
+        let (now, until) = (at("2027-03-01T00:00:00Z"), at("2029-03-01T00:00:00Z"));
+        let buried = |claim: &AddressClaim| AddressClaim::new("anl.x", claim.buried(Some("u-2".into()), now, until));
+        for (claim, end) in [
+            (claim(AddressUse::Primary, None), until),
+            (claim(AddressUse::Alias, Some("2027-05-01T00:00:00Z")), until),
+            (claim(AddressUse::Tombstone, Some("2028-01-01T00:00:00Z")), until),
+            (claim(AddressUse::Tombstone, Some("2029-08-01T00:00:00Z")), at("2029-08-01T00:00:00Z")),
+        ] {
+            let buried = buried(&claim);
+            assert_eq!(
+                (buried.spec.address_use, buried.spec.until.as_ref().map(|at| at.0)),
+                (AddressUse::Tombstone, Some(end))
+            );
+            assert_eq!((buried.spec.owner_ref.uid.as_deref(), &buried.spec.hold), (Some("u-2"), &None));
+            assert!(claim.belongs_to("nv-1") && !buried.belongs_to("nv-1") && buried.held().owner != "nv-1");
+            assert!(!buried.is_over(at("2029-02-28T00:00:00Z")) && buried.is_over(end));
+        }
+        assert!(!claim(AddressUse::Alias, Some("2020-05-01T00:00:00Z")).is_over(now));
     }
 }

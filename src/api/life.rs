@@ -7,8 +7,8 @@ use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Basis, BrakeLimits, Completeness, FirstAccess, HeldAction, HeldStatus, LockReason, LockStatus, Mailbox,
-    MailboxActivityStatus, MailboxState, MailboxStatus, Regulation, Relieved, Restore, Restored, WantedState,
+    AddressClaim, Basis, BrakeLimits, Completeness, FirstAccess, HeldAction, HeldStatus, LockReason, LockStatus,
+    Mailbox, MailboxActivityStatus, MailboxState, MailboxStatus, Regulation, Relieved, Restore, Restored, WantedState,
     WorkCalendar,
 };
 use crate::domain::brake;
@@ -43,6 +43,14 @@ pub fn acted(accounts: &[Account], now: Timestamp) -> Vec<(Timestamp, String)> {
         all.extend(clocks.chain(ended).filter(|at| *at > begin && *at <= now).map(|at| (at, account.id.clone())));
     }
     all
+}
+
+/// Accounts that were purged within the last day, and when, as claims tell it: they count for the brake like those that
+/// [`acted`] finds (D-15).
+pub fn purged<'a>(claims: impl Iterator<Item = &'a AddressClaim>, now: Timestamp) -> BTreeSet<(Timestamp, String)> {
+    let begin = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+    let of = |claim: &AddressClaim| Some((claim.spec.purged_at.as_ref()?.0, claim.spec.owner_ref.name.clone()));
+    claims.filter_map(of).filter(|(at, _)| *at > begin && *at <= now).collect()
 }
 
 /// What the status of a MailSystem says that the brake holds: at most the first 100 actions. Words that nobody knows are left out.

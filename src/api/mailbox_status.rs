@@ -155,6 +155,13 @@ pub struct MailboxStatus {
     /// When it was revoked by `spec.state` or `spec.endsOn`; absent while it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
+    /// When what was kept of it was removed (D-14); absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged_at: Option<Time>,
+    /// The address that it had until it was purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub former_address: Option<String>,
     /// Every lock in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]

@@ -20,7 +20,8 @@ use tokio_rustls::TlsConnector;
 
 use super::wire::{
     ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
-    NoticeMail, NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
+    NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER,
+    UsagePage,
 };
 use super::{BackendError, MailBackend};
 use crate::domain::journal::{Event, Head};
@@ -175,6 +176,18 @@ impl MailBackend for AgentClient {
                 return Ok(answer.deliveries);
             }
             Err(BackendError::Refused("the agent did not say of each notice what became of it".into()))
+        }
+        .boxed()
+    }
+
+    fn purge(&self, mailboxes: Vec<Purge>) -> BoxFuture<'_, Result<Vec<Purged>, BackendError>> {
+        let request = PurgeRequest { mailboxes };
+        async move {
+            let answer: PurgeResponse = self.call_on(&self.aside, "POST", "/v1/purge", Some(&request)).await?;
+            if answer.outcomes.len() == request.mailboxes.len() {
+                return Ok(answer.outcomes);
+            }
+            Err(BackendError::Refused("the agent did not say of each mailbox what became of it".into()))
         }
         .boxed()
     }

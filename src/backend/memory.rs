@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, State, System, UsagePage};
+use super::wire::{
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, Purge, Purged, State, System, UsagePage,
+};
 use super::{Access, Account, BackendError, MailBackend};
 use crate::domain::journal::{Event, Head, seal};
 
@@ -128,6 +130,20 @@ impl MailBackend for Memory {
                 Delivery::Delivered
             };
             notices.into_iter().map(deliver).collect()
+        })
+    }
+
+    fn purge(&self, mailboxes: Vec<Purge>) -> BoxFuture<'_, Result<Vec<Purged>, BackendError>> {
+        self.answer(|inner| {
+            let purge = |purge: Purge| match inner.accounts.get(&purge.mailbox) {
+                Some(row) if row.access != Access::Revoked => Purged::Refused("it is not revoked".into()),
+                Some(row) if row.address != purge.address => Purged::Refused("it has another address".into()),
+                _ => {
+                    inner.revision += u64::from(inner.accounts.remove(&purge.mailbox).is_some());
+                    Purged::Done
+                }
+            };
+            mailboxes.into_iter().map(purge).collect()
         })
     }
 

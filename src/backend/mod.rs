@@ -18,7 +18,8 @@ pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
 pub use wire::{
     ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
-    NoticeMail, NoticeRequest, NoticeResponse, Refused, State, System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage,
+    MOST_PURGES, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, Refused, State,
+    System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage,
 };
 
 /// Why a backend did not do it. Never holds what was sent.
@@ -55,4 +56,7 @@ pub trait MailBackend: Send + Sync {
     /// Delivers notices, each key at most once, even into full and locked mailboxes; what became of each, in their order. At
     /// most `notice::MOST_NOTICES` at a time.
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>>;
+    /// Removes all that is kept of revoked accounts, for good; what became of each, in their order. One that is not revoked, or has
+    /// another address, is refused. At most [`MOST_PURGES`] at a time; asked again it says what it said.
+    fn purge(&self, mailboxes: Vec<Purge>) -> BoxFuture<'_, Result<Vec<Purged>, BackendError>>;
 }

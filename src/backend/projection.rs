@@ -36,6 +36,8 @@ pub struct Projection {
     waiting: BTreeSet<String>,
     /// Mailboxes of the cluster and holders of addresses: their rows are never unwanted.
     protected: HashSet<String>,
+    /// Purged: their rows are unwanted whoever has that name, until one is wanted again.
+    dismissed: HashSet<String>,
     /// Known and not desired; kept, because it is asked for at each batch.
     extra: BTreeSet<String>,
 }
@@ -61,6 +63,7 @@ impl Projection {
         let digest = account.digest();
         let mailbox = account.mailbox.clone();
         self.extra.remove(&mailbox);
+        self.dismissed.remove(&mailbox);
         if self.desired.get(&mailbox).is_none_or(|(_, old)| *old != digest) {
             self.desired.insert(mailbox.clone(), (account, digest));
             self.refused.remove(&mailbox);
@@ -72,6 +75,20 @@ impl Projection {
     /// Who gives up waiting for an account is told when it stands.
     pub fn tell_later(&mut self, mailbox: &str) {
         self.waiting.insert(mailbox.to_string());
+    }
+
+    /// Wants an account no more, also one whose name is protected: it is purged (D-14). Whether the server may have a row of it.
+    pub fn dismiss(&mut self, mailbox: &str) -> bool {
+        let wanted = self.desired.remove(mailbox).is_some();
+        self.dirty.remove(mailbox);
+        self.refused.remove(mailbox);
+        self.waiting.remove(mailbox);
+        self.dismissed.insert(mailbox.to_string());
+        let known = self.known.contains_key(mailbox);
+        if known {
+            self.extra.insert(mailbox.to_string());
+        }
+        known || wanted
     }
 
     /// Mailboxes of the cluster and holders of addresses. A revoked account of neither is wanted no more: somebody freed its
@@ -154,7 +171,8 @@ impl Projection {
         if !self.settled || !self.met {
             return Vec::new();
         }
-        self.extra.iter().filter(|m| !self.protected.contains(*m)).cloned().collect()
+        let unwanted = |m: &&String| !self.protected.contains(*m) || self.dismissed.contains(*m);
+        self.extra.iter().filter(unwanted).cloned().collect()
     }
 
     fn find_extra(&mut self) {
@@ -203,7 +221,11 @@ impl Projection {
             if self.refused.get(&mailbox).is_none_or(|(d, _)| *d != digest) {
                 self.known.insert(mailbox.clone(), digest);
             }
-            self.mark(&mailbox);
+            match self.desired.contains_key(&mailbox) {
+                true => self.mark(&mailbox),
+                // It was purged, or given up, while the request was under way.
+                false => drop(self.extra.insert(mailbox)),
+            }
         }
         self.system_known = Some(batch.request.system);
         self.done_waiting(keys)
@@ -337,6 +359,31 @@ mod tests {
         p.settle();
         p.protect(HashSet::new());
         assert_eq!(p.unwanted(), ["a"]);
+    }
+
+    #[test]
+    fn d_14_what_is_purged_is_never_sent_again_and_a_row_that_was_under_way_goes() {
+        let revoked = Account::revoked("a", "a@x.vn");
+        let mut p = met(&[revoked.clone(), account("b")]);
+        p.protect(["a".to_string(), "b".to_string()].into());
+        p.settle();
+        p.set(account("b"));
+        p.set(revoked.clone());
+        // Somebody wants it again while the server removes it.
+        p.set(Account { address: "old@x.vn".into(), ..revoked });
+        let batch = p.batch().expect("under way");
+        assert!(p.dismiss("a"));
+        p.applied(batch, &ok());
+        assert_eq!(p.batch().expect("it goes").request.remove, ["a"]);
+        // The server restarts and tells what it has.
+        p.forget();
+        let system = p.system.clone();
+        p.meet(Digests { revision: 9, accounts: vec![("b".into(), account("b").digest())], system });
+        assert!(p.batch().is_none() && p.desired("a").is_none());
+        // A new account of that name is one as any other.
+        p.set(account("a"));
+        let request = p.batch().expect("new").request;
+        assert_eq!((request.upsert, request.remove), (vec![account("a")], vec![]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::account::Account;
 use super::projection::{Projection, Standing};
-use super::wire::{Complete, Delivery, NoticeMail, State, System};
+use super::wire::{Complete, Delivery, MOST_PURGES, NoticeMail, Purge, Purged, State, System};
 use super::{BackendError, MailBackend};
 use crate::domain::backoff;
 use crate::domain::journal::{Event, Head, MOST_EVENTS};
@@ -127,6 +127,28 @@ impl Syncer {
             deliveries.extend(backend.notices(batch.to_vec()).await?);
         }
         Ok(deliveries)
+    }
+
+    /// Removes all that is kept of revoked accounts, at the server that is there now; what became of each, in their order. Whose mail
+    /// is away is wanted no more. After an error nobody knows: the same is asked again.
+    pub async fn purge(&self, mailboxes: Vec<Purge>) -> Result<Vec<Purged>, BackendError> {
+        let backend = self.current()?;
+        let mut outcomes = Vec::with_capacity(mailboxes.len());
+        for batch in mailboxes.chunks(MOST_PURGES) {
+            let done = backend.purge(batch.to_vec()).await?;
+            for (purge, _) in batch.iter().zip(&done).filter(|(_, outcome)| **outcome == Purged::Done) {
+                self.dismiss(&purge.mailbox);
+            }
+            outcomes.extend(done);
+        }
+        Ok(outcomes)
+    }
+
+    /// Wants no account of this name any more, and no row that may come of an earlier wish.
+    pub fn dismiss(&self, mailbox: &str) {
+        if self.projection().dismiss(mailbox) {
+            self.changed.notify_one();
+        }
     }
 
     fn current(&self) -> Result<Arc<dyn MailBackend>, BackendError> {

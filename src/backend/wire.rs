@@ -114,6 +114,7 @@ pub struct UsagePage {
 
 /// Rows of one [`UsagePage`].
 pub const USAGE_PAGE: usize = 5_000;
+
 /// `POST /v1/journal`: decisions to write down, in their order; at most `journal::MOST_EVENTS`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct JournalRequest {
@@ -166,6 +167,41 @@ pub enum Delivery {
 pub struct NoticeResponse {
     /// What became of each, in their order.
     pub deliveries: Vec<Delivery>,
+}
+
+/// Mailboxes of one [`PurgeRequest`].
+pub const MOST_PURGES: usize = 200;
+
+/// A mailbox of which nothing is to be left (D-14).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// Name of the Mailbox.
+    pub mailbox: String,
+    /// The address that it is known to have: another one is somebody else's.
+    pub address: String,
+}
+
+/// `POST /v1/purge`: mailboxes whose mail and row go for good; at most [`MOST_PURGES`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurgeRequest {
+    /// The mailboxes.
+    pub mailboxes: Vec<Purge>,
+}
+
+/// What became of a mailbox that was to be purged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purged {
+    /// Nobody can reach anything of it any more: it was removed now or before.
+    Done,
+    /// It is as it was, and why.
+    Refused(String),
+}
+
+/// Answer to `POST /v1/purge`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurgeResponse {
+    /// What became of each, in their order.
+    pub outcomes: Vec<Purged>,
 }
 
 /// Why the agent could not do it.

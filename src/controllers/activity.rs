@@ -74,6 +74,11 @@ impl Activities {
         self.book().rows.get(mailbox).and_then(|row| row.used_bytes)
     }
 
+    /// Nothing is left of a mailbox: what is known of its use is nobody's.
+    pub fn forget(&self, mailbox: &str) {
+        self.book().rows.remove(mailbox);
+    }
+
     /// Through which moment use is proven complete (D-16): what the mail server told, or what an earlier leader wrote down.
     pub fn complete_through(&self, system: &MailSystem) -> Option<Timestamp> {
         let told = self.book().complete.clone();

@@ -13,7 +13,8 @@ use super::readiness::Readiness;
 use super::slots::Slots;
 use super::status::Written;
 use crate::api::{
-    AddressClaim, AddressUse, Agency, HOLDER_ANNOTATION, MailSystem, Mailbox, PASSWORD_CHANGED_AT, QuotaPolicy,
+    AddressClaim, AddressUse, Agency, HOLDER_ANNOTATION, MailSystem, Mailbox, MailboxState, PASSWORD_CHANGED_AT,
+    QuotaPolicy,
 };
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
@@ -247,6 +248,14 @@ impl Ctx {
             let fits = wanted.as_ref().is_some_and(|w| (&w.0, &w.1) == (&claim.spec.agency, &claim.spec.rename));
             (fits, claim.creation_timestamp(), claim.name_any())
         })
+    }
+
+    /// Whether its account was purged (D-14): the tombstones of this very object say so, or its status where those are over. What has
+    /// an address is not, whatever a status says.
+    pub fn is_purged(&self, mailbox: &Mailbox) -> bool {
+        let said = mailbox.status.as_ref().is_some_and(|status| status.state == Some(MailboxState::Purged));
+        let known = self.index().purged_at(mailbox.metadata.uid.as_deref()).is_some();
+        (said || known) && self.primary_claim(&mailbox.name_any()).is_none()
     }
 
     /// Settles later what could not settle because there was no MailSystem yet.

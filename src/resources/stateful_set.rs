@@ -183,6 +183,8 @@ fn agent(plan: &SystemPlan) -> Container {
             data("activity", "/srv/activity"),
             data("state", "/srv/state"),
             data("journal", "/srv/journal"),
+            // What is purged is removed by the agent (D-14).
+            data("mail", "/srv/vmail"),
             read_only("agent-tls", "/etc/agent/tls"),
             read_only("tls", "/etc/dovecot/ssl"),
             read_only("auth", "/srv/auth"),

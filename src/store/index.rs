@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 
 use crate::api::{AddressClaim, Mailbox};
@@ -11,6 +12,9 @@ use crate::api::{AddressClaim, Mailbox};
 pub struct Index {
     claims: HashMap<String, BTreeSet<String>>,
     owner_of: HashMap<String, String>,
+    /// uid of a Mailbox whose account was purged → its addresses, and when.
+    purged: HashMap<String, BTreeMap<String, Timestamp>>,
+    purged_of: HashMap<String, String>,
     by_agency: HashMap<String, BTreeSet<String>>,
     agency_of: HashMap<String, String>,
     waiting: HashMap<String, BTreeSet<String>>,
@@ -26,12 +30,28 @@ impl Index {
         if claim.spec.owner_ref.kind != Mailbox::kind(&()) {
             return;
         }
+        if let Some(at) = &claim.spec.purged_at {
+            // It is not of whoever has that name now.
+            if let Some(uid) = &claim.spec.owner_ref.uid {
+                self.purged.entry(uid.clone()).or_default().insert(local_part.into(), at.0);
+                self.purged_of.insert(local_part.into(), uid.clone());
+            }
+            return;
+        }
         self.claims.entry(claim.spec.owner_ref.name.clone()).or_default().insert(local_part.into());
         self.owner_of.insert(local_part.into(), claim.spec.owner_ref.name.clone());
     }
 
     /// A claim is gone.
     pub fn unclaim(&mut self, local_part: &str) {
+        if let Some(uid) = self.purged_of.remove(local_part)
+            && let Some(addresses) = self.purged.get_mut(&uid)
+        {
+            addresses.remove(local_part);
+            if addresses.is_empty() {
+                self.purged.remove(&uid);
+            }
+        }
         if let Some(owner) = self.owner_of.remove(local_part)
             && let Some(set) = self.claims.get_mut(&owner)
         {
@@ -46,6 +66,8 @@ impl Index {
     pub fn rebuild_claims<'a>(&mut self, claims: impl Iterator<Item = (String, &'a AddressClaim)>) {
         self.claims.clear();
         self.owner_of.clear();
+        self.purged.clear();
+        self.purged_of.clear();
         for (local_part, claim) in claims {
             self.claim(&local_part, claim);
         }
@@ -54,6 +76,11 @@ impl Index {
     /// Local parts that a mailbox holds.
     pub fn claims_of(&self, mailbox: &str) -> Vec<String> {
         self.claims.get(mailbox).map(|set| set.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// When the account of the Mailbox with this uid was purged, as its tombstones tell it.
+    pub fn purged_at(&self, uid: Option<&str>) -> Option<Timestamp> {
+        self.purged.get(uid?)?.values().max().copied()
     }
 
     /// Every holder of an address.
@@ -185,6 +212,24 @@ mod tests {
         assert_eq!(index.owners(), ["m2"]);
         index.unclaim("a.x");
         assert!(index.owners().is_empty());
+    }
+
+    #[test]
+    fn d_14_what_was_purged_is_of_its_object_and_not_of_its_name() {
+        let (mut index, at) = (Index::default(), Timestamp::from_second(1).expect("a time"));
+        let mut purged = claim("m1");
+        purged.spec.owner_ref.uid = Some("u-1".into());
+        index.claim("a.x", &purged);
+        assert_eq!((index.claims_of("m1").len(), index.purged_at(Some("u-1"))), (1, None));
+        purged.spec = purged.buried(None, at, at);
+        index.claim("a.x", &purged);
+        assert!(index.claims_of("m1").is_empty() && index.owners().is_empty());
+        assert_eq!(
+            (index.purged_at(Some("u-1")), index.purged_at(Some("u-2")), index.purged_at(None)),
+            (Some(at), None, None)
+        );
+        index.unclaim("a.x");
+        assert_eq!(index.purged_at(Some("u-1")), None);
     }
 
     #[test]

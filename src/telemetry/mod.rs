@@ -103,6 +103,8 @@ struct Inner {
     volume_free: Family<System, Gauge>,
     volume_size: Family<System, Gauge>,
     life: life::Life,
+    purged: Family<System, Counter>,
+    purges_refused: Family<System, Counter>,
     panics: Family<Controller, Counter>,
     status_errors: Family<Controller, Counter>,
     events_dropped: Family<Dropped, Counter>,
@@ -131,6 +133,10 @@ impl Default for Metrics {
         registry.register("agent_up", "1 while the agent of the mail pod answers", agent_up.clone());
         let [ready, superseded, certificate_ends, volume_free, volume_size] = systems(&mut registry);
         let life = life::Life::new(&mut registry);
+        let purged = Family::default();
+        registry.register("purged", "Accounts that were purged after the time of keeping (D-14)", purged.clone());
+        let purges_refused = Family::default();
+        registry.register("purges_refused", "Accounts that were to be purged and were not", purges_refused.clone());
         let panics = Family::default();
         registry.register("panics", "Panics that were caught", panics.clone());
         let status_errors = Family::default();
@@ -158,6 +164,8 @@ impl Default for Metrics {
             volume_free,
             volume_size,
             life,
+            purged,
+            purges_refused,
             panics,
             status_errors,
             events_dropped,
@@ -249,6 +257,18 @@ impl Metrics {
         self.know(labels);
     }
 
+    /// So many accounts were purged.
+    pub fn purged(&self, namespace: &str, system: &str, count: usize) {
+        let labels = System { namespace: namespace.into(), system: system.into() };
+        self.0.purged.get_or_create(&labels).inc_by(count as u64);
+    }
+
+    /// So many accounts were to be purged and were not.
+    pub fn purge_refused(&self, namespace: &str, system: &str, count: usize) {
+        let labels = System { namespace: namespace.into(), system: system.into() };
+        self.0.purges_refused.get_or_create(&labels).inc_by(count as u64);
+    }
+
     fn know(&self, labels: System) {
         self.0.systems.lock().unwrap_or_else(PoisonError::into_inner).insert(labels);
     }
@@ -265,6 +285,8 @@ impl Metrics {
                     family.remove(known);
                 }
                 inner.life.end(known);
+                inner.purged.remove(known);
+                inner.purges_refused.remove(known);
             }
             keep
         });

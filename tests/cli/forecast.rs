@@ -241,6 +241,19 @@ fn a_status_that_misses_much_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn d_14_whose_mailbox_is_gone_is_purged_after_its_time_but_not_while_its_claim_holds_it() {
+    let claim = |name: &str, more: &str| {
+        format!(
+            "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: AddressClaim\nmetadata: {{name: {name}.stttt}}\nspec: {{use: Primary, \
+             ownerRef: {{kind: Mailbox, name: {name}}}, ownerName: Lê An, revokedAt: \"2026-02-03T00:00:00Z\"{more}}}\n---\n"
+        )
+    };
+    let folder = Folder::new().with("a.yaml", claim("nv-1", "") + &claim("nv-2", ", hold: 5/TA"));
+    let (document, ..) = forecast(&folder, &["--now", "2026-08-20", "--until", "2027-06-01"]);
+    assert_eq!(actions(&document), ["2027-02-04T00:00:00+07:00 nv-1 Purge RetentionOver D-14"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_named_left_out_and_ends_with_1() {
     let broken = mailbox("nv-2", "  restore: {receivedAt: yesterday}\n", ISSUED);
     let folder = Folder::new().with("a.yaml", mailbox("nv-1", "", ISSUED)).with("b.yaml", broken);

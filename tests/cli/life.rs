@@ -97,6 +97,22 @@ fn d_19_explain_takes_addresses_of_now_and_of_before_and_says_so_when_nobody_has
 }
 
 #[test]
+fn d_14_an_address_that_was_purged_is_not_of_who_has_that_name_now() {
+    let claim = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: AddressClaim\nmetadata: {name: gone.stttt}\nspec: {use: Tombstone, \
+                 ownerRef: {kind: Mailbox, name: nv-1, uid: u-0}, ownerName: Trần Đình Nguyên, \
+                 purgedAt: \"2026-06-01T00:00:00Z\", until: \"2028-06-02T00:00:00+07:00\"}\n";
+    let folder = folder().with("claim.yaml", claim);
+    let (said, code) = json(&folder, &["explain", "gone.stttt@gialai.gov.vn", "--now", "2026-06-17"]);
+    assert_eq!((said["found"].as_bool(), code), (Some(false), 1), "{said}");
+    let run = folder.run(&["explain", "gone.stttt", "--dir", ".", "--now", "2026-06-17"]);
+    let all = [run.stdout, run.stderr].concat();
+    let all = String::from_utf8(all).unwrap();
+    assert!(all.contains("purged") && all.contains("D-19"), "{all}");
+    let (said, _) = json(&folder, &["explain", "nv-1", "--now", "2026-06-17"]);
+    assert_eq!(said["state"], "Locked");
+}
+
+#[test]
 fn r5_4_explain_tells_how_an_account_ends_and_nothing_that_would_come_after() {
     let leaving =
         mailbox("nv-2", "  endsOn: \"2026-07-01\"\n", ISSUED) + &activity("nv-2", "lastLogin: \"2026-06-01\"");

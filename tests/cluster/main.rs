@@ -12,6 +12,7 @@ mod network;
 mod node;
 mod notices;
 mod portal;
+mod removal;
 mod sieve;
 mod support;
 mod usage;

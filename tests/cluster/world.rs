@@ -24,6 +24,8 @@ pub const BROKEN: &str = "hong";
 pub const BASELINE: &str = "nen-tang";
 /// Has a volume that is filled.
 pub const SMALL: &str = "o-dia-nho";
+/// Where time is moved until mail is removed.
+pub const REMOVAL: &str = "xoa-han";
 pub const SOON: Duration = Duration::from_secs(30);
 pub const START: Duration = Duration::from_secs(180);
 
@@ -108,7 +110,7 @@ pub fn run_operator_here(namespace: &'static str, clock: Clock) {
 }
 
 async fn install(client: &Client) {
-    for namespace in [NAMESPACE, BROKEN, BASELINE, SMALL] {
+    for namespace in [NAMESPACE, BROKEN, BASELINE, SMALL, REMOVAL] {
         let standard = if namespace == BASELINE { "baseline" } else { "restricted" };
         let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace,
             "labels": {"pod-security.kubernetes.io/enforce": standard}}});

@@ -74,6 +74,7 @@ fn metrics_that_alerts_ask_for_are_those_of_the_operator() {
     let system = SystemFigures { certificate_ends: Some(1), volume: Some((1, 2)), ..SystemFigures::default() };
     metrics.system("a", "one", &system);
     metrics.life("a", "one", &LifeFigures { activity_age: Some(1), ..LifeFigures::default() });
+    metrics.purge_refused("a", "one", 1);
     metrics.reconciled("mailbox", "ok", 0.1);
     metrics.panicked("mailbox");
     metrics.leads(true);

@@ -131,6 +131,16 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets mailboxes of which nothing is left.
+    pub fn forget(&mut self, mailboxes: &[&str]) -> Result<(), TableError> {
+        let tx = self.db.transaction()?;
+        for mailbox in mailboxes {
+            tx.prepare_cached("DELETE FROM usage WHERE mailbox = ?1")?.execute([mailbox])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
     /// For which time nothing is missing.
     pub(super) fn complete(&self) -> Result<Option<Complete>, TableError> {
         let time = |key: &str| -> Result<Option<Timestamp>, TableError> {

@@ -32,9 +32,14 @@ pub fn find(world: &World, asked: &str) -> (Option<(String, String)>, Option<Sai
     let claim = world.claims.iter().find(|claim| claim.metadata.name.as_deref() == Some(local));
     // An address of another domain is nobody's here.
     let Some(claim) = claim.filter(|_| !lower.contains('@') || domains || world.systems.is_empty()) else {
-        let owner = world.claims.iter().find(|claim| claim.spec.owner_ref.name == asked);
+        let owner = world.claims.iter().find(|claim| claim.belongs_to(asked));
         return (owner.map(|claim| (claim.namespace().unwrap_or_default(), asked.to_string())), None);
     };
+    if claim.spec.purged_at.is_some() {
+        // Whoever has that name now is somebody else, but for the same object.
+        let of = by(&|mailbox| mailbox.metadata.uid.is_some() && mailbox.metadata.uid == claim.spec.owner_ref.uid);
+        return (of.or_else(|| Some((claim.namespace().unwrap_or_default(), String::new()))), claimed(world, local));
+    }
     let owner = claim.spec.owner_ref.name.clone();
     (Some((claim.namespace().unwrap_or_default(), owner)), claimed(world, local))
 }
@@ -46,6 +51,21 @@ fn claimed(world: &World, local: &str) -> Option<Said> {
         Some(at) => format!(" {} {}", lang_until(lang), words::time(at.0, lang)),
         None => String::new(),
     };
+    if let Some(at) = &claim.spec.purged_at {
+        let at = |lang| words::time(at.0, lang);
+        return Some(Said::new(
+            format!(
+                "of an account that was purged {} (D-14), kept free of new holders{} (D-19)",
+                at(Lang::En),
+                until(Lang::En)
+            ),
+            format!(
+                "của tài khoản đã xóa hẳn {} (D-14), chưa cấp cho người khác{} (D-19)",
+                at(Lang::Vi),
+                until(Lang::Vi)
+            ),
+        ));
+    }
     let said = match claim.spec.address_use {
         AddressUse::Alias => Said::new(
             format!("a further or former address, to which mail arrives{}", until(Lang::En)),
@@ -80,7 +100,7 @@ pub async fn in_cluster(cluster: &Cluster, asked: &str) -> Result<World, Failure
             }
             // The Mailbox is gone: its claim tells of it.
             None if !asked.contains('@') => {
-                let of = |claim: &AddressClaim| claim.spec.owner_ref.name == name;
+                let of = |claim: &AddressClaim| claim.belongs_to(&name);
                 let all = cluster.all::<AddressClaim>().await?;
                 world.claims.extend(all.into_iter().filter(of));
             }

@@ -172,7 +172,7 @@ pub fn explain(asked: &str, origin: &Origin, now: Timestamp) -> Result<Answer, U
     };
     let (found, former) = find::find(&world, asked);
     world.keep(&found);
-    let (lives, notes) = world.lives(now);
+    let (lives, mut notes) = world.lives(now);
     let of = |life: &Life<'_>| {
         let index =
             life.holders.iter().position(|holder| Some(&holder.name) == found.as_ref().map(|(_, name)| name))?;
@@ -180,6 +180,9 @@ pub fn explain(asked: &str, origin: &Origin, now: Timestamp) -> Result<Answer, U
     };
     let explained = lives.iter().find_map(of);
     drop(lives);
+    if explained.is_none() {
+        notes.extend(former.map(|said| format!("{}: {}", asked.trim(), said.message)));
+    }
     Ok(Answer { explained, world, notes })
 }
 
@@ -189,7 +192,7 @@ impl World {
         let Some((namespace, name)) = found else { return };
         let here = |other: &Option<String>| other.as_deref().unwrap_or_default() == namespace;
         self.mailboxes.retain(|m| m.metadata.name.as_ref() == Some(name) && here(&m.metadata.namespace));
-        self.claims.retain(|claim| &claim.spec.owner_ref.name == name);
+        self.claims.retain(|claim| claim.belongs_to(name));
         // It was asked for: whoever had the address and is not there is gone.
         self.whole = true;
     }

@@ -54,7 +54,8 @@ fn revoked(holder: &Holder<'_>, account: &Account, state: State, now: Timestamp)
     let by = if document.is_some() { "Document" } else { "Person" };
     let mut all = vec![reason(cause.as_str(), cause.rule(), account.revoked_at, by, document)];
     if state == State::Purged {
-        all.push(reason(Cause::RetentionOver.as_str(), Cause::RetentionOver.rule(), None, "Clock", None));
+        let at = status(holder).and_then(|status| status.purged_at.as_ref()).map(|at| at.0);
+        all.push(reason(Cause::RetentionOver.as_str(), Cause::RetentionOver.rule(), at, "Clock", None));
     }
     all
 }
@@ -103,6 +104,14 @@ pub fn facts(life: &Life<'_>, account: &Account) -> Vec<Fact> {
             name: "defaultPassword",
             value: "true".into(),
             title: ("default password", "mật khẩu mặc định"),
+            at: None,
+        });
+    }
+    if account.gone && account.hold {
+        all.push(Fact {
+            name: "hold",
+            value: "true".into(),
+            title: ("a document keeps it from being purged", "có văn bản yêu cầu giữ lại, chưa xóa hẳn"),
             at: None,
         });
     }

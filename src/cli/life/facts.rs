@@ -19,7 +19,7 @@ pub struct Holder<'w> {
     pub name: String,
     /// Full name.
     pub full_name: String,
-    /// The address in force, or the one that is kept.
+    /// The address in force, or the one that is kept, or was until the account was purged.
     pub address: Option<String>,
     /// Name of the Agency.
     pub agency: String,
@@ -117,7 +117,7 @@ impl World {
         }
         all.sort_by(|a, b| a.0.name.cmp(&b.0.name));
         let (holders, accounts): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-        let (brake, acknowledged) = brake(system, regulation, &rules, &accounts, now);
+        let (brake, acknowledged) = brake(system, regulation, &rules, &accounts, &self.purged(&namespace, now), now);
         Life { namespace, system, rules, holders, accounts, brake, acknowledged }
     }
 
@@ -156,10 +156,17 @@ impl World {
 
     fn primary_claims(&self, namespace: &str) -> HashMap<&str, &AddressClaim> {
         let mine = |claim: &&AddressClaim| {
-            let primary = claim.spec.address_use == AddressUse::Primary && claim.spec.owner_ref.kind == "Mailbox";
+            let primary = claim.spec.address_use == AddressUse::Primary && claim.belongs_to(&claim.spec.owner_ref.name);
             primary && same_namespace(claim.metadata.namespace.as_deref().unwrap_or_default(), namespace)
         };
         self.claims.iter().filter(mine).map(|claim| (claim.spec.owner_ref.name.as_str(), claim)).collect()
+    }
+
+    /// Accounts that were purged within the last day.
+    fn purged(&self, namespace: &str, now: Timestamp) -> BTreeSet<(Timestamp, String)> {
+        let here =
+            |claim: &&AddressClaim| same_namespace(claim.metadata.namespace.as_deref().unwrap_or_default(), namespace);
+        api::purged(self.claims.iter().filter(here), now)
     }
 
     fn account(&self, mailbox: &Mailbox, namespace: &str, system: Option<&System>, now: Timestamp) -> Account {
@@ -195,7 +202,7 @@ fn holder<'w>(mailbox: &'w Mailbox, titles: &HashMap<&str, &Body>) -> Holder<'w>
     Holder {
         name: mailbox.name_any(),
         full_name: mailbox.spec.full_name.clone(),
-        address: mailbox.status.as_ref().and_then(|status| status.address.clone()),
+        address: mailbox.status.as_ref().and_then(|s| s.address.clone().or_else(|| s.former_address.clone())),
         agency_title: titles.get(agency.as_str()).map(|body| body.title.clone()).unwrap_or_default(),
         agency,
         mailbox: Some(mailbox),
@@ -211,6 +218,7 @@ fn gone_account<'w>(claim: &AddressClaim, system: Option<&System>) -> (Holder<'w
         issued_at: claim.metadata.creation_timestamp.as_ref().or(claim.spec.revoked_at.as_ref()).map(|at| at.0),
         gone: true,
         revoked_at: claim.spec.revoked_at.as_ref().map(|at| at.0),
+        hold: claim.spec.hold.is_some(),
         ..Account::default()
     };
     let holder = Holder {
@@ -229,11 +237,13 @@ fn brake(
     regulation: &Regulation,
     rules: &Rules,
     accounts: &[Account],
+    purged: &BTreeSet<(Timestamp, String)>,
     now: Timestamp,
 ) -> (Brake, BTreeSet<Key>) {
     let status = system.and_then(|system| system.status.held.as_ref());
     let held = status.map(api::held).unwrap_or_default();
-    let brake = Brake { limits: api::brake_limits(regulation.brake), acted: api::acted(accounts, now), held };
+    let acted = api::acted(accounts, now).into_iter().chain(purged.iter().cloned()).collect();
+    let brake = Brake { limits: api::brake_limits(regulation.brake), acted, held };
     let word = system.and_then(|system| system.acknowledge.as_ref());
     if word.is_none_or(|word| status.is_none_or(|status| status.token != word.held)) {
         return (brake, BTreeSet::new());

@@ -157,6 +157,10 @@ impl<'t> Group<'t> {
         let spec = subject.spec();
         let pin = spec.local_part.as_ref().map(|pin| LocalPart::parse(pin, "spec.localPart"));
         let Some(claim) = self.claims.primary.get(id) else {
+            // Who is revoked and has no address gets none: it may have been purged (D-14).
+            if spec.ended(Timestamp::now()).is_some() {
+                return Standing::Settled(Decided::new(Outcome::Kept, None).into());
+            }
             return match pin {
                 Some(Ok(local)) => Standing::Pinned(local),
                 Some(Err(error)) => Standing::Settled(Decided::refused(Outcome::Rejected, error.into()).into()),
@@ -229,10 +233,10 @@ impl<'t> Group<'t> {
         if let Some(claim) = self.claims.by_local.get(local) {
             let holder = &claim.spec.owner_name;
             let uid = self.claims.mailboxes.as_ref().and_then(|all| all.get(id).copied());
-            if claim.spec.owner_ref.name != id && !subject.mailbox.supersedes_acknowledged() {
+            if !claim.belongs_to(id) && !subject.mailbox.supersedes_acknowledged() {
                 return Decided::refused(Outcome::Conflict, words::unacknowledged(&subject.mailbox, local, holder));
             }
-            if claim.spec.owner_ref.name == id && !claim.is_of(uid, &spec.full_name) {
+            if claim.belongs_to(id) && !claim.is_of(uid, &spec.full_name) {
                 return Decided::refused(Outcome::Conflict, words::mismatch(local, holder, &spec.full_name));
             }
         }

@@ -25,8 +25,8 @@ pub(crate) fn rules(ctx: &Ctx) -> Rules {
 pub(crate) fn life(mailbox: &Mailbox, ctx: &Ctx, now: Timestamp) -> Account {
     let name = mailbox.name_any();
     let mut account = mailbox.life(ctx.activity(&name));
-    // Nothing is removed yet: no purge is due, and none waits behind the brake.
-    account.hold = true;
+    account.hold |= is_rehearsal(ctx);
+    account.purged = ctx.is_purged(mailbox);
     let changed = mailbox.status.as_ref().and_then(|status| status.password_changed_at.as_ref()).map(|at| at.0);
     account.password_changed_at = match ctx.credentials(&name) {
         Some(credentials) if credentials.initial => None,
@@ -45,8 +45,16 @@ pub(super) fn accounts(ctx: &Ctx, now: Timestamp) -> Vec<Account> {
     mailboxes.iter().map(|mailbox| life(mailbox, ctx, now)).chain(gone).collect()
 }
 
-fn gone(owner: &str, ctx: &Ctx, now: Timestamp) -> Option<Account> {
+/// In a rehearsal nothing is ever removed: the mail is real, only the time is not.
+pub(super) fn is_rehearsal(ctx: &Ctx) -> bool {
+    ctx.settings.days_ahead > 0
+}
+
+/// The account of a holder of an address whose Mailbox is gone.
+pub(super) fn gone(owner: &str, ctx: &Ctx, now: Timestamp) -> Option<Account> {
     let claim = ctx.primary_claim(owner)?;
+    // What the Mailbox said last; wherever it stands, it holds.
+    let hold = is_rehearsal(ctx) || ctx.claims_of(owner).iter().any(|claim| claim.spec.hold.is_some());
     let written = claim.spec.revoked_at.as_ref().map(|at| at.0);
     // One that was revoked before times were written down.
     let known = || revoked_row(ctx, owner).is_some_and(|row| ctx.syncer.projection().is_revoked(&row)).then_some(now);
@@ -54,7 +62,7 @@ fn gone(owner: &str, ctx: &Ctx, now: Timestamp) -> Option<Account> {
         id: owner.into(),
         issued_at: claim.creation_timestamp().map(|at| at.0),
         gone: true,
-        hold: true,
+        hold,
         revoked_at: written.or_else(known),
         ..Account::default()
     })

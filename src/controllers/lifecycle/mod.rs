@@ -1,6 +1,6 @@
 //! The life of all accounts of a MailSystem together, behind the brake (D-15): what clocks, last days and deleted files lead to is
-//! decided here, and done by the Mailbox's own pass, or here for those whose Mailbox is gone. What a document or a person decides for
-//! one account waits for none of this.
+//! decided here, and done by the Mailbox's own pass, or here for those whose Mailbox is gone. Mail is removed here alone. What a document
+//! or a person decides for one account waits for none of this.
 //!
 //! Nothing of it lives in memory alone but what a pass released a moment ago: who was locked or revoked, and when, stands in status and
 //! AddressClaims, what is held in the status of the MailSystem.
@@ -8,6 +8,8 @@
 mod effects;
 mod facts;
 mod figures;
+mod purge;
+mod tombstones;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +26,9 @@ pub(super) use facts::{life, rules};
 pub(super) use words::line;
 
 use super::context::Ctx;
-use crate::api::{HeldAction, HeldStatus, MailSystem, acted, brake_limits};
+use crate::api::{self, HeldAction, HeldStatus, MailSystem, acted, brake_limits};
 use crate::domain::brake::Deed;
-use crate::domain::lifecycle::{self, Account, Key, Pass};
+use crate::domain::lifecycle::{self, Account, Key, Kind, Pass};
 
 /// Annotation of the MailSystem that releases what is held: the token of `status.held`, good for exactly these.
 const ACKNOWLEDGE: &str = "mail.gialai.gov.vn/acknowledge-held";
@@ -61,6 +63,12 @@ struct State {
     confirmed: BTreeMap<String, Timestamp>,
     /// Whether the status of the MailSystem was looked at for what an earlier leader held.
     begun: bool,
+    /// What is being removed: the Mailbox's own pass waits.
+    purging: BTreeSet<String>,
+    /// Whose removal came to nothing: when, and how often.
+    refused: BTreeMap<String, (Instant, u32)>,
+    /// Whether it was said that a rehearsal removes nothing.
+    told: bool,
 }
 
 impl Life {
@@ -81,12 +89,19 @@ impl Life {
 
     /// Of a Mailbox that is there only this is due: what was released otherwise was so for another time.
     pub fn due(&self, mailbox: &str, due: &BTreeSet<Key>) {
-        self.state().released.retain(|key, _| key.account() != mailbox || due.contains(key));
+        // Removals are no part of its own pass: the next look at all says whether they are due.
+        let stays = |key: &Key| key.account() != mailbox || key.1 == Kind::Purge || due.contains(key);
+        self.state().released.retain(|key, _| stays(key));
     }
 
     /// Whether the brake holds it.
     pub fn holds(&self, key: &Key) -> bool {
         self.state().held.contains(key)
+    }
+
+    /// Whether what is kept of it is being removed.
+    pub fn is_purging(&self, mailbox: &str) -> bool {
+        self.state().purging.contains(mailbox)
     }
 
     /// What the MailSystem says of what is held: what an earlier leader said, until this one looked.
@@ -147,6 +162,8 @@ async fn look(ctx: &Ctx) {
     }
     effects::keep_closed(&accounts, now, ctx).await;
     effects::revoke_gone(&released, now, ctx).await;
+    purge::purge(&released, now, ctx).await;
+    tombstones::end(now, ctx).await;
     let changed = held.symmetric_difference(&before.0).chain(released.symmetric_difference(&before.1));
     let news: BTreeSet<&str> = changed.map(Deed::account).collect();
     for mailbox in news.into_iter().filter(|mailbox| ctx.mailbox(mailbox).is_some()) {
@@ -161,6 +178,7 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     let mut guard = ctx.life.state();
     let state = &mut *guard;
     let mut brake = lifecycle::Brake { limits, held: state.held.clone(), acted: acted(accounts, now) };
+    brake.acted.extend(api::purged(ctx.stores.claims.state().iter().map(AsRef::as_ref), now));
     state.confirmed.retain(|_, at| now.duration_since(*at) < DAY);
     brake.acted.retain(|(at, account)| !state.confirmed.get(account).is_some_and(|said| is_by_word(*said, *at)));
     let released = state.released.iter().filter(|(key, _)| !state.confirmed.contains_key(key.account()));

@@ -61,7 +61,7 @@ pub(super) async fn claim(
                 return take_over(newcomers::unmarked(known), claim.spec, ctx).await.map(Ok);
             }
             let (theirs, ours) = (&known.spec, &claim.spec);
-            if (&theirs.owner_ref.kind, &theirs.owner_ref.name) == (&ours.owner_ref.kind, &ours.owner_ref.name) {
+            if theirs.owner_ref.kind == ours.owner_ref.kind && known.belongs_to(&ours.owner_ref.name) {
                 return own(mailbox, known, claim.spec, ctx).await;
             }
             if theirs.address_use == AddressUse::Tombstone && mailbox.spec.supersedes.iter().any(|s| s == local) {
@@ -84,9 +84,14 @@ fn wanted(mailbox: &Mailbox, address_use: AddressUse) -> AddressClaimSpec {
         owner_name: mailbox.spec.full_name.clone(),
         agency: primary.then(|| mailbox.spec.agency_ref.name.clone()),
         rename: mailbox.spec.rename.as_ref().filter(|_| primary).map(|rename| rename.basis.cited()),
-        until: None,
-        revoked_at: None,
+        hold: hold(mailbox).filter(|_| primary),
+        ..AddressClaimSpec::default()
     }
+}
+
+/// The document that keeps its mail from being purged, as its claim remembers it when the Mailbox is gone.
+fn hold(mailbox: &Mailbox) -> Option<String> {
+    mailbox.spec.hold.as_ref().map(|hold| hold.basis.cited())
 }
 
 /// An address that a mailbox of this name has already, of whatever use: the same person may use it otherwise.
@@ -141,7 +146,7 @@ pub(super) async fn keep_former(claim: &AddressClaim, former: Former, ctx: &Ctx)
     if (claim.spec.address_use, &claim.spec.until) == (address_use, &until) {
         return Ok(());
     }
-    let spec = AddressClaimSpec { address_use, until, ..claim.spec.clone() };
+    let spec = AddressClaimSpec { address_use, until, hold: None, ..claim.spec.clone() };
     take_over(claim.clone(), spec, ctx).await
 }
 
@@ -168,15 +173,18 @@ fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Pr
     Problem::stalled(Reason::Conflict, message)
 }
 
-/// A Mailbox that was made again holds its claim again; one that was issued before Agencies were written down gets its.
+/// A Mailbox that was made again holds its claim again; one that was issued before Agencies were written down gets its. What keeps its
+/// mail is remembered there.
 pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) -> Result<(), Error> {
-    if claim.spec.owner_ref.uid == mailbox.uid() && claim.spec.agency.is_some() && claim.spec.revoked_at.is_none() {
+    let came_back = claim.spec.owner_ref.uid != mailbox.uid();
+    let known = !came_back && claim.spec.agency.is_some() && claim.spec.revoked_at.is_none();
+    if known && claim.spec.hold == hold(mailbox) {
         return Ok(());
     }
-    let came_back = claim.spec.owner_ref.uid != mailbox.uid();
     let mut claim = claim.clone();
     claim.spec.owner_ref.uid = mailbox.uid();
     claim.spec.revoked_at = None;
+    claim.spec.hold = hold(mailbox);
     claim.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
     ctx.io.replace(&claim).await?;
     if came_back {

@@ -83,7 +83,11 @@ fn also_pinned(name: &str, local: &str, ctx: &Ctx) -> Vec<Rival> {
     let mut rivals = Vec::new();
     for mailbox in others.iter().filter(|other| *other != name).filter_map(|other| ctx.mailbox(other)) {
         let issued = mailbox.status.as_ref().is_some_and(|s| s.address.is_some());
-        if !issued && mailbox.metadata.deletion_timestamp.is_none() && ctx.primary_claim(&mailbox.name_any()).is_none()
+        let has_nothing = super::has_nothing(&mailbox, ctx);
+        if !issued
+            && !has_nothing
+            && mailbox.metadata.deletion_timestamp.is_none()
+            && ctx.primary_claim(&mailbox.name_any()).is_none()
         {
             rivals.push(Rival { id: mailbox.name_any(), name: mailbox.spec.full_name.clone(), holds: false });
         }

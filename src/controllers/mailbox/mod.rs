@@ -6,6 +6,7 @@ mod effects;
 mod facts;
 mod foreign;
 mod life;
+mod nothing;
 mod record;
 
 use std::sync::Arc;
@@ -89,8 +90,14 @@ async fn pass(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
 }
 
 async fn decide_and_do(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
+    if ctx.life.is_purging(&mailbox.name_any()) {
+        return Ok(Next::After(Duration::from_secs(1)));
+    }
     let mut slot = ctx.slots.take().await;
     let facts = facts::gather(mailbox, ctx);
+    if let Some(nothing) = nothing::decide(mailbox, facts.life.purged, facts.claim.is_some(), facts.now) {
+        return nothing::say(mailbox, &facts, &nothing, ctx).await;
+    }
     let mut outcome = perform(mailbox, &facts, &mut slot, ctx).await?;
     outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
     if outcome.gathering {
@@ -154,6 +161,13 @@ pub(super) fn fills(name: &str, used: u64, ctx: &Ctx) -> bool {
     quota.told.is_some() || u128::from(used) * 100 >= u128::from(storage) * u128::from(decide::REARM)
 }
 
+/// Whether it is to have no address, now or ever: its account was purged, or it is revoked and never had one.
+pub(super) fn has_nothing(mailbox: &Mailbox, ctx: &Ctx) -> bool {
+    let (now, purged) = (ctx.now(), ctx.is_purged(mailbox));
+    let claimed = || ctx.primary_claim(&mailbox.name_any()).is_some();
+    (purged || mailbox.spec.ended(now).is_some()) && nothing::decide(mailbox, purged, claimed(), now).is_some()
+}
+
 /// Whether what it shows as due is not what is known now.
 pub(super) fn is_stale(mailbox: &Mailbox, ctx: &Ctx) -> bool {
     let (rules, now) = (super::lifecycle::rules(ctx), ctx.now());
@@ -164,6 +178,9 @@ pub(super) fn is_stale(mailbox: &Mailbox, ctx: &Ctx) -> bool {
 pub(super) fn request(mailbox: &Mailbox, ctx: &Ctx) -> Option<Request> {
     let claim = ctx.primary_claim(&mailbox.name_any());
     if claim.is_some_and(|claim| mailbox.spec.moves(&claim.issued()).is_none()) {
+        return None;
+    }
+    if has_nothing(mailbox, ctx) {
         return None;
     }
     match decide::address(mailbox, &facts::without_policies(mailbox, ctx)) {

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::context::Ctx;
+use super::mailbox;
 use crate::api::Mailbox;
 use crate::domain::naming::{Conflict, Grant, Request};
 
@@ -170,6 +171,7 @@ pub(super) fn is_new(mailbox: &Mailbox, ctx: &Ctx) -> bool {
         && shown.is_none()
         && mailbox.spec.local_part.is_none()
         && ctx.primary_claim(&mailbox.name_any()).is_none()
+        && !mailbox::has_nothing(mailbox, ctx)
 }
 
 /// Looks at contested addresses now and then, as long as there are any.

@@ -87,7 +87,7 @@ fn granted(ctx: &Ctx, requests: &[Request]) -> BTreeSet<String> {
 /// What is taken: claims, what was given here and is not claimed yet, and what people wrote down (D-21: before derivations).
 fn held(ctx: &Ctx, granted: &BTreeSet<String>) -> HashMap<LocalPart, Held> {
     let mailboxes = ctx.stores.mailboxes.state();
-    let written = mailboxes.iter().map(|m| Written {
+    let written = mailboxes.iter().filter(|m| !mailbox::has_nothing(m, ctx)).map(|m| Written {
         owner: m.metadata.name.as_deref().unwrap_or_default(),
         name: &m.spec.full_name,
         local_parts: m.spec.local_part.iter().chain(&m.spec.aliases).map(String::as_str).collect(),

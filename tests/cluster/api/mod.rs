@@ -13,6 +13,7 @@ mod moving;
 mod newcomers;
 mod plan;
 mod portal;
+mod purge;
 mod refused;
 mod restart;
 mod system;

@@ -134,6 +134,7 @@ impl Agent {
         for (secret, into) in [("gialai-agent-tls", "agent"), ("gialai-tls", "mail"), ("gialai-doveadm", "auth")] {
             write_secret(client, namespace, secret, &path(into)).await;
         }
+        std::fs::create_dir(path("vmail")).expect("the mail store");
         let process = spawn(folder.path(), address);
         give_address(client, namespace, address).await;
         Self { folder, address, process }
@@ -174,6 +175,7 @@ fn spawn(folder: &std::path::Path, address: Ipv4Addr) -> std::process::Child {
         .args(["agent", "--database", &path("mail.sqlite"), "--tls", &path("agent"), "--mail-tls", &path("mail")])
         .args(["--journal", &path("journal")])
         .args(["--doveadm-key", &path("auth/api_key"), "--listen", &format!("{address}:8443")])
+        .args(["--mail", &path("vmail")])
         .args(["--events", &path("events.jsonl"), "--usage", &path("usage.sqlite")])
         .args(["--probes", &format!("{address}:8090")])
         .stdout(std::process::Stdio::null())
