@@ -104,10 +104,10 @@ async fn read(templates: &mut Templates, ctx: &Ctx) {
 async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
     let Some(system) = ctx.system() else { return Ok(()) };
     let office = Office { domain: system.spec.domain.clone(), ..Office::default() };
-    let now = ctx.now();
+    let (now, page) = (ctx.now(), system.spec.password_page());
     let mut new: Vec<(Wanted, NoticeMail)> = Vec::new();
     for mailbox in ctx.stores.mailboxes.state() {
-        for wanted in of(&mailbox, &system.spec.hostname, now, ctx) {
+        for wanted in of(&mailbox, &page, now, ctx) {
             if new.len() < AT_ONCE && !ctx.notices.is_sent(&wanted.key) {
                 new.extend(mail(wanted, &office, templates, now));
             }
@@ -130,7 +130,7 @@ async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
     Ok(())
 }
 
-fn of(mailbox: &Mailbox, hostname: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wanted> {
+fn of(mailbox: &Mailbox, page: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wanted> {
     let name = &mailbox.spec.agency_ref.name;
     let found = ctx.stores.agencies.get(&ObjectRef::new(name).within(ctx.io.namespace()));
     let own = own_mailbox_name(name);
@@ -141,7 +141,7 @@ fn of(mailbox: &Mailbox, hostname: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wante
     };
     let life = lifecycle::life(mailbox, ctx, now);
     let new_password = ctx.credentials(&mailbox.name_any()).is_some_and(|c| c.initial && c.made_for.is_some());
-    wanted(mailbox, &life, new_password, &agency, &lifecycle::rules(ctx), &format!("https://{hostname}/"), now)
+    wanted(mailbox, &life, new_password, &agency, &lifecycle::rules(ctx), page, now)
 }
 
 fn mail(wanted: Wanted, office: &Office, templates: &Templates, now: Timestamp) -> Option<(Wanted, NoticeMail)> {
