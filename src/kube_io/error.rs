@@ -165,7 +165,9 @@ mod tests {
 
     #[test]
     fn only_an_answer_that_refuses_says_that_nothing_was_done() {
-        for (code, done) in [(409, false), (403, false), (404, false), (422, false), (429, false), (500, true), (504, true)] {
+        for (code, done) in
+            [(409, false), (403, false), (404, false), (422, false), (429, false), (500, true), (504, true)]
+        {
             assert_eq!(error(code, "").may_be_done(), done, "{code}");
         }
         let call = Call { verb: "update", kind: "Secret".into(), name: "x".into() };

@@ -142,7 +142,8 @@ mod tests {
         fn read<'a>(&'a self, _: &'a str) -> BoxFuture<'a, kube::Result<Secret>> {
             let mut reads = self.reads.lock().expect("reads");
             *reads += 1;
-            let answer = if *reads > self.answers { Err(failed(503)) } else { Ok(self.secret.lock().expect("it").clone()) };
+            let answer =
+                if *reads > self.answers { Err(failed(503)) } else { Ok(self.secret.lock().expect("it").clone()) };
             std::future::ready(answer).boxed()
         }
 
@@ -166,7 +167,8 @@ mod tests {
     }
 
     fn secret() -> Secret {
-        serde_json::from_value(json!({"metadata": {"name": "nv-1-credentials", "resourceVersion": "7"}})).expect("a Secret")
+        serde_json::from_value(json!({"metadata": {"name": "nv-1-credentials", "resourceVersion": "7"}}))
+            .expect("a Secret")
     }
 
     fn server(writes: &[(bool, u16)], answers: usize) -> Server {

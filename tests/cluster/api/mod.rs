@@ -13,6 +13,7 @@ mod moving;
 mod newcomers;
 mod plan;
 mod portal;
+mod portal_rights;
 mod refused;
 mod restart;
 mod system;
