@@ -15,6 +15,8 @@ pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
 pub const PASSWORD_CHANGED_AT: &str = "mail.gialai.gov.vn/password-changed-at";
 /// Annotation of a credentials Secret: when the initial password was handed over (RFC 3339), which happens once.
 pub const HANDED_OVER_ANNOTATION: &str = "mail.gialai.gov.vn/handed-over-at";
+/// The run of `kubectl mail handover` that wrote that time: by it a run knows its own mark when the answer to it was lost.
+pub const HANDOVER_RUN_ANNOTATION: &str = "mail.gialai.gov.vn/handover-run";
 
 /// A reference to an object of the same namespace.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]

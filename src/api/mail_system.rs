@@ -184,11 +184,17 @@ pub struct Portal {
     #[x_kube(validation = Rule::new("self.all(n, n.matches('^[0-9a-fA-F:.]+/[0-9]{1,3}$'))")
         .message("spec.portal.trustedProxies lists networks: write for example 10.0.0.0/8"))]
     pub trusted_proxies: Vec<String>,
+    /// Where people open the page, in notices and on the sheets of `kubectl mail handover`; `https://<spec.hostname>/` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 9, max = 200))]
+    #[x_kube(validation = Rule::new("self.matches('^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?(/[a-zA-Z0-9._~/-]*)?$')")
+        .message("spec.portal.url is the address at which people open the page: write for example https://matkhau.gialai.gov.vn/"))]
+    pub url: Option<String>,
 }
 
 impl Default for Portal {
     fn default() -> Self {
-        Self { enabled: yes(), replicas: one(), trusted_proxies: Vec::new() }
+        Self { enabled: yes(), replicas: one(), trusted_proxies: Vec::new(), url: None }
     }
 }
 
@@ -274,6 +280,24 @@ pub struct MailSystemSpec {
     #[x_kube(validation = Rule::new("self.matches('^[][a-zA-Z0-9.:-]+$')")
         .message("spec.relayHost is a host and optional port: write for example [relay.gialai.gov.vn]:587"))]
     pub relay_host: Option<String>,
+}
+
+impl MailSystemSpec {
+    /// Where people open the password page.
+    pub fn password_page(&self) -> String {
+        password_page(self.portal.url.as_deref(), &self.hostname)
+    }
+
+    /// The host name of the password page, without a port.
+    pub fn page_host(&self) -> &str {
+        let authority = self.portal.url.as_deref().and_then(|url| url.strip_prefix("https://")?.split('/').next());
+        authority.map_or(self.hostname.as_str(), |authority| authority.split(':').next().unwrap_or_default())
+    }
+}
+
+/// Where people open the password page: `spec.portal.url`, or the mail server's name.
+pub fn password_page(url: Option<&str>, hostname: &str) -> String {
+    url.map_or_else(|| format!("https://{hostname}/"), String::from)
 }
 
 fn largest() -> String {
@@ -392,4 +416,34 @@ pub struct MailSystemStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r9_1_the_page_is_where_people_open_it_and_else_at_the_mail_server() {
+        let spec = |url: Option<&str>| MailSystemSpec {
+            domain: "gialai.gov.vn".into(),
+            hostname: "mail.gialai.gov.vn".into(),
+            dovecot: Dovecot::default(),
+            exposure: Exposure::default(),
+            tls: None,
+            portal: Portal { url: url.map(String::from), ..Portal::default() },
+            regulation: Regulation::default(),
+            default_quota: DefaultQuota::default(),
+            max_attachment: largest(),
+            postmaster_ref: None,
+            acknowledge: None,
+            relay_host: None,
+        };
+        for (url, page, host) in [
+            (None, "https://mail.gialai.gov.vn/", "mail.gialai.gov.vn"),
+            (Some("https://matkhau.gialai.gov.vn"), "https://matkhau.gialai.gov.vn", "matkhau.gialai.gov.vn"),
+            (Some("https://a.vn:8443/mat-khau"), "https://a.vn:8443/mat-khau", "a.vn"),
+        ] {
+            assert_eq!((spec(url).password_page().as_str(), spec(url).page_host()), (page, host));
+        }
+    }
 }

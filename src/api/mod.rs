@@ -21,12 +21,16 @@ mod work_calendar;
 
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
-pub use common::{Basis, GROUP, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, NameRef, PASSWORD_CHANGED_AT, VERSION};
+pub use common::{
+    Basis, GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, NameRef, PASSWORD_CHANGED_AT,
+    VERSION,
+};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use life::{acted, activity, brake_limits, document, held, purged, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
     HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Portal, Storage, Tls,
+    password_page,
 };
 pub use mailbox::{
     ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,

@@ -9,6 +9,11 @@
 //! | source, all addresses | one outsider who tries one password of many holders | 1 h |
 //! | address, all sources | many sources that share the work on one holder | 15 min |
 //!
+//! **All addresses of a mailbox share what it allows**, and nobody is told that they do: the first and the third are kept twice, by the
+//! address as it was typed (in its one form) and by the mailbox behind it. What the first kind says is said, and is the same for an
+//! address that nobody has. What the second kind says is not: the attempt is answered like a wrong one after the same work, and its
+//! password is not looked at. Otherwise two addresses that wait together would be known to exist, and to be one person's.
+//!
 //! **A wait by address must not lock a holder out for ever.** The third counter is the only one that strangers can fill for
 //! somebody, and to give it up would let a thousand machines have a thousand times the guesses. So it is weighed like this: it
 //! never touches mail itself, which goes on with the password as it is; its wait is a quarter of an hour at most and begins
@@ -18,14 +23,15 @@
 //! mailbox. All attackers together then have some six attempts an hour.
 //!
 //! An attempt is counted before its password is looked at, so that a thousand at once are a thousand, and given back when it
-//! was right. Counters stand in tables of fixed size, found by three keyed hashes of which the lowest level counts: **nothing is ever
+//! was right, or when nobody looked at it in the end (the API server did not answer, too many were waiting): that told nothing, so it
+//! is no guess. Counters stand in tables of fixed size, found by three keyed hashes of which the lowest level counts: **nothing is ever
 //! put out to make room**, so nobody can have a counter forgotten by filling the memory, and without the key nobody can aim
 //! at somebody else's. Strangers who share all three cells of a holder by chance make that holder wait; with 10,000
 //! waiting attackers at once that hits one in 280.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// Cells of a row; a power of two.
@@ -88,11 +94,28 @@ pub struct Wait {
     pub by: By,
 }
 
-/// An attempt that was let through and counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admitted {
-    /// Further attempts have to wait from now on, by these counters; to be logged.
+/// An attempt that was let through and counted. It ends as `succeeded` or `unseen`; one that is dropped was wrong.
+#[derive(Debug)]
+#[must_use]
+pub struct Ticket {
+    /// Further attempts have to wait from now on, by this counter; to be logged.
     pub lockout: Option<By>,
+    /// Whether the password may be looked at. If not, the answer is that of a wrong one, after the same work.
+    pub looked_at: bool,
+    source: Charge,
+    pairs: Vec<Charge>,
+    addresses: Vec<Charge>,
+    /// Of who is known by the right password.
+    proof: u64,
+}
+
+impl Ticket {
+    /// The counter by which the next attempt has to wait.
+    fn waits(&self) -> Option<By> {
+        let any = |charges: &[Charge]| charges.iter().any(|charge| charge.waits);
+        let all = [(By::Source, self.source.waits), (By::Pair, any(&self.pairs)), (By::Address, any(&self.addresses))];
+        all.into_iter().find(|(_, waits)| *waits).map(|(by, _)| by)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,6 +143,43 @@ struct Table {
 /// Where the counters of a key are.
 type Places = [usize; ROWS];
 
+/// One attempt in one table.
+#[derive(Clone, Copy, Debug)]
+struct Charge {
+    places: Places,
+    added: [f32; ROWS],
+    until: u64,
+    /// The next one has to wait.
+    waits: bool,
+}
+
+/// Whose password somebody tries.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The address in its one form.
+    pub typed: &'a str,
+    /// Name of the mailbox that has it, if there is one.
+    pub mailbox: Option<&'a str>,
+}
+
+/// What a counter is of.
+#[derive(Clone, Copy, Debug, Hash)]
+enum Of<'a> {
+    Typed(&'a str),
+    Mailbox(&'a str),
+}
+
+impl<'a> Target<'a> {
+    fn typed(&self) -> Of<'a> {
+        Of::Typed(self.typed)
+    }
+
+    /// Who gives the right password by one address is known by every other one.
+    fn whole(&self) -> Of<'a> {
+        self.mailbox.map_or(self.typed(), Of::Mailbox)
+    }
+}
+
 impl Table {
     fn new(limits: Limits) -> Self {
         Self { limits, rows: vec![Cell::default(); CELLS * ROWS] }
@@ -129,33 +189,35 @@ impl Table {
         places.iter().map(|at| self.rows[*at].until).min().unwrap_or(0)
     }
 
-    /// Counts one; tells whether the next has to wait.
-    fn charge(&mut self, places: &Places, now: u64) -> bool {
+    /// Counts one.
+    fn charge(&mut self, places: Places, now: u64) -> Charge {
         let limits = self.limits;
         for at in places {
-            self.rows[*at].sink(now, &limits);
+            self.rows[at].sink(now, &limits);
         }
         let level = places.iter().map(|at| self.rows[*at].level).fold(f32::MAX, f32::min) + 1.0;
         let beyond = f64::from(level) - limits.free;
         // Levels above that of the longest wait would only take longer to sink.
         let top = limits.free as f32 + 12.0;
         let until = now + wait(&limits, beyond).as_millis() as u64;
-        for at in places {
-            let cell = &mut self.rows[*at];
-            cell.level = cell.level.max(level.min(top));
+        let added = places.map(|at| {
+            let cell = &mut self.rows[at];
+            let before = cell.level;
+            cell.level = before.max(level.min(top));
             cell.until = cell.until.max(until);
-        }
-        until > now
+            cell.level - before
+        });
+        Charge { places, added, until, waits: until > now }
     }
 
-    /// Gives one back.
-    fn refund(&mut self, places: &Places, now: u64) {
+    /// Gives one back, with the wait that it began: while that lasted nobody else was let in who could have earned it.
+    fn refund(&mut self, charge: &Charge, now: u64) {
         let limits = self.limits;
-        for at in places {
-            let cell = &mut self.rows[*at];
+        for (at, added) in charge.places.into_iter().zip(charge.added) {
+            let cell = &mut self.rows[at];
             cell.sink(now, &limits);
-            cell.level = (cell.level - 1.0).max(0.0);
-            if f64::from(cell.level) <= limits.free {
+            cell.level = (cell.level - added).max(0.0);
+            if cell.until == charge.until {
                 cell.until = cell.until.min(now);
             }
         }
@@ -177,13 +239,14 @@ fn wait(limits: &Limits, beyond: f64) -> Duration {
     limits.first.saturating_mul(1 << doublings).min(limits.longest)
 }
 
-/// The network that counts as one source: an IPv4 address, or the /64 that one customer of IPv6 has.
+/// The network that counts as one source: an IPv4 address, also where IPv6 carries it (mapped, RFC 4291 2.5.5.2; translated, RFC
+/// 6052 2.1), or the /64 that one customer of IPv6 has.
 pub fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
+        IpAddr::V6(v6) => match v6.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
+            [a, b, c, d, ..] => IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)),
+        },
         v4 => v4,
     }
 }
@@ -215,49 +278,75 @@ impl Throttle {
         std::array::from_fn(|row| row * CELLS + (self.hash(row, what) as usize & (CELLS - 1)))
     }
 
-    /// Whether an attempt on `address` (in its one form) from `source` may be made; it is counted if so.
-    pub fn admit(&mut self, address: &str, source: IpAddr, now: Duration) -> Result<Admitted, Wait> {
+    /// Whether an attempt on `target` from `source` may be made; it is counted if so.
+    pub fn admit(&mut self, target: Target<'_>, source: IpAddr, now: Duration) -> Result<Ticket, Wait> {
         let now = millis(now);
-        let (pair, from, whole) = (self.places((address, source)), self.places(source), self.places(address));
-        let known = self.is_proven(address, source, now);
+        let from = self.places(source);
+        let (pair, typed) = (self.places((target.typed(), source)), self.places(target.typed()));
+        let proof = self.hash(ROWS, (target.whole(), source));
+        let known = self.proven.get(&proof).is_some_and(|at| now.saturating_sub(*at) < millis(PROOF));
         let waits = [
             (By::Source, self.sources.until(&from)),
             (By::Pair, self.pairs.until(&pair)),
-            (By::Address, if known { 0 } else { self.addresses.until(&whole) }),
+            (By::Address, if known { 0 } else { self.addresses.until(&typed) }),
         ];
         if let Some((by, until)) = waits.into_iter().filter(|(_, until)| *until > now).max_by_key(|(_, until)| *until) {
             return Err(Wait { until: Duration::from_millis(until), by });
         }
-        let locked = [
-            (By::Source, self.sources.charge(&from, now)),
-            (By::Pair, self.pairs.charge(&pair, now)),
+        let mut ticket = Ticket {
+            lockout: None,
+            looked_at: true,
+            source: self.sources.charge(from, now),
+            pairs: vec![self.pairs.charge(pair, now)],
             // Who is known here spends nothing of what strangers have.
-            (By::Address, !known && self.addresses.charge(&whole, now)),
-        ];
-        Ok(Admitted { lockout: locked.into_iter().find(|(_, locked)| *locked).map(|(by, _)| by) })
+            addresses: (!known).then(|| self.addresses.charge(typed, now)).into_iter().collect(),
+            proof,
+        };
+        if target.mailbox.is_some() {
+            self.share(&mut ticket, target, source, known, now);
+        }
+        ticket.lockout = ticket.waits();
+        Ok(ticket)
     }
 
-    /// The attempt was right: it is given back, the pair begins anew, and the source is known for this address.
-    pub fn succeeded(&mut self, address: &str, source: IpAddr, now: Duration) {
-        let now = millis(now);
-        let (pair, from, whole) = (self.places((address, source)), self.places(source), self.places(address));
-        self.sources.refund(&from, now);
-        if !self.is_proven(address, source, now) {
-            self.addresses.refund(&whole, now);
+    /// What all addresses of a mailbox share: counted beside the address, and refused without a word.
+    fn share(&mut self, ticket: &mut Ticket, target: Target<'_>, source: IpAddr, known: bool, now: u64) {
+        let (pair, whole) = (self.places((target.whole(), source)), self.places(target.whole()));
+        ticket.looked_at = self.pairs.until(&pair) <= now && (known || self.addresses.until(&whole) <= now);
+        if ticket.looked_at {
+            ticket.pairs.push(self.pairs.charge(pair, now));
+            ticket.addresses.extend((!known).then(|| self.addresses.charge(whole, now)));
         }
-        self.pairs.clear(&pair);
+    }
+
+    /// The attempt was right: it is given back, the pair begins anew, and the source is known for this mailbox.
+    pub fn succeeded(&mut self, ticket: Ticket, now: Duration) {
+        let now = millis(now);
+        self.sources.refund(&ticket.source, now);
+        for charge in &ticket.addresses {
+            self.addresses.refund(charge, now);
+        }
+        for charge in &ticket.pairs {
+            self.pairs.clear(&charge.places);
+        }
         if self.proven.len() >= PROVEN
             && let Some(oldest) = self.proven.iter().min_by_key(|(_, at)| **at).map(|(hash, _)| *hash)
         {
             self.proven.remove(&oldest);
         }
-        let hash = self.hash(ROWS, (address, source));
-        self.proven.insert(hash, now);
+        self.proven.insert(ticket.proof, now);
     }
 
-    fn is_proven(&self, address: &str, source: IpAddr, now: u64) -> bool {
-        let at = self.proven.get(&self.hash(ROWS, (address, source)));
-        at.is_some_and(|at| now.saturating_sub(*at) < millis(PROOF))
+    /// Nobody looked at the password, and nothing was told of it: it is given back.
+    pub fn unseen(&mut self, ticket: Ticket, now: Duration) {
+        let now = millis(now);
+        self.sources.refund(&ticket.source, now);
+        for charge in &ticket.pairs {
+            self.pairs.refund(charge, now);
+        }
+        for charge in &ticket.addresses {
+            self.addresses.refund(charge, now);
+        }
     }
 }
 
@@ -266,147 +355,5 @@ fn millis(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const VICTIM: &str = "quynhhtn.stttt@gialai.gov.vn";
-
-    fn throttle() -> Throttle {
-        Throttle::new([7; 16])
-    }
-
-    fn ip(n: u32) -> IpAddr {
-        IpAddr::V4(std::net::Ipv4Addr::from(0x0a00_0000 + n))
-    }
-
-    fn minutes(n: u64) -> Duration {
-        secs(60 * n)
-    }
-
-    /// Attempts that come through within `time`, one tried each second.
-    fn through(t: &mut Throttle, time: Duration, mut source: impl FnMut(u64) -> IpAddr) -> usize {
-        (0..time.as_secs()).filter(|s| t.admit(VICTIM, source(*s), secs(*s)).is_ok()).count()
-    }
-
-    #[test]
-    fn one_outsider_has_five_attempts_and_then_ever_fewer() {
-        let mut t = throttle();
-        assert_eq!(through(&mut t, secs(10), |_| ip(1)), 6, "the sixth begins the first wait");
-        let wait = t.admit(VICTIM, ip(1), secs(10)).expect_err("a wait");
-        assert_eq!((wait.by, wait.until), (By::Pair, secs(35)));
-        let mut t = throttle();
-        let day = through(&mut t, minutes(24 * 60), |_| ip(1));
-        assert!(day < 110, "{day} in a day");
-    }
-
-    #[test]
-    fn a_holder_elsewhere_is_not_kept_out_by_one_outsider() {
-        let mut t = throttle();
-        for second in 0..3600 * 4 {
-            let _ = t.admit(VICTIM, ip(1), secs(second));
-            if second % 600 == 599 {
-                t.admit(VICTIM, ip(2), secs(second)).expect("the holder, from another place");
-                t.succeeded(VICTIM, ip(2), secs(second));
-            }
-        }
-    }
-
-    #[test]
-    fn many_sources_share_what_one_address_allows() {
-        let mut t = throttle();
-        let hours = through(&mut t, minutes(600), |second| ip(10 + second as u32));
-        assert!(hours < 80, "{hours} attempts of 36,000 sources in ten hours");
-        let wait = t.admit(VICTIM, ip(9), minutes(600)).expect_err("a wait");
-        assert_eq!(wait.by, By::Address);
-        assert!(wait.until <= minutes(600) + ADDRESS.longest, "no longer than a quarter of an hour");
-    }
-
-    #[test]
-    fn a_holder_from_a_known_place_comes_through_an_attack_by_many() {
-        let mut t = throttle();
-        t.admit(VICTIM, ip(1), secs(0)).expect("the holder");
-        t.succeeded(VICTIM, ip(1), secs(0));
-        through(&mut t, minutes(60), |second| ip(10 + second as u32));
-        t.admit(VICTIM, ip(1), minutes(60)).expect("the holder again");
-        assert!(t.admit(VICTIM, ip(2), minutes(60)).is_err(), "anybody else waits");
-        // Being known is no licence to guess.
-        let guesses = (0..100).filter(|_| t.admit(VICTIM, ip(1), minutes(60)).is_ok()).count();
-        assert!(guesses <= 5, "{guesses}");
-    }
-
-    #[test]
-    fn one_source_cannot_try_one_password_of_everybody() {
-        let mut t = throttle();
-        let tried = (0..20_000).filter(|n| t.admit(&format!("a{n}@x.vn"), ip(1), secs(1)).is_ok()).count();
-        assert_eq!(tried, 41);
-        assert_eq!(t.admit("b@x.vn", ip(1), secs(1)).expect_err("a wait").by, By::Source);
-        t.admit("b@x.vn", ip(2), secs(1)).expect("another source");
-    }
-
-    #[test]
-    fn a_counter_cannot_be_washed_out_by_a_flood_of_others() {
-        let mut t = throttle();
-        for second in 0..6 {
-            let _ = t.admit(VICTIM, ip(1), secs(second));
-        }
-        for n in 0..100_000 {
-            let _ = t.admit(&format!("made-up-{n}@x.vn"), ip(1000 + n), secs(6));
-        }
-        assert_eq!(t.admit(VICTIM, ip(1), secs(7)).expect_err("still").by, By::Pair);
-        t.admit("somebody.else@x.vn", ip(5), secs(7)).expect("and nobody else is hit");
-    }
-
-    #[test]
-    fn a_thousand_at_once_are_counted_before_they_are_looked_at() {
-        let mut t = throttle();
-        assert_eq!((0..1000).filter(|_| t.admit(VICTIM, ip(1), secs(1)).is_ok()).count(), 6);
-    }
-
-    #[test]
-    fn who_was_right_begins_anew_and_a_right_password_of_ones_own_buys_no_guesses() {
-        let mut t = throttle();
-        for _ in 0..4 {
-            t.admit(VICTIM, ip(1), secs(1)).expect("mistyped");
-        }
-        t.admit(VICTIM, ip(1), secs(1)).expect("right");
-        t.succeeded(VICTIM, ip(1), secs(1));
-        for _ in 0..5 {
-            assert_eq!(t.admit(VICTIM, ip(1), secs(2)).expect("all free again").lockout, None);
-        }
-        // An attacker with an account of their own between guesses at others.
-        let mut t = throttle();
-        let mut guesses = 0;
-        for n in 0..2000 {
-            if t.admit("own@x.vn", ip(2), secs(1)).is_ok() {
-                t.succeeded("own@x.vn", ip(2), secs(1));
-            }
-            guesses += u32::from(t.admit(&format!("a{n}@x.vn"), ip(2), secs(1)).is_ok());
-        }
-        assert!(guesses <= 41, "{guesses}");
-    }
-
-    #[test]
-    fn waits_double_and_end_at_the_longest() {
-        let waits: Vec<u64> = (0..12).map(|n| wait(&PAIR, f64::from(n)).as_secs()).collect();
-        assert_eq!(waits, [0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]);
-        assert_eq!(wait(&ADDRESS, 1000.0), secs(900));
-    }
-
-    #[test]
-    fn a_clock_that_stands_or_goes_back_opens_nothing() {
-        let mut t = throttle();
-        for _ in 0..10 {
-            let _ = t.admit(VICTIM, ip(1), minutes(60));
-        }
-        assert!(t.admit(VICTIM, ip(1), minutes(60)).is_err());
-        assert!(t.admit(VICTIM, ip(1), minutes(10)).is_err());
-    }
-
-    #[test]
-    fn a_customer_of_ipv6_is_one_source_and_a_mapped_address_is_ipv4() {
-        let of = |text: &str| source(text.parse().expect("an address"));
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
-    }
-}
+#[path = "throttle_tests.rs"]
+mod tests;

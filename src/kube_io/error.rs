@@ -67,6 +67,12 @@ impl Error {
         }
     }
 
+    /// Whether what was tried may have been done all the same: only an answer that refuses says that it was not.
+    pub fn may_be_done(&self) -> bool {
+        let code = self.code();
+        code == 408 || !(400..500).contains(&code)
+    }
+
     /// What was tried.
     pub fn call(&self) -> &Call {
         match self {
@@ -155,6 +161,17 @@ mod tests {
         ] {
             assert_eq!(error(code, "").class(), class, "{code}");
         }
+    }
+
+    #[test]
+    fn only_an_answer_that_refuses_says_that_nothing_was_done() {
+        for (code, done) in
+            [(409, false), (403, false), (404, false), (422, false), (429, false), (500, true), (504, true)]
+        {
+            assert_eq!(error(code, "").may_be_done(), done, "{code}");
+        }
+        let call = Call { verb: "update", kind: "Secret".into(), name: "x".into() };
+        assert!(Error::Timeout { call }.may_be_done());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::{Basis, LockReason, LockStatus, Mailbox, MailboxState, PASSWORD_CHANGED_AT};
 
@@ -39,7 +39,7 @@ pub struct Account {
 pub struct Served {
     /// Its domain.
     pub domain: String,
-    /// Its host name.
+    /// The host name of the page: that of `spec.portal.url`, or of the mail server.
     pub hostname: String,
 }
 
@@ -49,9 +49,12 @@ pub enum StoreError {
     /// Somebody else wrote in between.
     #[error("somebody else wrote the Secret")]
     Conflict,
-    /// The API server, or the way to it.
+    /// It was not done: the API server did not answer what was asked, or refused it.
     #[error("{0}")]
     Unavailable(String),
+    /// It may have been done: the answer was lost.
+    #[error("{0}")]
+    Lost(String),
 }
 
 /// Mailboxes by address, and their credentials.
@@ -116,6 +119,27 @@ pub fn hash_of(credentials: &Secret) -> Option<SecretString> {
     std::str::from_utf8(&hash.0).ok().map(SecretString::from)
 }
 
+/// How a write that was not confirmed stands, by what is there now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landed {
+    /// It is there.
+    Yes,
+    /// It is not, and never will be: what it was to be written over is gone.
+    No,
+    /// It is not there yet. Written once more over the same it can land once at most.
+    NotYet,
+}
+
+/// Whether a write of `hash` over `version` landed. Each hash has a salt of its own, so another one is another password's.
+pub fn landed(found: Option<&Secret>, hash: &str, version: Option<&str>) -> Landed {
+    let Some(found) = found else { return Landed::No };
+    if hash_of(found).is_some_and(|there| there.expose_secret() == hash) {
+        return Landed::Yes;
+    }
+    let same = version.is_some() && found.metadata.resource_version.as_deref() == version;
+    if same { Landed::NotYet } else { Landed::No }
+}
+
 /// The Secret with a new hash, without the initial password and with the time of the change; all else as it was, the
 /// resourceVersion too, so that it is written only over what was read.
 pub fn changed(mut credentials: Secret, hash: &str, now: Timestamp) -> Secret {
@@ -150,6 +174,22 @@ mod tests {
 
     fn issued(state: &str) -> serde_json::Value {
         json!({"state": state, "address": "a.x@d.vn", "aliases": ["b.x@d.vn"]})
+    }
+
+    #[test]
+    fn a_write_whose_answer_was_lost_is_told_by_what_stands_there() {
+        let secret = |hash: &str, version: &str| {
+            let hash = ByteString(hash.as_bytes().to_vec());
+            let mut secret = Secret { data: Some([("hash".to_string(), hash)].into()), ..Secret::default() };
+            secret.metadata.resource_version = Some(version.into());
+            secret
+        };
+        let of = |found: Option<&Secret>| landed(found, "{ARGON2ID}new", Some("7"));
+        assert_eq!(of(Some(&secret("{ARGON2ID}new", "8"))), Landed::Yes);
+        assert_eq!(of(Some(&secret("{ARGON2ID}old", "7"))), Landed::NotYet);
+        assert_eq!(of(Some(&secret("{ARGON2ID}old", "8"))), Landed::No, "somebody else wrote");
+        assert_eq!(of(None), Landed::No);
+        assert_eq!(landed(Some(&secret("{ARGON2ID}old", "7")), "{ARGON2ID}new", None), Landed::No);
     }
 
     #[test]

@@ -11,19 +11,21 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 use unicode_normalization::UnicodeNormalization;
 
-use super::accounts::{Account, Accounts, StoreError, changed, hash_of};
-use super::hash::{Hasher, NotComputed};
+use super::accounts::{Account, Accounts, Landed, StoreError, changed, hash_of, landed};
+use super::hash::{Hasher, NotComputed, Turn};
 use super::index;
 use crate::domain::password;
-use crate::domain::throttle::{self, Admitted, By, Throttle};
+use crate::domain::throttle::{self, By, Target, Throttle};
 use crate::telemetry::Metrics;
 
 /// The longest password, in Unicode characters; mail programs and servers stop somewhere.
 const MAX_CHARACTERS: usize = 128;
 /// A local part shorter than this may stand in a password.
 const SHORTEST_LOCAL_PART: usize = 3;
-/// Tries to write, when somebody else writes at the same time.
+/// Tries to write, when somebody else writes at the same time or an answer is lost.
 const WRITES: usize = 2;
+/// Looks at what became of a write.
+const LOOKS: usize = 3;
 
 /// Tells the time. Tests move it.
 #[derive(Clone)]
@@ -109,6 +111,8 @@ pub enum Outcome {
     Locked(Account),
     /// Too many at once, or the API server does not answer; nothing was changed.
     Unavailable,
+    /// The answer to the write was lost, and what became of it cannot be read.
+    Unclear,
 }
 
 impl Outcome {
@@ -120,6 +124,7 @@ impl Outcome {
             Self::Wait(_) => "throttled",
             Self::Locked(_) => "locked",
             Self::Unavailable => "unavailable",
+            Self::Unclear => "unclear",
         }
     }
 }
@@ -173,24 +178,28 @@ impl Desk {
         let account = self.accounts.find(&address, self.now());
         let mailbox = account.as_ref().map(|account| account.mailbox.as_str());
         // Counted before the password is looked at: a thousand at once are a thousand.
-        let admitted = self.throttle().admit(&address, source, self.since_epoch());
-        let lockout = match admitted {
-            Ok(Admitted { lockout }) => lockout,
+        let admitted = self.throttle().admit(Target { typed: &address, mailbox }, source, self.since_epoch());
+        let ticket = match admitted {
+            Ok(ticket) => ticket,
             Err(wait) => return Outcome::Wait(wait.until.saturating_sub(self.since_epoch())),
         };
-        let verified = self.verify(mailbox, attempt).await;
+        // What waits without a word is looked for nowhere, which takes as long.
+        let verified = self.verify(mailbox.filter(|_| ticket.looked_at), attempt).await;
         let (account, secret) = match (account, verified) {
-            (_, Err(unavailable)) => return unavailable,
+            (_, Err(unavailable)) => {
+                self.throttle().unseen(ticket, self.since_epoch());
+                return unavailable;
+            }
             (Some(account), Ok(Some(secret))) => (account, secret),
             (account, _) => {
-                if let Some(by) = lockout {
+                if let Some(by) = ticket.lockout {
                     self.tell(by, source, account.as_ref().map(|account| account.mailbox.as_str()));
                 }
                 tokio::time::sleep_until(start + self.floor).await;
                 return Outcome::Wrong;
             }
         };
-        self.throttle().succeeded(&address, source, self.since_epoch());
+        self.throttle().succeeded(ticket, self.since_epoch());
         if account.locked {
             info!(mailbox = account.mailbox, "a locked holder was told why");
             return Outcome::Locked(account);
@@ -209,39 +218,79 @@ impl Desk {
         self.metrics.portal_lockout(by.as_str());
     }
 
-    /// The Secret, if the current password is the one of its hash.
+    /// The Secret, if the current password is the one of its hash. `Err`: nobody looked at the password.
     async fn verify(&self, mailbox: Option<&str>, attempt: &Attempt) -> Result<Option<Secret>, Outcome> {
+        let turn = self.hasher.turn().map_err(not_computed)?;
         let secret = self.accounts.read(mailbox).await.map_err(|error| unavailable(&error))?;
+        self.opened(turn, secret, attempt).await
+    }
+
+    async fn opened(&self, turn: Turn, secret: Option<Secret>, attempt: &Attempt) -> Result<Option<Secret>, Outcome> {
         let hash = secret.as_ref().and_then(hash_of);
-        let right = self.hasher.verify(hash, &attempt.current).await.map_err(not_computed)?;
+        let right = self.hasher.verify(turn, hash, &attempt.current).await.map_err(not_computed)?;
         Ok(secret.filter(|_| right))
     }
 
-    /// One write over what was read; once more, from anew, if somebody else wrote in between.
+    /// One write over what was read; once more, from anew, if somebody else wrote in between. What became of a write whose answer
+    /// was lost is read.
     async fn write(&self, account: &Account, secret: Secret, attempt: &Attempt, client: IpAddr) -> Outcome {
         let hash = match self.hasher.make(&attempt.new).await {
             Ok(hash) => hash,
             Err(error) => return not_computed(error),
         };
-        let mut secret = secret;
-        for left in (0..WRITES).rev() {
-            let new = changed(secret, &hash, self.now());
-            match self.accounts.write(&new).await {
-                Ok(()) => {
-                    info!(mailbox = account.mailbox, source = %throttle::source(client), "the holder changed the password");
-                    return Outcome::Changed;
+        let (mut secret, mut lost) = (secret, false);
+        for _ in 0..WRITES {
+            let version = secret.metadata.resource_version.clone();
+            let written = self.accounts.write(&changed(secret, &hash, self.now())).await;
+            match &written {
+                Ok(()) => return self.done(account, client),
+                Err(StoreError::Conflict) => {}
+                Err(StoreError::Lost(error)) => {
+                    warn!(mailbox = account.mailbox, error, "the answer to a change was lost; it is read again");
+                    lost = true;
                 }
-                Err(StoreError::Conflict) if left > 0 => {}
-                Err(error) => return unavailable(&error),
+                Err(error) => return if lost { unclear(account) } else { unavailable(error) },
+            }
+            let found = match self.look(&account.mailbox).await {
+                Ok(found) => found,
+                Err(error) => return if lost { unclear(account) } else { unavailable(&error) },
+            };
+            match landed(found.as_ref(), &hash, version.as_deref()) {
+                Landed::Yes => return self.done(account, client),
+                Landed::NotYet => {}
+                Landed::No => lost = false,
             }
             // It may be another password by now: then this one changes nothing.
-            secret = match self.verify(Some(&account.mailbox), attempt).await {
+            let again = match self.hasher.turn() {
+                Ok(turn) => self.opened(turn, found, attempt).await,
+                Err(error) => Err(not_computed(error)),
+            };
+            secret = match again {
                 Ok(Some(secret)) => secret,
                 Ok(None) => return Outcome::Wrong,
+                Err(_) if lost => return unclear(account),
                 Err(outcome) => return outcome,
             };
         }
-        Outcome::Unavailable
+        if lost { unclear(account) } else { Outcome::Unavailable }
+    }
+
+    fn done(&self, account: &Account, client: IpAddr) -> Outcome {
+        info!(mailbox = account.mailbox, source = %throttle::source(client), "the holder changed the password");
+        Outcome::Changed
+    }
+
+    /// What stands there now, asked for a few times.
+    async fn look(&self, mailbox: &str) -> Result<Option<Secret>, StoreError> {
+        let mut found = self.accounts.read(Some(mailbox)).await;
+        for _ in 1..LOOKS {
+            if found.is_ok() {
+                break;
+            }
+            tokio::time::sleep(self.floor).await;
+            found = self.accounts.read(Some(mailbox)).await;
+        }
+        found
     }
 
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
@@ -256,6 +305,11 @@ impl Desk {
 fn unavailable(error: &StoreError) -> Outcome {
     error!(%error, "credentials can be neither read nor written");
     Outcome::Unavailable
+}
+
+fn unclear(account: &Account) -> Outcome {
+    error!(mailbox = account.mailbox, "whether the password was changed cannot be read");
+    Outcome::Unclear
 }
 
 fn not_computed(error: NotComputed) -> Outcome {

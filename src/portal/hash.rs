@@ -9,7 +9,7 @@ use std::sync::Arc;
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::backend::{HASH_SCHEME, check_hash};
@@ -49,21 +49,37 @@ impl Default for Hasher {
     }
 }
 
+/// A place among those who wait; it is taken before anything is read, so that a flood reads nothing.
+pub struct Turn(#[allow(dead_code)] OwnedSemaphorePermit);
+
 impl Hasher {
+    /// A turn, or `Busy` at once.
+    pub fn turn(&self) -> Result<Turn, NotComputed> {
+        self.waiting.clone().try_acquire_owned().map(Turn).map_err(|_| NotComputed::Busy)
+    }
+
     /// Whether `password` is the one of `hash`; without a hash never, after the same time.
-    pub async fn verify(&self, hash: Option<SecretString>, password: &SecretString) -> Result<bool, NotComputed> {
+    pub async fn verify(
+        &self,
+        turn: Turn,
+        hash: Option<SecretString>,
+        password: &SecretString,
+    ) -> Result<bool, NotComputed> {
         let password = password.clone();
-        self.compute(move || verify(hash.as_ref(), &password)).await
+        self.compute(turn, move || verify(hash.as_ref(), &password)).await
     }
 
     /// A new hash of full cost, with its scheme.
     pub async fn make(&self, password: &SecretString) -> Result<String, NotComputed> {
         let password = password.clone();
-        self.compute(move || make(&password)).await?.ok_or(NotComputed::Failed)
+        self.compute(self.turn()?, move || make(&password)).await?.ok_or(NotComputed::Failed)
     }
 
-    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, NotComputed> {
-        let _waiting = self.waiting.try_acquire().map_err(|_| NotComputed::Busy)?;
+    async fn compute<T: Send + 'static>(
+        &self,
+        _turn: Turn,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotComputed> {
         let place = self.places.clone().acquire_owned().await.map_err(|_| NotComputed::Failed)?;
         // The place is given back by the computation itself: it goes on when the client has left.
         let done = tokio::task::spawn_blocking(move || {
@@ -197,9 +213,10 @@ mod tests {
     async fn more_than_can_wait_are_sent_away_at_once() {
         let hasher = Hasher::default();
         let password = secret("x");
-        let all = futures::future::join_all((0..WAITING + 9).map(|_| hasher.compute(|| ())));
-        let busy = all.await.into_iter().filter(|done| *done == Err(NotComputed::Busy)).count();
-        assert_eq!(busy, 9);
-        assert_eq!(hasher.verify(None, &password).await, Ok(false), "and then it goes on");
+        let turns: Vec<_> = (0..WAITING + 9).map(|_| hasher.turn()).collect();
+        assert_eq!(turns.iter().filter(|turn| turn.is_err()).count(), 9);
+        drop(turns);
+        let turn = hasher.turn().expect("and then it goes on");
+        assert_eq!(hasher.verify(turn, None, &password).await, Ok(false));
     }
 }

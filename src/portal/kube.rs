@@ -107,7 +107,7 @@ impl Accounts for KubeAccounts {
             return None;
         }
         let system = self.systems.get(&self.within(&self.system))?;
-        Some(Served { domain: system.spec.domain.clone(), hostname: system.spec.hostname.clone() })
+        Some(Served { domain: system.spec.domain.clone(), hostname: system.spec.page_host().to_string() })
     }
 
     fn find(&self, address: &str, now: Timestamp) -> Option<Account> {
@@ -129,6 +129,7 @@ impl Accounts for KubeAccounts {
         async move {
             self.io.replace(credentials).await.map(drop).map_err(|error| match error.class() {
                 Class::Conflict => StoreError::Conflict,
+                _ if error.may_be_done() => StoreError::Lost(error.to_string()),
                 _ => StoreError::Unavailable(error.to_string()),
             })
         }

@@ -15,8 +15,20 @@ struct Inner {
     accounts: Vec<Account>,
     secrets: BTreeMap<String, Secret>,
     conflicts: usize,
+    lost: Option<Lost>,
     down: bool,
     reads: Vec<Option<String>>,
+}
+
+/// What becomes of writes whose answers are lost.
+#[derive(Clone, Copy)]
+pub struct Lost {
+    /// So many writes from now on.
+    pub times: usize,
+    /// Whether they are done all the same.
+    pub done: bool,
+    /// Whether nothing answers from then on.
+    pub then_down: bool,
 }
 
 /// A store that answers as the API server does, with resourceVersions.
@@ -52,6 +64,11 @@ impl MemoryAccounts {
     /// So many writes from now on find that somebody else was faster.
     pub fn conflict(&self, times: usize) {
         self.inner().conflicts = times;
+    }
+
+    /// Loses answers of writes.
+    pub fn lose(&self, lost: Lost) {
+        self.inner().lost = Some(lost);
     }
 
     /// Whether the API server answers.
@@ -104,8 +121,18 @@ impl Accounts for MemoryAccounts {
         if known.metadata.resource_version != credentials.metadata.resource_version {
             return std::future::ready(Err(StoreError::Conflict)).boxed();
         }
-        *known = credentials.clone();
-        bump(known);
-        std::future::ready(Ok(())).boxed()
+        let lost = inner.lost.filter(|lost| lost.times > 0);
+        if let Some(lost) = &mut inner.lost {
+            lost.times = lost.times.saturating_sub(1);
+        }
+        if lost.is_none_or(|lost| lost.done)
+            && let Some(known) = inner.secrets.get_mut(name)
+        {
+            *known = credentials.clone();
+            bump(known);
+        }
+        let Some(lost) = lost else { return std::future::ready(Ok(())).boxed() };
+        inner.down = lost.then_down;
+        std::future::ready(Err(StoreError::Lost("no answer".into()))).boxed()
     }
 }

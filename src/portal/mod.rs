@@ -12,6 +12,8 @@ mod hash;
 mod index;
 mod kube;
 mod lang;
+#[cfg(test)]
+mod limits_tests;
 mod memory;
 mod pages;
 mod routes;
@@ -30,13 +32,13 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tracing::{error, info};
 
-pub use self::accounts::{Account, Accounts, Locked, Served, StoreError};
+pub use self::accounts::{Account, Accounts, Landed, Locked, Served, StoreError};
 pub use self::change::{Clock, Desk};
 pub use self::client::Proxies;
 pub use self::csrf::Csrf;
-pub use self::hash::{Hasher, make as new_hash};
+pub use self::hash::{Hasher, Turn, make as new_hash};
 pub use self::kube::KubeAccounts;
-pub use self::memory::MemoryAccounts;
+pub use self::memory::{Lost, MemoryAccounts};
 pub use self::routes::{Peer, Web, routes};
 pub use self::server::serve as serve_tls;
 

@@ -12,7 +12,7 @@ use axum::http::header::{
     ORIGIN, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -90,9 +90,11 @@ pub fn routes(web: Arc<Web>) -> Router {
 
 /// The bound on time, and the headers of every answer.
 async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
-    let lang = lang_of(request.headers(), None);
+    let (lang, sent) = (lang_of(request.headers(), None), request.method() == Method::POST);
     let mut response = match tokio::time::timeout(LIMIT, next.run(request)).await {
         Ok(response) => response,
+        // A write may be under way.
+        Err(_) if sent => unclear(&web, lang),
         Err(_) => unavailable(&web, lang),
     };
     let headers = response.headers_mut();
@@ -154,6 +156,18 @@ fn unavailable(web: &Web, lang: Lang) -> Response {
     let mut response = page(StatusCode::SERVICE_UNAVAILABLE, lang, web.pages.error(lang, &web.domain(), title, text));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
     response
+}
+
+/// Nobody knows whether it was changed: whoever reads "not changed" would go on with a password that may be none any more.
+fn unclear(web: &Web, lang: Lang) -> Response {
+    let title = lang.pick("Chưa rõ mật khẩu đã đổi hay chưa", "It is not known whether the password was changed");
+    let text = lang.pick(
+        "Hệ thống không trả lời kịp nên không rõ mật khẩu đã được đổi hay chưa. Hãy thử đăng nhập bằng mật khẩu mới; nếu không được, \
+         hãy mở lại trang này sau vài phút và đổi lại với mật khẩu cũ. Nếu cả hai mật khẩu đều không đúng, hãy báo cơ quan của bạn.",
+        "The system did not answer in time, so it is not known whether the password was changed. Try to log in with the new password; \
+         if that does not work, open this page again in a few minutes and use the old one. If neither is right, tell your agency.",
+    );
+    page(StatusCode::SERVICE_UNAVAILABLE, lang, web.pages.error(lang, &web.domain(), title, text))
 }
 
 fn refuse_body(web: &Web, lang: Lang, status: StatusCode) -> Response {
@@ -255,14 +269,17 @@ fn answer(web: &Web, lang: Lang, headers: &HeaderMap, address: &str, outcome: Ou
         }
         Outcome::Locked(account) => page(StatusCode::OK, lang, web.pages.locked(lang, &web.domain(), &account)),
         Outcome::Unavailable => unavailable(web, lang),
+        Outcome::Unclear => unclear(web, lang),
     }
 }
 
-/// One sentence for whoever is unknown, mistyped, revoked or not issued yet.
+/// One text for whoever is unknown, mistyped, revoked or not issued yet, and for whoever waits because of another address: nobody is
+/// told that two addresses are one person's.
 fn wrong(lang: Lang) -> &'static str {
     lang.pick(
-        "Địa chỉ thư hoặc mật khẩu hiện tại không đúng. Hãy kiểm tra chữ hoa, chữ thường và bộ gõ tiếng Việt; nếu vẫn không được, \
-         hãy hỏi cơ quan của bạn.",
-        "The address or the current password is wrong. Check upper and lower case and the keyboard; if that does not help, ask your agency.",
+        "Địa chỉ thư hoặc mật khẩu hiện tại không đúng. Hãy kiểm tra chữ hoa, chữ thường và bộ gõ tiếng Việt; nếu vừa nhập sai \
+         nhiều lần bằng một địa chỉ khác của mình, hãy đợi một giờ. Nếu vẫn không được, hãy hỏi cơ quan của bạn.",
+        "The address or the current password is wrong. Check upper and lower case and the keyboard; if you were wrong several times with \
+         another address of yours, wait an hour. If that does not help, ask your agency.",
     )
 }

@@ -25,22 +25,22 @@ use super::routes::{Peer, Web, routes};
 use crate::api::{LockReason, PASSWORD_CHANGED_AT};
 use crate::telemetry::Metrics;
 
-const ADDRESS: &str = "quynhhtn.stttt@gialai.gov.vn";
-const OLD: &str = "kT4mx@9RwB7@npq3H";
-const NEW: &str = "Phố-núi@2026";
+pub(super) const ADDRESS: &str = "quynhhtn.stttt@gialai.gov.vn";
+pub(super) const OLD: &str = "kT4mx@9RwB7@npq3H";
+pub(super) const NEW: &str = "Phố-núi@2026";
 const BEGIN: i64 = 1_790_000_000;
 
-struct Site {
+pub(super) struct Site {
     app: Router,
-    accounts: Arc<MemoryAccounts>,
-    metrics: Metrics,
-    second: Arc<AtomicI64>,
+    pub accounts: Arc<MemoryAccounts>,
+    pub metrics: Metrics,
+    pub second: Arc<AtomicI64>,
 }
 
-struct Answer {
-    status: StatusCode,
+pub(super) struct Answer {
+    pub status: StatusCode,
     headers: HeaderMap,
-    text: String,
+    pub text: String,
 }
 
 impl Answer {
@@ -48,7 +48,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    fn token(&self) -> String {
+    pub fn token(&self) -> String {
         let found = self.text.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
         found.expect("a token").into()
     }
@@ -86,7 +86,7 @@ fn account(mailbox: &str, addresses: &[&str], locks: Vec<Locked>) -> Account {
     }
 }
 
-fn site() -> Site {
+pub(super) fn site() -> Site {
     let accounts = Arc::new(MemoryAccounts::new("gialai.gov.vn"));
     accounts.put(account("nv-1", &[ADDRESS, "quynh.cu@gialai.gov.vn"], vec![]), secret("nv-1", OLD));
     let lock = Locked {
@@ -108,7 +108,7 @@ fn site() -> Site {
     Site { app: app.layer(Extension(Peer("192.0.2.1".parse().expect("an address")))), accounts, metrics, second }
 }
 
-fn encode(fields: &[(&str, &str)]) -> String {
+pub(super) fn encode(fields: &[(&str, &str)]) -> String {
     let byte = |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
     let text = |t: &str| t.bytes().map(byte).collect::<String>();
     fields.iter().map(|(name, value)| format!("{name}={}", text(value))).collect::<Vec<_>>().join("&")
@@ -135,11 +135,11 @@ impl Site {
     }
 
     /// Sends the form as a browser does that has just opened it.
-    async fn change(&self, fields: [&str; 4]) -> Answer {
+    pub async fn change(&self, fields: [&str; 4]) -> Answer {
         self.change_with("/", fields, &[]).await
     }
 
-    async fn change_with(
+    pub async fn change_with(
         &self,
         path: &str,
         [address, current, new, again]: [&str; 4],
@@ -152,7 +152,7 @@ impl Site {
         self.post(path, &shown.cookie(), body, more).await
     }
 
-    async fn post(&self, path: &str, cookie: &str, body: String, more: &[(&str, &str)]) -> Answer {
+    pub async fn post(&self, path: &str, cookie: &str, body: String, more: &[(&str, &str)]) -> Answer {
         let mut all = vec![
             ("host", "mail.gialai.gov.vn"),
             ("origin", "https://mail.gialai.gov.vn"),
@@ -168,9 +168,11 @@ impl Site {
         self.send(request.body(Body::from(body)).expect("a request")).await
     }
 
-    async fn opens(&self, mailbox: &str, password: &str) -> bool {
+    pub async fn opens(&self, mailbox: &str, password: &str) -> bool {
         let hash = hash_of(&self.accounts.secret(mailbox).expect("a Secret"));
-        Hasher::default().verify(hash, &SecretString::from(password)).await.expect("computed")
+        let hasher = Hasher::default();
+        let turn = hasher.turn().expect("a turn");
+        hasher.verify(turn, hash, &SecretString::from(password)).await.expect("computed")
     }
 }
 

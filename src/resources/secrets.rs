@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{CREDENTIALS_LABEL, MADE_FOR_ANNOTATION, MANAGED_BY, SystemPlan};
-use crate::api::{HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, PASSWORD_CHANGED_AT};
+use crate::api::{HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, PASSWORD_CHANGED_AT};
 use crate::tls::Pair;
 
 /// The agent's certificate names it `agent.<system>.<namespace>`.
@@ -97,6 +97,7 @@ pub fn new_password(mut secret: Secret, hash: &str, initial_password: &SecretStr
     let annotations = secret.metadata.annotations.get_or_insert_default();
     annotations.remove(PASSWORD_CHANGED_AT);
     annotations.remove(HANDED_OVER_ANNOTATION);
+    annotations.remove(HANDOVER_RUN_ANNOTATION);
     annotations.insert(MADE_FOR_ANNOTATION.into(), unlock.into());
     secret
 }

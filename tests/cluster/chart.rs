@@ -53,6 +53,9 @@ async fn the_chart_is_checked_by_helm_its_schema_and_the_server() {
     assert!(everything.contains("{{ $labels.system }}") && everything.contains("{{ $value }}"));
     let plain = helm_template(&[]).expect("rendered");
     assert!(!plain.contains("ServiceMonitor") && !plain.contains("ClusterRole"), "no cluster-wide right");
+    assert!(plain.contains("kind: ValidatingAdmissionPolicyBinding"), "the page is held to hashes by default");
+    let without = helm_template(&["--set", "portal.admissionPolicy.enabled=false"]).expect("rendered");
+    assert!(!without.contains("ValidatingAdmissionPolicy"));
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("chart.yaml");
     std::fs::write(&file, plain).expect("file");

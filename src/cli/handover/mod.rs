@@ -1,16 +1,17 @@
 //! `kubectl mail handover`: the first password of a person on a sheet of paper, once. The Secret is marked before anything is
 //! printed, so nobody has a second sheet; what was marked and not printed is said.
 
+mod mark;
 mod sheet;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -21,14 +22,19 @@ use super::life::cluster::{self, Cluster, Failure};
 use super::life::{Holder, Life, World, words};
 use super::output::{Lang, cell, printable, wrap};
 use super::tree::Unreadable;
-use crate::api::{GROUP, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, Mailbox, PASSWORD_CHANGED_AT, VERSION};
+use crate::api::{
+    GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, Mailbox, PASSWORD_CHANGED_AT, VERSION,
+};
 use crate::domain::calendar::{day, rfc3339};
 use crate::domain::lifecycle::{self, Account, Cause, Kind, LockReason, State};
 use crate::domain::naming::same_name;
+use mark::{Mark, Unmarked};
 use sheet::Sheet;
 
 /// Sheets of one run: whoever wants more names a smaller agency.
 const MOST: usize = 500;
+/// Between two looks at a mark whose answer was lost.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Who gets a sheet.
 #[derive(Clone, Debug)]
@@ -59,6 +65,9 @@ pub struct Item {
     mailbox: String,
     handed_over: bool,
     at: Option<String>,
+    /// Nobody refused it: it went wrong.
+    #[serde(skip)]
+    failed: bool,
     #[serde(flatten)]
     says: Said,
 }
@@ -73,9 +82,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether somebody who was named got no sheet.
+    /// Whether somebody who was named got no sheet, or something went wrong.
     pub fn refused(&self) -> bool {
-        !self.agency && self.items.iter().any(|item| !item.handed_over)
+        self.items.iter().any(|item| item.failed || (!self.agency && !item.handed_over))
     }
 
     /// One JSON document (kind `Handover`), without any password.
@@ -121,9 +130,9 @@ async fn all(cluster: &Cluster, request: &Request, now: Timestamp) -> Result<Out
     outcome.notes = world.notes.iter().cloned().chain(notes).collect();
     let Some(life) = lives.first().filter(|life| !life.holders.is_empty()) else { return Ok(outcome) };
     let secrets: Api<Secret> = cluster.api();
-    let mut printer = Printer::new(&request.out)?;
+    let (mut printer, run) = (Printer::new(&request.out)?, format!("{:016x}", rand::random::<u64>()));
     for (holder, account) in life.holders.iter().zip(&life.accounts) {
-        let one = one(&secrets, life, (holder, account), request, now).await;
+        let one = one(&secrets, life, (holder, account), (request, &run), now).await;
         let item = match one {
             Ok(ready) => printed(&mut printer, &ready, now)?,
             Err(refused) => refused,
@@ -164,7 +173,39 @@ async fn bodies(cluster: &Cluster, world: &mut World) {
 }
 
 fn refused(mailbox: &str, en: impl Into<String>, vi: impl Into<String>) -> Item {
-    Item { mailbox: mailbox.into(), handed_over: false, at: None, says: Said::new(en, vi) }
+    Item { mailbox: mailbox.into(), handed_over: false, at: None, failed: false, says: Said::new(en, vi) }
+}
+
+fn failed(name: &str, error: &kube::Error) -> Item {
+    let says = format!("Secret: {}", told(error));
+    Item { failed: true, ..refused(name, format!("the {says}"), says.clone()) }
+}
+
+/// Nothing is printed: whose mark it is, or what to do where nobody knows.
+fn not_marked(holder: &Holder<'_>, unmarked: &Unmarked, run: &str) -> Item {
+    let name = holder.name.as_str();
+    let item = match unmarked {
+        Unmarked::Refused(error) => return failed(name, error),
+        Unmarked::Theirs(secret) => match may(secret, holder) {
+            Err(item) => return item,
+            Ok(_) => refused(name, "somebody else marked it", "người khác đã đánh dấu."),
+        },
+        Unmarked::Changed => refused(
+            name,
+            "somebody else changed the Secret at this moment; nothing is marked, do it again",
+            "Secret vừa được thay đổi; chưa đánh dấu gì, vui lòng làm lại.",
+        ),
+        Unmarked::Unknown => refused(
+            name,
+            format!(
+                "the API server did not answer, so it is not known whether it is marked as handed over; no sheet was made, nobody has seen the password. Do it again; if that says that it was handed over and 'kubectl get secret {name}-credentials -o yaml' shows {HANDOVER_RUN_ANNOTATION}: {run}, the mark is the one of this run: take it away with 'kubectl annotate secret {name}-credentials {HANDED_OVER_ANNOTATION}-' and do it once more"
+            ),
+            format!(
+                "máy chủ API không trả lời nên không rõ đã đánh dấu đã giao hay chưa; chưa in phiếu, chưa ai thấy mật khẩu. Vui lòng làm lại; nếu khi đó báo đã giao và 'kubectl get secret {name}-credentials -o yaml' ghi {HANDOVER_RUN_ANNOTATION}: {run} thì đó là dấu của lần này: bỏ dấu bằng 'kubectl annotate secret {name}-credentials {HANDED_OVER_ANNOTATION}-' rồi làm lại."
+            ),
+        ),
+    };
+    Item { failed: true, ..item }
 }
 
 /// A sheet whose Secret is marked.
@@ -179,7 +220,7 @@ async fn one<'w>(
     secrets: &Api<Secret>,
     life: &Life<'_>,
     (holder, account): (&'w Holder<'w>, &Account),
-    request: &Request,
+    (request, run): (&Request, &str),
     now: Timestamp,
 ) -> Result<Ready<'w>, Item> {
     let name = holder.name.as_str();
@@ -193,13 +234,10 @@ async fn one<'w>(
             format!("tài khoản ở trạng thái “{vi}” nên không in phiếu."),
         ));
     }
-    let failed = |error: kube::Error| {
-        refused(name, format!("the Secret: {}", told(&error)), format!("Secret: {}", told(&error)))
-    };
-    let secret = secrets.get(&format!("{name}-credentials")).await.map_err(failed)?;
-    let password = may(&secret, holder)?;
-    let mark = json!({"metadata": {"resourceVersion": secret.metadata.resource_version, "annotations": {HANDED_OVER_ANNOTATION: rfc3339(now)}}});
-    secrets.patch(&secret.name_any(), &PatchParams::default(), &Patch::Merge(&mark)).await.map_err(failed)?;
+    let secret = secrets.get(&format!("{name}-credentials")).await.map_err(|error| failed(name, &error))?;
+    let (password, at) = (may(&secret, holder)?, rfc3339(now));
+    let marked = mark::mark(secrets, &secret, &Mark { at: &at, run }, PAUSE).await;
+    marked.map_err(|unmarked| not_marked(holder, &unmarked, run))?;
     Ok(Ready { holder, sheet: Sheet::new(life, holder, request, until(life, account, now), now), password })
 }
 
@@ -244,8 +282,8 @@ fn may(secret: &Secret, holder: &Holder<'_>) -> Result<SecretString, Item> {
     if annotation(HOLDER_ANNOTATION).is_some_and(|other| !same_name(other, &holder.full_name)) {
         return Err(refused(
             name,
-            "the Secret was made for a person of another name",
-            "Secret được tạo cho người khác tên.",
+            "the password was made for a person of another name; if it is the same person, a document in spec.rename says so, and the operator then hands the password on to the new name. Somebody else needs another Mailbox",
+            "mật khẩu được tạo cho người mang tên khác. Nếu vẫn là một người, vui lòng ghi văn bản đổi tên vào spec.rename, hệ thống sẽ ghi tên mới; nếu là người khác, vui lòng tạo Mailbox khác.",
         ));
     }
     let initial = secret.data.as_ref().and_then(|data| data.get("initialPassword"));
@@ -269,7 +307,7 @@ fn printed(printer: &mut Printer, ready: &Ready<'_>, now: Timestamp) -> Result<I
         )
     })?;
     let says = Said::new("is on a sheet, and marked as handed over", "đã in phiếu và đánh dấu đã giao.");
-    Ok(Item { mailbox: name.clone(), handed_over: true, at: Some(rfc3339(now)), says })
+    Ok(Item { mailbox: name.clone(), handed_over: true, at: Some(rfc3339(now)), failed: false, says })
 }
 
 /// Writes sheets. A file is its owner's alone, and new.

@@ -36,8 +36,8 @@ pub struct Sheet {
 impl Sheet {
     /// The sheet of a holder; `until` is the last day to change the password.
     pub fn new(life: &Life<'_>, holder: &Holder<'_>, request: &Request, until: Option<String>, now: Timestamp) -> Self {
-        let (hostname, domain) =
-            life.system.map(|system| (system.hostname.clone(), system.domain.clone())).unwrap_or_default();
+        let system = life.system.cloned().unwrap_or_default();
+        let (hostname, domain) = (system.hostname, system.domain);
         let agency = if holder.agency_title.is_empty() { holder.agency.clone() } else { holder.agency_title.clone() };
         let contact = format!("bộ phận công nghệ thông tin của {agency}, hoặc quản trị hệ thống: postmaster@{domain}");
         let starts = holder.mailbox.and_then(|mailbox| mailbox.spec.starts_on.as_ref()?.parse::<Date>().ok());
@@ -53,7 +53,7 @@ impl Sheet {
             address: holder.address.clone().unwrap_or_default(),
             mailbox: holder.name.clone(),
             basis: basis.unwrap_or_default(),
-            page: request.page.clone().unwrap_or_else(|| format!("https://{hostname}/")),
+            page: request.page.clone().unwrap_or(system.page),
             hostname,
             starts: starts.filter(|first| *first > day(now)).map(|first| words::date(first, Lang::Vi)),
             until,

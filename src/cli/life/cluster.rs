@@ -141,6 +141,7 @@ fn system(system: MailSystem) -> System {
         namespace: system.namespace().unwrap_or_default(),
         name: system.name_any(),
         made: system.creation_timestamp().map(|at| at.0),
+        page: system.spec.password_page(),
         domain: system.spec.domain,
         hostname: system.spec.hostname,
         regulation: system.spec.regulation,

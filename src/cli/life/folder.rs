@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::api::{AddressClaim, MailboxActivityStatus, Regulation, WorkCalendar};
+use crate::api::{AddressClaim, MailboxActivityStatus, Regulation, WorkCalendar, password_page};
 use crate::cli::tree::{self, Limits, Object, Unreadable};
 
 use super::{Body, System, World, tolerant};
@@ -97,6 +97,7 @@ fn system(object: &Object) -> Result<System, String> {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         domain: text("domain"),
+        page: password_page(spec["portal"]["url"].as_str(), &text("hostname")),
         hostname: text("hostname"),
         made: made.map(|at| at.0),
         regulation,

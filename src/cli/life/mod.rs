@@ -47,6 +47,8 @@ pub struct System {
     pub domain: String,
     /// The name of its server.
     pub hostname: String,
+    /// Where people open the password page.
+    pub page: String,
     /// When it was made; the oldest of a namespace is served.
     pub made: Option<Timestamp>,
     /// How the regulation is set.

@@ -69,6 +69,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "spec.portal.replicas is",
         "spec.portal.replicas từ 1 đến 5; nếu không dùng trang đổi mật khẩu, vui lòng ghi spec.portal.enabled: false.",
     ),
+    (
+        "spec.portal.url is",
+        "spec.portal.url là địa chỉ https của trang đổi mật khẩu mà mọi người mở, ví dụ https://matkhau.gialai.gov.vn/.",
+    ),
     ("spec.portal.trustedProxies lists", "spec.portal.trustedProxies là danh sách mạng, ví dụ 10.0.0.0/8."),
     ("spec.relayHost is", "spec.relayHost là máy chủ và cổng, ví dụ [relay.gialai.gov.vn]:587."),
     (

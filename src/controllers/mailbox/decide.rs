@@ -209,6 +209,14 @@ pub(super) fn renamed(mailbox: &Mailbox, facts: &Facts) -> Option<Problem> {
     (!same).then(|| Problem::explained(Reason::NameChanged, &sticky::renamed(holder, name)))
 }
 
+/// Whether the credentials still name the holder as before a rename that was decided by its document: the claim, which this very Mailbox
+/// holds, has the new name. A name that was merely changed in the spec changes nothing: it may be somebody else's.
+pub(super) fn name_followed(mailbox: &Mailbox, claim: &AddressClaim, holder: Option<&str>) -> bool {
+    let name = &mailbox.spec.full_name;
+    let decided = mailbox.metadata.uid.is_some() && claim.spec.owner_ref.uid == mailbox.metadata.uid;
+    decided && naming::same_name(&claim.spec.owner_name, name) && holder.is_some_and(|h| !naming::same_name(h, name))
+}
+
 /// A pin that differs from the issued address changes nothing (D-02, D-21).
 pub(super) fn pinned_elsewhere(mailbox: &Mailbox, local: &str) -> Option<Problem> {
     let pinned = mailbox.spec.local_part.as_deref().filter(|pin| *pin != local)?;

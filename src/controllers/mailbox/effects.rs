@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, Mailbox, OwnerRef, Reason};
+use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, HOLDER_ANNOTATION, Mailbox, OwnerRef, Reason};
 use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
 use crate::controllers::context::{Credentials, Ctx};
 use crate::controllers::newcomers;
@@ -227,6 +227,20 @@ pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<C
         return Ok(Err(mismatch(Kept::Mail, &holder, mailbox)));
     }
     Ok(Ok(credentials))
+}
+
+/// The address was issued anew to a holder of another name: the credentials are the same person's, and say so from now on.
+pub(super) async fn follow_name(mailbox: &Mailbox, ctx: &Ctx) -> Result<(), Error> {
+    let name = mailbox.name_any();
+    let Some(mut known) = ctx.io.get::<Secret>(&format!("{name}-credentials")).await? else { return Ok(()) };
+    let holder = known.metadata.annotations.get_or_insert_default().entry(HOLDER_ANNOTATION.into()).or_default();
+    if naming::same_name(holder, &mailbox.spec.full_name) {
+        return Ok(());
+    }
+    holder.clone_from(&mailbox.spec.full_name);
+    let written = ctx.io.replace(&known).await?;
+    ctx.made(&name, &written);
+    Ok(())
 }
 
 /// Makes another initial password, once for each unlock (R6.3, D-12): `unlock` names it. What it is made for stands beside it, so that

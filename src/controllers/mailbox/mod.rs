@@ -333,6 +333,11 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
             }
         },
     };
+    if let Some(claim) = facts.claim.as_ref().filter(|_| !moved)
+        && decide::name_followed(mailbox, claim, credentials.holder.as_deref())
+    {
+        effects::follow_name(mailbox, ctx).await?;
+    }
     let credentials = if outcome.life.makes_password() {
         effects::new_password(mailbox, &outcome.life.unlock(), ctx).await?.unwrap_or(credentials)
     } else {

@@ -122,10 +122,10 @@ async fn read(templates: &mut Templates, ctx: &Ctx) {
 async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
     let Some(system) = ctx.system() else { return Ok(()) };
     let office = Office { domain: system.spec.domain.clone(), ..Office::default() };
-    let now = ctx.now();
+    let (now, page) = (ctx.now(), system.spec.password_page());
     let mut new: Vec<(Wanted, NoticeMail)> = Vec::new();
     for mailbox in ctx.stores.mailboxes.state() {
-        for wanted in of(&mailbox, &system.spec.hostname, now, ctx) {
+        for wanted in of(&mailbox, &page, now, ctx) {
             if new.len() < AT_ONCE && !ctx.notices.is_done(&wanted.key) {
                 new.extend(mail(wanted, &office, templates, now));
             }
@@ -149,11 +149,11 @@ async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
     Ok(())
 }
 
-fn of(mailbox: &Mailbox, hostname: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wanted> {
+fn of(mailbox: &Mailbox, page: &str, now: Timestamp, ctx: &Ctx) -> Vec<Wanted> {
     let agency = agency(&mailbox.spec.agency_ref.name, ctx);
     let life = lifecycle::life(mailbox, ctx, now);
     let new_password = ctx.credentials(&mailbox.name_any()).is_some_and(|c| c.initial && c.made_for.is_some());
-    wanted(mailbox, &life, new_password, &agency, &lifecycle::rules(ctx), &format!("https://{hostname}/"), now)
+    wanted(mailbox, &life, new_password, &agency, &lifecycle::rules(ctx), page, now)
 }
 
 /// An agency, with the mailbox that it reads: its own, or that of the nearest one above.

@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use mail_operator::api::HANDED_OVER_ANNOTATION;
+use mail_operator::api::{HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION};
 use serde_json::{Value, json};
 
 use super::{AGENCY, SOON, SYSTEM, World};
-use crate::support::{apply, initial_password, wait_ready};
+use crate::support::{apply, eventually, initial_password, wait_ready};
 
 impl World {
     fn mail(&self, folder: &Path, args: &[&str]) -> Output {
@@ -139,6 +139,49 @@ async fn r9_1_a_first_password_is_handed_over_once_and_marked_before_it_is_print
     let rest = world.mail(folder.path(), &["handover", "--agency", "stttt", "--out", "rest.html"]);
     let sheets = std::fs::read_to_string(folder.path().join("rest.html")).expect("the sheet of the agency");
     assert_eq!((rest.status.code(), sheets.matches("<section").count()), (Some(0), 1), "{}", said(&rest));
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_02_r9_1_a_renamed_holder_gets_the_sheet_and_somebody_else_does_not() {
+    let Some((world, operator, _agent)) = World::running("handover-rename").await else { return };
+    let page = SYSTEM.replace("hostname:", "portal: {url: 'https://matkhau.gialai.gov.vn/'}, hostname:");
+    apply(&world.systems, &page).await.expect("system");
+    let wrong = SYSTEM.replace("hostname:", "portal: {url: 'http://matkhau.gialai.gov.vn/'}, hostname:");
+    let error = apply(&world.systems, &wrong).await.expect_err("no https");
+    assert!(error.to_string().contains("spec.portal.url is"), "{error}");
+    world.person("nv-1", "Lê Thị Hoa", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    // A name that was merely changed may be somebody else's.
+    world.person("nv-1", "Lê Thị Huệ", "").await;
+    eventually("the new name is looked at", SOON, || async {
+        let status = world.mailboxes.get("nv-1").await.expect("nv-1").status.unwrap_or_default();
+        let said = status.conditions.iter().any(|c| c.reason == "NameChanged");
+        if said { Ok(()) } else { Err(format!("{:?}", status.conditions)) }
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("folder");
+    let refused = world.mail(folder.path(), &["handover", "nv-1", "--out", "sheet.html"]);
+    let flat = said(&refused).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!((refused.status.code(), world.marked("nv-1").await), (Some(1), None), "{flat}");
+    assert!(flat.contains("spec.rename"), "{flat}");
+    // The document says that it is the same person.
+    let rename = ", rename: {basis: {number: 7/SNV, date: '2026-05-04', issuer: SNV}}";
+    world.person("nv-1", "Lê Thị Huệ", rename).await;
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    eventually("the credentials follow", SOON, || async {
+        let secret = secrets.get("nv-1-credentials").await.expect("credentials");
+        let holder = secret.annotations().get(HOLDER_ANNOTATION).cloned();
+        if holder.as_deref() == Some("Lê Thị Huệ") { Ok(()) } else { Err(format!("{holder:?}")) }
+    })
+    .await;
+    let done = world.mail(folder.path(), &["handover", "nv-1", "--out", "sheet.html"]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    let sheet = std::fs::read_to_string(folder.path().join("sheet.html")).expect("the sheet");
+    for part in ["Lê Thị Huệ", "huelt.stttt@gialai.gov.vn", "<b>https://matkhau.gialai.gov.vn/</b>"] {
+        assert!(sheet.contains(part), "{part}");
+    }
     operator.stop().await;
     world.end().await;
 }

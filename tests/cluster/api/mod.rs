@@ -14,6 +14,7 @@ mod newcomers;
 mod plan;
 mod portal;
 mod purge;
+mod portal_rights;
 mod refused;
 mod restart;
 mod system;

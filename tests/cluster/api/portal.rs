@@ -14,10 +14,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
 use mail_operator::api::PASSWORD_CHANGED_AT;
 use mail_operator::kube_io::Io;
 use mail_operator::portal::{
@@ -27,42 +26,15 @@ use mail_operator::telemetry::Metrics;
 use serde_json::json;
 use tower::ServiceExt;
 
+use super::portal_rights::{as_portal, release, rules};
 use super::{SOON, SYSTEM, World};
 use crate::support::mail::Lines;
 use crate::support::operator::Operator;
 use crate::support::{apply, eventually, initial_password, wait_ready};
 
-const ACCOUNT: &str = "mail-operator-portal";
 const NEW: &str = "Phố-núi@2026";
 const NEXT: &str = "Biển-hồ@2027";
 const WRONG: &str = "Sai-mật-khẩu@1";
-
-/// The rules of the page's Role, as they stand in the chart.
-fn rules() -> serde_json::Value {
-    let path = format!("{}/charts/mail-operator/templates/rbac.yaml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).expect("the chart");
-    let own = |part: &&str| part.contains("kind: Role\n") && part.contains("-portal\n");
-    let role = text.split("\n---\n").find(own).expect("a Role of the page");
-    let rules = &role[role.find("rules:").expect("rules")..];
-    serde_yaml::from_str::<serde_json::Value>(rules).expect("YAML")["rules"].clone()
-}
-
-/// A client that may do what the page's ServiceAccount may.
-async fn as_portal(client: &Client, namespace: &str) -> Client {
-    let role = json!({"metadata": {"name": ACCOUNT}, "rules": rules()});
-    let binding = json!({"metadata": {"name": ACCOUNT},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT},
-        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}]});
-    let roles: Api<Role> = Api::namespaced(client.clone(), namespace);
-    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
-    roles.create(&PostParams::default(), &serde_json::from_value(role).expect("Role")).await.expect("Role");
-    let binding = serde_json::from_value(binding).expect("RoleBinding");
-    bindings.create(&PostParams::default(), &binding).await.expect("RoleBinding");
-    let mut config = kube::Config::infer().await.expect("KUBECONFIG");
-    config.auth_info.impersonate = Some(format!("system:serviceaccount:{namespace}:{ACCOUNT}"));
-    config.default_retry = false;
-    Client::try_from(config).expect("a client")
-}
 
 /// Somebody else writes the Secret just before the page does.
 struct Meddled {
@@ -204,6 +176,7 @@ async fn r9_1_first_access_by_the_page_opens_mail_by_every_address() {
     assert_eq!(portal.change("quynhhtn.stttt", NEXT, NEW).await.0, StatusCode::SEE_OTHER, "nothing was changed before");
     assert!(secret(&world, "nv-1").await.metadata.annotations.expect("annotations").contains_key("tests/touched"));
     operator.stop().await;
+    release(&world.client, &world.namespace).await;
     world.end().await;
 }
 
@@ -248,6 +221,7 @@ async fn r6_3_locked_is_told_after_the_right_password_and_revoked_never() {
     assert_eq!(secrets["verbs"], json!(["get", "update"]));
     assert!(used("get") && !text.contains("ok=\"false\",kind=\"Secret\""), "{text}");
     operator.stop().await;
+    release(&world.client, &world.namespace).await;
     world.end().await;
 }
 
