@@ -19,8 +19,8 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
-    NoticeMail, NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalEnd, JournalRequest,
+    JournalResponse, NoticeMail, NoticeRequest, NoticeResponse, State, TERM_HEADER, UsagePage,
 };
 use super::{BackendError, MailBackend};
 use crate::domain::journal::{Event, Head};
@@ -165,6 +165,11 @@ impl MailBackend for AgentClient {
             Ok(answer.head)
         }
         .boxed()
+    }
+
+    fn journal_end(&self, noted: Option<Head>) -> BoxFuture<'_, Result<JournalEnd, BackendError>> {
+        let path = noted.map_or("/v1/journal".into(), |noted| format!("/v1/journal?noted={noted}"));
+        async move { self.call_on::<(), _>(&self.aside, "GET", &path, None).await }.boxed()
     }
 
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::wire::{ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, State, System, UsagePage};
+use super::wire::{
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, JournalEnd, NoticeMail, State, System, UsagePage,
+};
 use super::{Access, Account, BackendError, MailBackend};
 use crate::domain::journal::{Event, Head, seal};
 
@@ -112,6 +114,10 @@ impl MailBackend for Memory {
             }
             inner.head.clone()
         })
+    }
+
+    fn journal_end(&self, _: Option<Head>) -> BoxFuture<'_, Result<JournalEnd, BackendError>> {
+        self.answer(|inner| JournalEnd { head: inner.head.clone(), holds: true })
     }
 
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {

@@ -20,14 +20,14 @@ use crate::support::{apply, eventually, initial_password, wait_ready};
 use crate::world::{SOON, World, let_in, person, tier_number};
 
 /// What the operator says to the agent, in its name.
-struct Agent {
-    client: AgentClient,
+pub struct Agent {
+    pub client: AgentClient,
     old: AgentClient,
     _forward: Option<tokio::process::Child>,
 }
 
 impl Agent {
-    async fn of(world: &World) -> Self {
+    pub async fn of(world: &World) -> Self {
         let (address, forward) = agent_address(world).await;
         let client = |term| agent_client(&world.client, world.namespace, address, term);
         Self { client: client(term(world).await).await, old: client(0).await, _forward: forward }
@@ -61,7 +61,7 @@ async fn agent_address(world: &World) -> (SocketAddr, Option<tokio::process::Chi
     (address.parse().expect("an address"), Some(forward))
 }
 
-fn mail(mailbox: &str, name: &str, address: &str, key: &str) -> NoticeMail {
+pub fn mail(mailbox: &str, name: &str, address: &str, key: &str) -> NoticeMail {
     let party = Party { name: name.into(), address: address.into() };
     let day = "2026-06-16".parse().expect("a day");
     let letter = Letter {
