@@ -13,10 +13,9 @@ use super::foreign::Foreign;
 use super::table::TableError;
 use super::{JournalError, Shared, Table};
 use crate::backend::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, MOST_PURGES,
-    NoticeRequest, NoticeResponse, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, MOST_PURGES, NoticeRequest, NoticeResponse, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage, JournalEnd,
 };
-use crate::domain::journal::Event;
+use crate::domain::journal::{Event, Head};
 use crate::domain::lease::Term;
 use crate::domain::notice::MOST_NOTICES;
 
@@ -36,7 +35,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/accounts", post(accounts))
         .route("/v1/usage", get(usage))
         .route("/v1/complete", post(complete))
-        .route("/v1/journal", post(journal))
+        .route("/v1/journal", post(journal).get(journal_end))
         .route("/v1/notices", post(notices))
         .route("/v1/purge", post(purge))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -63,7 +62,7 @@ fn failure(error: &TableError) -> Failure {
     let code = match error {
         TableError::VolumeFull => ErrorCode::VolumeFull,
         TableError::Superseded { .. } => ErrorCode::Superseded,
-        TableError::Other(_) => ErrorCode::Database,
+        TableError::Damaged(_) | TableError::Other(_) => ErrorCode::Database,
     };
     warn!(%error, "account table");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
@@ -151,7 +150,9 @@ async fn usage(
     Query(After { after }): Query<After>,
 ) -> Result<Json<UsagePage>, Failure> {
     let done = tokio::task::spawn_blocking(move || {
-        shared.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).page(after)
+        let mut store = shared.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let page = store.page(after);
+        store.mend(page)
     });
     match done.await {
         Ok(Ok(page)) => Ok(Json(page)),
@@ -212,11 +213,29 @@ async fn journal(
     done.await.unwrap_or_else(|_| Err(journal_failure(&JournalError::Other("the work on it ended".into()))))
 }
 
+#[derive(serde::Deserialize)]
+struct Noted {
+    noted: Option<String>,
+}
+
+async fn journal_end(
+    Extract(shared): Extract<Arc<Shared>>,
+    Query(Noted { noted }): Query<Noted>,
+) -> Result<Json<JournalEnd>, Failure> {
+    let noted: Option<Head> = noted
+        .map(|noted| noted.parse())
+        .transpose()
+        .map_err(|message| (StatusCode::BAD_REQUEST, Json(ErrorBody { code: ErrorCode::Invalid, message })))?;
+    let done = tokio::task::spawn_blocking(move || shared.journal.end(noted.as_ref()));
+    let done = done.await.unwrap_or_else(|_| Err(JournalError::Other("the look at it ended".into())));
+    done.map(Json).map_err(|error| journal_failure(&error))
+}
+
 fn journal_failure(error: &JournalError) -> Failure {
     let code = match error {
         JournalError::VolumeFull => ErrorCode::VolumeFull,
         JournalError::Unfit(_) | JournalError::TooMany => ErrorCode::Invalid,
-        JournalError::Other(_) => ErrorCode::Journal,
+        JournalError::Damaged(_) | JournalError::Other(_) => ErrorCode::Journal,
     };
     warn!(%error, "journal");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))

@@ -1,9 +1,9 @@
 //! The journal on the system's volume (R7.2): a file a month, append and fsync, each key once, old files away after the retention.
 //!
 //! An index (SQLite) beside the files remembers keys and head. The files come first: what a crash kept out of the index is read
-//! from them at the next start, and a line that was half written is cut there.
+//! from them at the next start, a line that was half written is cut there, and an index that is damaged is made anew from them.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use k8s_openapi::jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use tracing::{info, warn};
 
+use super::sqlite;
+use crate::backend::JournalEnd;
 use crate::domain::calendar;
 use crate::domain::journal::{self, Event, Head, Known, MOST_EVENTS, Unfit};
 
@@ -39,6 +41,9 @@ pub enum JournalError {
     /// More events than one request may have.
     #[error("more than {MOST_EVENTS} events in one request")]
     TooMany,
+    /// The index is no database any more, or one with holes; it is made anew.
+    #[error("the index of the journal is damaged: {0}")]
+    Damaged(String),
     /// Anything else.
     #[error("journal: {0}")]
     Other(String),
@@ -48,6 +53,7 @@ impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
+            _ if sqlite::is_damaged(&error) => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }
@@ -80,8 +86,10 @@ pub struct Journal {
     /// File that is written, and how much of it the index knows.
     file: String,
     length: u64,
-    /// Lines that a crash had kept out of the index, and perhaps from stdout.
+    /// Lines that a crash had kept out of the index, and perhaps from stdout: one request, at most.
     late: Vec<String>,
+    /// The last entry that was written, or found in the files, by this process.
+    found: Option<Head>,
     /// The file of the month in which old ones were looked for last.
     tidied: String,
 }
@@ -90,11 +98,12 @@ impl Journal {
     /// Opens or makes the journal of a folder. Files are kept for `months` months, six at least.
     pub fn open(folder: &Path, months: u16) -> Result<Self, JournalError> {
         fs::create_dir_all(folder)?;
-        let index = Connection::open(folder.join(INDEX))?;
-        index.busy_timeout(Duration::from_secs(5))?;
-        index.pragma_update(None, "journal_mode", "DELETE")?;
-        index.pragma_update(None, "synchronous", "FULL")?;
-        index.execute_batch(SCHEMA)?;
+        let (index, anew) = sqlite::open_or_anew(&folder.join(INDEX), SCHEMA)?;
+        Self::with(index, folder, months, anew)
+    }
+
+    /// `anew`: the index was there and is empty now; what the files hold was told before.
+    fn with(index: Connection, folder: &Path, months: u16, anew: bool) -> Result<Self, JournalError> {
         let meta = |key| meta(&index, key);
         let (file, length) = (meta("file")?.unwrap_or_default(), meta("length")?.and_then(|l| l.parse().ok()));
         let head = meta("head")?.and_then(|head| head.parse().ok()).unwrap_or_default();
@@ -106,10 +115,23 @@ impl Journal {
             file,
             length: length.unwrap_or(0),
             late: Vec::new(),
+            found: None,
             tidied: String::new(),
         };
         journal.catch_up()?;
+        if anew {
+            journal.late.clear();
+        }
         Ok(journal)
+    }
+
+    /// Makes the index anew from the files.
+    fn mend(&mut self) -> Result<(), JournalError> {
+        let index = sqlite::anew(&self.folder.join(INDEX), SCHEMA)?;
+        let new = Self::with(index, &self.folder, self.months, true)?;
+        let (late, found) = (std::mem::take(&mut self.late), self.found.take());
+        *self = Self { late, found, ..new };
+        Ok(())
     }
 
     /// Lines that a crash had kept out of the index, for stdout; told once.
@@ -124,53 +146,79 @@ impl Journal {
 
     /// Reads what the index does not know yet, and cuts a line that was half written.
     fn catch_up(&mut self) -> Result<(), JournalError> {
-        let mut new: Vec<(String, String, u64)> = Vec::new();
         let (mut head, mut file, mut length) = (self.head.clone(), self.file.clone(), self.length);
+        let (mut late, mut count) = (VecDeque::new(), 0_u64);
+        let tx = self.index.transaction()?;
         for name in names(&self.folder)?.into_iter().filter(|name| *name >= self.file) {
             let from = if name == self.file { self.length } else { 0 };
-            let (lines, end) = read_from(&self.folder.join(&name), from)?;
-            for line in lines {
-                match journal::read(&line) {
-                    Ok(entry) => {
-                        if entry.sequence != head.sequence + 1 || entry.prev != head.hash {
-                            warn!(file = name, sequence = entry.sequence, "the journal has a gap: verify it");
-                        }
-                        if entry.sequence > head.sequence {
-                            head = Head { sequence: entry.sequence, hash: entry.hash };
-                        }
-                        new.push((name.clone(), entry.event.key, entry.sequence));
-                        self.late.push(line);
-                    }
-                    Err(_) => warn!(file = name, "the journal has a line that is no entry: verify it"),
+            let end = read_from(&self.folder.join(&name), from, |line| {
+                let Ok(entry) = journal::read(&line) else {
+                    warn!(file = name, "the journal has a line that is no entry: verify it");
+                    return Ok(());
+                };
+                if entry.sequence != head.sequence + 1 || entry.prev != head.hash {
+                    warn!(file = name, sequence = entry.sequence, "the journal has a gap: verify it");
                 }
-            }
+                if entry.sequence > head.sequence {
+                    head = Head { sequence: entry.sequence, hash: entry.hash };
+                }
+                remember(&tx, &name, &entry.event.key, entry.sequence)?;
+                count += 1;
+                late.push_back(line);
+                if late.len() > MOST_EVENTS {
+                    late.pop_front();
+                }
+                Ok(())
+            })?;
             (file, length) = (name, end);
         }
         if (&head, &file, length) == (&self.head, &self.file, self.length) {
             return Ok(());
         }
-        let tx = self.index.transaction()?;
-        for (name, key, sequence) in &new {
-            remember(&tx, name, key, *sequence)?;
-        }
         write_head(&tx, &head, &file, length)?;
         tx.commit()?;
-        if !new.is_empty() {
-            info!(entries = new.len(), "entries of the journal that its index did not know");
+        if count > 0 {
+            info!(entries = count, "entries of the journal that its index did not know");
         }
+        self.late.extend(late);
         (self.head, self.file, self.length) = (head, file, length);
         Ok(())
     }
 
+    /// Where the chain ends, and whether the files hold an entry that was noted elsewhere.
+    pub fn end(&mut self, noted: Option<&Head>) -> Result<JournalEnd, JournalError> {
+        let written = fs::metadata(self.folder.join(&self.file)).map_or(0, |found| found.len());
+        let holds = match noted {
+            None => true,
+            Some(noted) if self.found.as_ref() == Some(noted) && written == self.length => true,
+            Some(noted) => holds(&self.folder, noted)?,
+        };
+        if let Some(noted) = noted.filter(|_| holds) {
+            self.found = Some(noted.clone());
+        }
+        Ok(JournalEnd { head: self.head.clone(), holds })
+    }
+
     /// Writes what was not written before, all or nothing.
-    pub fn append(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Appended, JournalError> {
+    pub fn append(&mut self, events: &[Event], now: Timestamp) -> Result<Appended, JournalError> {
+        match self.add(events, now) {
+            Err(JournalError::Damaged(why)) => {
+                warn!(why, "the index of the journal is damaged and made anew from the files");
+                self.mend()?;
+                self.add(events, now)
+            }
+            done => done,
+        }
+    }
+
+    fn add(&mut self, events: &[Event], now: Timestamp) -> Result<Appended, JournalError> {
         if events.len() > MOST_EVENTS {
             return Err(JournalError::TooMany);
         }
         let mut fresh = Vec::new();
         let mut seen = HashSet::new();
         for event in events {
-            let event = event.fit()?;
+            let event = event.clone().fit()?;
             if !self.knows(&event.key)? && seen.insert(event.key.clone()) {
                 fresh.push(event);
             }
@@ -212,6 +260,7 @@ impl Journal {
             return Err(error);
         }
         self.late.extend(lines);
+        self.found = Some(head.clone());
         (self.head, self.file, self.length) = (head, name, length);
         Ok(())
     }
@@ -283,32 +332,58 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The whole lines of a file from a place on, and where they end. What stands after the last end of a line is cut.
-fn read_from(path: &Path, from: u64) -> Result<(Vec<String>, u64), JournalError> {
+/// Whether the files hold this very entry. They are read from the newest on, as far back as it may stand.
+fn holds(folder: &Path, noted: &Head) -> Result<bool, JournalError> {
+    let begin = format!("{{\"sequence\":{},", noted.sequence);
+    for name in names(folder)?.into_iter().rev() {
+        let mut first = None;
+        let mut reader = BufReader::new(File::open(folder.join(name))?);
+        while let Some(line) = whole_line(&mut reader)? {
+            let line = String::from_utf8_lossy(&line);
+            if line.starts_with(&begin) {
+                return Ok(journal::read(&line).is_ok_and(|entry| entry.hash == noted.hash));
+            }
+            first = first.or_else(|| journal::read(&line).ok().map(|entry| entry.sequence));
+        }
+        if first.is_some_and(|first| first < noted.sequence) {
+            return Ok(false);
+        }
+    }
+    Ok(noted.sequence == 0)
+}
+
+/// The next line without its end; none where no whole one is left.
+fn whole_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    reader.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+    Ok((line.pop() == Some(b'\n')).then_some(line))
+}
+
+/// Gives the whole lines of a file from a place on; where they end. What stands after the last end of a line is cut.
+fn read_from(
+    path: &Path,
+    from: u64,
+    mut take: impl FnMut(String) -> Result<(), JournalError>,
+) -> Result<u64, JournalError> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
     if length < from {
         warn!(file = %path.display(), "the journal is shorter than it was: verify it");
-        return Ok((Vec::new(), length));
+        return Ok(length);
     }
     file.seek(SeekFrom::Start(from))?;
-    let (mut lines, mut end) = (Vec::new(), from);
+    let mut end = from;
     let mut reader = BufReader::new(&file);
-    loop {
-        let mut line = Vec::new();
-        let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line)? as u64;
-        if line.pop() != Some(b'\n') {
-            break;
-        }
-        end += read;
-        lines.push(String::from_utf8_lossy(&line).into_owned());
+    while let Some(line) = whole_line(&mut reader)? {
+        end += line.len() as u64 + 1;
+        take(String::from_utf8_lossy(&line).into_owned())?;
     }
     if end < length {
         warn!(file = %path.display(), bytes = length - end, "a line of the journal was half written; it is cut");
         file.set_len(end)?;
         file.sync_all()?;
     }
-    Ok((lines, end))
+    Ok(end)
 }
 
 /// Prints every line, oldest first, after one that says what the index knows.
@@ -345,8 +420,18 @@ fn copy(file: &mut File, out: &mut impl Write) -> io::Result<Option<u8>> {
     }
 }
 
+/// What the index knows; nothing where it is not there, or damaged: then it is made anew with the next entry.
 fn known(folder: &Path) -> Result<Known, JournalError> {
-    let path = folder.join(INDEX);
+    match indexed(&folder.join(INDEX)) {
+        Err(JournalError::Damaged(why)) => {
+            warn!(why, "the index of the journal is damaged; the files are printed without what it knows");
+            Ok(Known::default())
+        }
+        known => known,
+    }
+}
+
+fn indexed(path: &Path) -> Result<Known, JournalError> {
     if !path.exists() {
         return Ok(Known::default());
     }
@@ -354,7 +439,7 @@ fn known(folder: &Path) -> Result<Known, JournalError> {
     index.busy_timeout(Duration::from_secs(5))?;
     let first: Option<i64> = index.query_row("SELECT min(first) FROM files", [], |r| r.get(0))?;
     let head = meta(&index, "head")?.and_then(|head| head.parse().ok());
-    Ok(Known { first: first.and_then(|n| u64::try_from(n).ok()), heads: head.into_iter().collect() })
+    Ok(Known { first: first.and_then(|n| u64::try_from(n).ok()), heads: head.into_iter().collect(), noted: None })
 }
 
 #[cfg(test)]

@@ -37,15 +37,15 @@ fn file(folder: &Path) -> PathBuf {
 fn r7_2_a_key_is_one_entry_across_restarts() {
     let folder = tempfile::tempdir().expect("folder");
     let mut journal = open(folder.path());
-    let first = journal.append(events(&["a", "b", "a"]), at(NOW)).expect("written");
+    let first = journal.append(&events(&["a", "b", "a"]), at(NOW)).expect("written");
     assert_eq!((first.head.sequence, first.lines.len()), (2, 2));
     let length = fs::metadata(file(folder.path())).expect("file").len();
     let mut journal = open(folder.path());
     assert_eq!(journal.head(), &first.head);
-    let again = journal.append(events(&["b", "a"]), at(NOW)).expect("known");
+    let again = journal.append(&events(&["b", "a"]), at(NOW)).expect("known");
     assert_eq!((again.head, again.lines.len()), (first.head, 0), "nothing is told twice");
     assert_eq!(fs::metadata(file(folder.path())).expect("file").len(), length);
-    journal.append(events(&["b", "c"]), at(NOW)).expect("written");
+    journal.append(&events(&["b", "c"]), at(NOW)).expect("written");
     assert_eq!(keys(folder.path()), ["a", "b", "c"]);
     assert_eq!(verify("f", &printed(folder.path()), Known::default()).expect("good").entries, 3);
 }
@@ -53,9 +53,9 @@ fn r7_2_a_key_is_one_entry_across_restarts() {
 #[test]
 fn r7_2_a_crash_in_the_middle_of_a_write_loses_only_the_half_line_and_writes_nothing_twice() {
     let folder = tempfile::tempdir().expect("folder");
-    open(folder.path()).append(events(&["a"]), at(NOW)).expect("written");
+    open(folder.path()).append(&events(&["a"]), at(NOW)).expect("written");
     let index = fs::read(folder.path().join(INDEX)).expect("index");
-    open(folder.path()).append(events(&["b", "c"]), at(NOW)).expect("written");
+    open(folder.path()).append(&events(&["b", "c"]), at(NOW)).expect("written");
     let whole = fs::read_to_string(file(folder.path())).expect("file");
     let ends: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at + 1).collect();
     let places = (ends[0]..whole.len()).step_by(61).chain(ends.iter().flat_map(|end| [end - 1, *end]));
@@ -68,7 +68,7 @@ fn r7_2_a_crash_in_the_middle_of_a_write_loses_only_the_half_line_and_writes_not
             Ok(_) => assert!(ends.contains(&cut), "{cut}"),
             Err(bad) => assert_eq!(bad.fault, Fault::CutOff, "{cut}"),
         }
-        let told = open(folder.path()).append(events(&["b", "c", "d"]), at(NOW)).expect("written").lines.len();
+        let told = open(folder.path()).append(&events(&["b", "c", "d"]), at(NOW)).expect("written").lines.len();
         assert_eq!((keys(folder.path()).join(""), told), ("abcd".into(), 3), "{cut}");
         assert_eq!(verify("f", &printed(folder.path()), Known::default()).expect("good").entries, 4, "{cut}");
     }
@@ -77,22 +77,22 @@ fn r7_2_a_crash_in_the_middle_of_a_write_loses_only_the_half_line_and_writes_not
 #[test]
 fn r7_2_an_index_that_is_lost_is_made_anew_from_the_files() {
     let folder = tempfile::tempdir().expect("folder");
-    let head = open(folder.path()).append(events(&["a", "b"]), at(NOW)).expect("written").head;
+    let head = open(folder.path()).append(&events(&["a", "b"]), at(NOW)).expect("written").head;
     fs::remove_file(folder.path().join(INDEX)).expect("removed");
     let mut journal = open(folder.path());
-    assert_eq!(journal.append(events(&["a", "b"]), at(NOW)).expect("known").head, head);
+    assert_eq!(journal.append(&events(&["a", "b"]), at(NOW)).expect("known").head, head);
 }
 
 #[test]
 fn r7_2_what_somebody_cut_off_stays_visible_for_ever() {
     let folder = tempfile::tempdir().expect("folder");
-    open(folder.path()).append(events(&["a", "b", "c"]), at(NOW)).expect("written");
+    open(folder.path()).append(&events(&["a", "b", "c"]), at(NOW)).expect("written");
     let text = fs::read_to_string(file(folder.path())).expect("file");
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
     fs::write(file(folder.path()), &text[..ends[1]]).expect("cut");
     let bad = verify("f", &printed(folder.path()), Known::default()).expect_err("cut");
     assert_eq!((bad.fault, bad.sequence), (Fault::CutOff, 3));
-    open(folder.path()).append(events(&["d"]), at(NOW)).expect("written");
+    open(folder.path()).append(&events(&["d"]), at(NOW)).expect("written");
     let bad = verify("f", &printed(folder.path()), Known::default()).expect_err("a gap");
     assert_eq!((bad.fault, bad.sequence), (Fault::Missing, 4), "{}", bad.message);
 }
@@ -101,17 +101,17 @@ fn r7_2_what_somebody_cut_off_stays_visible_for_ever() {
 fn r7_2_a_full_volume_is_told_as_such_and_nothing_is_half_written() {
     let folder = tempfile::tempdir().expect("folder");
     let mut journal = open(folder.path());
-    journal.append(events(&["a"]), at(NOW)).expect("written");
+    journal.append(&events(&["a"]), at(NOW)).expect("written");
     let before = fs::read(file(folder.path())).expect("file");
     let pages: i64 = journal.index.query_row("PRAGMA page_count", [], |r| r.get(0)).expect("pages");
     journal.index.pragma_update(None, "max_page_count", pages).expect("limit");
     let many: Vec<Event> = (0..400).map(|n| event(&format!("{n}-{}", "k".repeat(200)))).collect();
-    let error = journal.append(many.clone(), at(NOW)).expect_err("full");
+    let error = journal.append(&many, at(NOW)).expect_err("full");
     assert!(matches!(error, JournalError::VolumeFull), "{error}");
     assert_eq!(fs::read(file(folder.path())).expect("file"), before);
     let full = io::Error::from(io::ErrorKind::StorageFull);
     assert!(matches!(JournalError::from(full), JournalError::VolumeFull));
-    let head = open(folder.path()).append(many, at(NOW)).expect("there is room again").head;
+    let head = open(folder.path()).append(&many, at(NOW)).expect("there is room again").head;
     assert_eq!(head.sequence, 401);
 }
 
@@ -121,7 +121,7 @@ fn r7_2_a_month_has_a_file_and_the_chain_goes_on_in_the_next_one() {
     let mut journal = open(folder.path());
     // 30 June 17:30 UTC is 1 July in the province.
     for (key, now) in [("a", "2026-06-30T16:30:00Z"), ("b", "2026-06-30T17:30:00Z"), ("c", "2026-06-30T16:00:00Z")] {
-        journal.append(events(&[key]), at(now)).expect("written");
+        journal.append(&events(&[key]), at(now)).expect("written");
     }
     let june = fs::read_to_string(file(folder.path())).expect("June");
     let july = fs::read_to_string(folder.path().join("journal-2026-07.jsonl")).expect("July");
@@ -137,7 +137,7 @@ fn r7_2_retention_never_removes_what_is_younger_than_six_months() {
     let mut written: Vec<(String, Timestamp)> = Vec::new();
     while now < at("2028-01-01T00:00:00Z") {
         let key = now.to_string();
-        journal.append(events(&[&key]), now).expect("written");
+        journal.append(&events(&[&key]), now).expect("written");
         written.push((key, now));
         let there: HashSet<String> = keys(folder.path()).into_iter().collect();
         for (key, at) in &written {
@@ -157,10 +157,10 @@ fn r7_2_retention_never_removes_what_is_younger_than_six_months() {
 fn an_event_that_cannot_be_an_entry_stops_the_whole_request() {
     let folder = tempfile::tempdir().expect("folder");
     let mut journal = open(folder.path());
-    let error = journal.append(vec![event("a"), event("")], at(NOW)).expect_err("no key");
+    let error = journal.append(&[event("a"), event("")], at(NOW)).expect_err("no key");
     assert!(matches!(error, JournalError::Unfit(_)), "{error}");
-    let many = (0..=MOST_EVENTS).map(|n| event(&n.to_string())).collect();
-    assert!(matches!(journal.append(many, at(NOW)), Err(JournalError::TooMany)));
+    let many: Vec<Event> = (0..=MOST_EVENTS).map(|n| event(&n.to_string())).collect();
+    assert!(matches!(journal.append(&many, at(NOW)), Err(JournalError::TooMany)));
     assert_eq!(journal.head().sequence, 0);
 }
 
@@ -177,4 +177,63 @@ fn r7_2_the_agent_refuses_to_keep_the_journal_for_less_than_six_months() {
     assert_eq!((months("6").ok(), months("120").ok()), (Some(6), Some(120)));
     assert!(months("5").is_err() && months("121").is_err());
     assert_eq!(Cli::try_parse_from(["agent"]).map(|c| c.args.log_months).ok(), Some(6));
+}
+
+#[test]
+fn r7_2_a_damaged_index_is_made_anew_from_the_files_at_the_start_and_in_use() {
+    // A running one has small files in its memory: it meets damage of the first page.
+    for (whole, reopened) in [(true, true), (false, true), (true, false)] {
+        let folder = tempfile::tempdir().expect("folder");
+        let many: Vec<Event> = (0..300).map(|n| event(&format!("{n}-{}", "k".repeat(200)))).collect();
+        let mut journal = open(folder.path());
+        journal.append(&many, at(NOW)).expect("written");
+        sqlite::damage(&folder.path().join(INDEX), whole);
+        if reopened {
+            journal = open(folder.path());
+            assert_eq!(journal.recovered().lines.len(), 0, "nothing is told twice");
+        }
+        assert_eq!(verify("f", &printed(folder.path()), Known::default()).expect("good").entries, 300);
+        let mut both = many.clone();
+        both.push(event("new"));
+        let done = journal.append(&both, at(NOW)).expect("written");
+        assert_eq!((done.head.sequence, done.lines.len()), (301, 1), "{whole} {reopened}");
+        let done = open(folder.path()).append(&both, at(NOW)).expect("known");
+        assert_eq!((done.head.sequence, done.lines.len()), (301, 0));
+        assert_eq!(verify("f", &printed(folder.path()), Known::default()).expect("good").entries, 301);
+        assert!(folder.path().join(format!("{INDEX}{}", sqlite::DAMAGED)).exists());
+    }
+}
+
+#[test]
+fn r7_2_an_entry_that_was_noted_elsewhere_is_missed_when_it_is_cut_off_or_exchanged() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut journal = open(folder.path());
+    let noted = journal.append(&events(&["a", "b"]), at(NOW)).expect("written").head;
+    journal.append(&events(&["c"]), at("2026-07-16T01:00:00Z")).expect("written");
+    let holds = |journal: &mut Journal| journal.end(Some(&noted)).expect("looked").holds;
+    assert!(holds(&mut journal) && holds(&mut open(folder.path())));
+    let last = journal.end(None).expect("looked").head;
+    assert!(last.sequence == 3 && journal.end(Some(&last)).expect("looked").holds);
+    let text = fs::read_to_string(file(folder.path())).expect("file");
+    let first = text.split_inclusive('\n').next().expect("a line");
+    fs::write(file(folder.path()), first).expect("cut");
+    assert!(!holds(&mut journal) && !holds(&mut open(folder.path())));
+    // The same number in another journal, which goes on beyond it.
+    let other = tempfile::tempdir().expect("folder");
+    let mut journal = open(other.path());
+    journal.append(&events(&["x", "y", "z", "w"]), at(NOW)).expect("written");
+    assert!(!holds(&mut journal));
+    // All of it is gone, the index too.
+    assert!(!holds(&mut open(tempfile::tempdir().expect("folder").path())));
+}
+
+#[test]
+fn r7_2_a_cut_behind_the_running_agent_is_seen_although_its_own_memory_is_whole() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut journal = open(folder.path());
+    let noted = journal.append(&events(&["a", "b"]), at(NOW)).expect("written").head;
+    assert!(journal.end(Some(&noted)).expect("looked").holds);
+    let text = fs::read_to_string(file(folder.path())).expect("file");
+    fs::write(file(folder.path()), text.split_inclusive('\n').next().expect("a line")).expect("cut");
+    assert!(!journal.end(Some(&noted)).expect("looked").holds);
 }

@@ -14,6 +14,7 @@ mod notices;
 mod probes;
 mod purge;
 mod server;
+mod sqlite;
 mod table;
 mod usage;
 
@@ -26,7 +27,8 @@ use k8s_openapi::jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::domain::journal::{Event, LEAST_MONTHS, for_stdout};
+use crate::backend::JournalEnd;
+use crate::domain::journal::{Event, Head, LEAST_MONTHS, for_stdout};
 
 pub use journal::{Appended, Journal, JournalError, print as print_journal};
 pub use table::{Table, TableError};
@@ -110,6 +112,19 @@ impl JournalSlot {
 
     /// Writes into the journal that `lock` gave; one that failed is opened anew the next time.
     pub fn append(&self, slot: &mut Option<Journal>, events: Vec<Event>) -> Result<Appended, JournalError> {
+        self.with(slot, |journal| journal.append(&events, Timestamp::now()))
+    }
+
+    /// Where it ends, and whether it holds an entry that was noted elsewhere.
+    pub fn end(&self, noted: Option<&Head>) -> Result<JournalEnd, JournalError> {
+        self.with(&mut self.lock(), |journal| journal.end(noted))
+    }
+
+    fn with<T>(
+        &self,
+        slot: &mut Option<Journal>,
+        work: impl FnOnce(&mut Journal) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
         let mut journal = match slot.take() {
             Some(journal) => journal,
             None => {
@@ -118,9 +133,9 @@ impl JournalSlot {
                 journal
             }
         };
-        let appended = journal.append(events, Timestamp::now())?;
+        let done = work(&mut journal)?;
         *slot = Some(journal);
-        Ok(appended)
+        Ok(done)
     }
 }
 

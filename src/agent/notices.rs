@@ -1,6 +1,10 @@
 //! Delivers notices at most once per key, even if the agent is killed between any two steps: first a record says that it may be
 //! delivered, then it is, then the record says that it was. Whatever is found half done is looked for in the mailbox before it is
 //! delivered again.
+//!
+//! When the records are lost to damage, a key that is not among the new ones may have been delivered: it counts as half done. So what
+//! still lies in the mailbox is not delivered again. What is not found there is: a warning before a lock that never came does more
+//! harm (6.2) than the second copy that somebody gets who has deleted the first, and causes are told for a week only.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +17,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::doveadm::{Doveadm, DoveadmError};
+use super::sqlite;
 use super::table::TableError;
 use crate::backend::{Delivery, NoticeMail};
 use crate::domain::calendar;
@@ -25,6 +30,7 @@ const TIME: Duration = Duration::from_secs(8);
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS notices (key TEXT PRIMARY KEY, done INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS notices_at ON notices (at);
+CREATE TABLE IF NOT EXISTS lost (at INTEGER NOT NULL);
 ";
 
 /// Where messages are put.
@@ -78,7 +84,11 @@ impl Records {
         let _turn = self.turn.lock().await;
         let end = Instant::now() + TIME;
         let before = self.kept_since(Timestamp::now());
-        self.on_disk(move |db| Ok(db.execute("DELETE FROM notices WHERE at < ?1", [before])?)).await?;
+        self.on_disk(move |db| {
+            db.execute("DELETE FROM notices WHERE at < ?1", [before])?;
+            Ok(db.execute("DELETE FROM lost WHERE at < ?1", [before])?)
+        })
+        .await?;
         let mut deliveries = Vec::with_capacity(notices.len());
         for (notice, receiver) in notices {
             let delivery = match Instant::now() < end {
@@ -159,7 +169,13 @@ impl Records {
                 None => connect(&file)?,
             };
             let result = work(&db);
-            *slot = Some(db);
+            match &result {
+                Err(TableError::Damaged(why)) => {
+                    warn!(why, "the records of notices are damaged and begun anew");
+                    *slot = Some(lost(sqlite::anew(&file, SCHEMA)?)?);
+                }
+                _ => *slot = Some(db),
+            }
             result
         });
         done.await.unwrap_or_else(|_| Err(TableError::Other("the work on the records of notices ended".into())))
@@ -170,17 +186,22 @@ fn connect(file: &std::path::Path) -> Result<Connection, TableError> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|e| TableError::Other(e.to_string()))?;
     }
-    let db = Connection::open(file)?;
-    db.busy_timeout(Duration::from_secs(5))?;
-    db.pragma_update(None, "journal_mode", "DELETE")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.execute_batch(SCHEMA)?;
+    match sqlite::open_or_anew(file, SCHEMA)? {
+        (db, true) => lost(db),
+        (db, false) => Ok(db),
+    }
+}
+
+/// Remembers that there were records before.
+fn lost(db: Connection) -> Result<Connection, TableError> {
+    db.execute("INSERT INTO lost VALUES (?1)", [Timestamp::now().as_second()])?;
     Ok(db)
 }
 
 fn known(db: &Connection, key: &str) -> Result<Known, TableError> {
     let mut query = db.prepare_cached("SELECT done FROM notices WHERE key = ?1")?;
     Ok(match query.query_row([key], |r| r.get::<_, bool>(0)).optional()? {
+        None if db.prepare_cached("SELECT 1 FROM lost")?.exists([])? => Known::Pending,
         None => Known::New,
         Some(false) => Known::Pending,
         Some(true) => Known::Done,

@@ -128,3 +128,29 @@ async fn records_go_after_the_retention_and_not_before() {
     let done = records.deliver(vec![notice("old"), notice("young")], &Memory::default()).await.expect("done");
     assert_eq!(done, [Delivery::Delivered, Delivery::Already]);
 }
+
+#[tokio::test]
+async fn d_17_damaged_records_are_begun_anew_and_what_lies_in_the_mailbox_is_not_delivered_again() {
+    for whole in [true, false] {
+        let folder = tempfile::tempdir().expect("folder");
+        let post = Memory::default();
+        let many = || (0..200).map(|n| notice(&format!("{n}-{}", "k".repeat(100)))).collect::<Vec<_>>();
+        let running = records(&folder);
+        running.deliver(many(), &post).await.expect("done");
+        // A running one has small files in its memory: it meets damage of the first page.
+        sqlite::damage(&folder.path().join("notices.sqlite"), true);
+        // In use: the request fails once, and comes again as it is.
+        let _ = running.deliver(many(), &post).await;
+        let again = running.deliver(many(), &post).await.expect("done");
+        assert!(again.iter().all(|done| *done == Delivery::Already), "{again:?}");
+        assert_eq!(post.saved().len(), 200);
+        // At the start, with somebody who has deleted the first copy, and a cause that is new.
+        sqlite::damage(&folder.path().join("notices.sqlite"), whole);
+        post.saved.lock().expect("lock").remove(0);
+        let mut all = many();
+        all.push(notice("new"));
+        let last = records(&folder).deliver(all, &post).await.expect("done");
+        assert_eq!(last.iter().filter(|done| **done == Delivery::Delivered).count(), 2);
+        assert_eq!(post.saved().len(), 201);
+    }
+}

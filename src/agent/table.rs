@@ -54,6 +54,9 @@ pub enum TableError {
         /// The latest.
         seen: Term,
     },
+    /// The file is no database any more, or one with holes.
+    #[error("the file is damaged: {0}")]
+    Damaged(String),
     /// Anything else.
     #[error("account table: {0}")]
     Other(String),
@@ -68,6 +71,7 @@ impl From<rusqlite::Error> for TableError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
+            _ if super::sqlite::is_damaged(&error) => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }

@@ -114,6 +114,8 @@ reasons! {
     /// More accounts would be locked, revoked or removed by themselves within a day than the brake allows; all of that waits for a
     /// person.
     HeldByBrake,
+    /// The journal of decisions does not hold an entry any more that it held before; the message says what to do.
+    JournalDamaged,
     /// An alias belongs to another holder.
     AliasConflict,
     /// The issued address stays although name or agency would now give another one.

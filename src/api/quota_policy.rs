@@ -8,6 +8,7 @@ use super::agency::AgencyLevel;
 use super::common::NameRef;
 use super::conditions::conditions_schema;
 use super::mailbox::Holder;
+use crate::domain::notice::REARM;
 
 /// Whom a policy covers: every list that is there must contain the mailbox; an empty selector covers all.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
@@ -53,6 +54,8 @@ pub struct QuotaSelector {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.warnAtPercent) || self.warnAtPercent.all(w, w > self.rearmBelowPercent)")
+    .message("D-17: spec.rearmBelowPercent is less than each of spec.warnAtPercent: write for example warnAtPercent: [80, 90, 95] and rearmBelowPercent: 75"))]
 pub struct QuotaPolicySpec {
     /// The MailSystem it speaks of.
     pub system_ref: NameRef,
@@ -70,6 +73,10 @@ pub struct QuotaPolicySpec {
     #[serde(default = "warn_at", skip_serializing_if = "Vec::is_empty")]
     #[schemars(default = "warn_at", length(max = 5), inner(range(min = 1, max = 100)))]
     pub warn_at_percent: Vec<i32>,
+    /// Percent of use below which the holder is told anew when it rises again (D-17).
+    #[serde(default = "rearm_below")]
+    #[schemars(default = "rearm_below", range(min = 1, max = 99), transform = super::whole_number)]
+    pub rearm_below_percent: u8,
     /// Whom it covers; without selector only mailboxes and agencies that name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<QuotaSelector>,
@@ -81,6 +88,10 @@ pub struct QuotaPolicySpec {
 
 fn warn_at() -> Vec<i32> {
     vec![80, 90, 95]
+}
+
+fn rearm_below() -> u8 {
+    REARM
 }
 
 /// What the operator decided for a QuotaPolicy.

@@ -19,9 +19,7 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
-    NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER,
-    UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage, JournalEnd,
 };
 use super::{BackendError, MailBackend};
 use crate::domain::journal::{Event, Head};
@@ -166,6 +164,11 @@ impl MailBackend for AgentClient {
             Ok(answer.head)
         }
         .boxed()
+    }
+
+    fn journal_end(&self, noted: Option<Head>) -> BoxFuture<'_, Result<JournalEnd, BackendError>> {
+        let path = noted.map_or("/v1/journal".into(), |noted| format!("/v1/journal?noted={noted}"));
+        async move { self.call_on::<(), _>(&self.aside, "GET", &path, None).await }.boxed()
     }
 
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, Purge, Purged, State, System, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, Purge, Purged, State, System, UsagePage, JournalEnd,
 };
 use super::{Access, Account, BackendError, MailBackend};
 use crate::domain::journal::{Event, Head, seal};
@@ -114,6 +114,10 @@ impl MailBackend for Memory {
             }
             inner.head.clone()
         })
+    }
+
+    fn journal_end(&self, _: Option<Head>) -> BoxFuture<'_, Result<JournalEnd, BackendError>> {
+        self.answer(|inner| JournalEnd { head: inner.head.clone(), holds: true })
     }
 
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {

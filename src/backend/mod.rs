@@ -17,9 +17,7 @@ pub use account::{Access, Account, HASH_SCHEME, InvalidHash, check_hash};
 pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
 pub use wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse,
-    MOST_PURGES, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, Refused, State,
-    System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, MOST_PURGES, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, Refused, State, System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage, JournalEnd,
 };
 
 /// Why a backend did not do it. Never holds what was sent.
@@ -53,6 +51,8 @@ pub trait MailBackend: Send + Sync {
     fn complete(&self, request: Complete) -> BoxFuture<'_, Result<State, BackendError>>;
     /// Writes decisions down, each key once, all or nothing; where the journal ends. At most `journal::MOST_EVENTS` at a time.
     fn journal(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Head, BackendError>>;
+    /// Where the journal ends, and whether it holds an entry that was noted elsewhere.
+    fn journal_end(&self, noted: Option<Head>) -> BoxFuture<'_, Result<JournalEnd, BackendError>>;
     /// Delivers notices, each key at most once, even into full and locked mailboxes; what became of each, in their order. At
     /// most `notice::MOST_NOTICES` at a time.
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>>;

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::account::Account;
 use super::projection::{Projection, Standing};
-use super::wire::{Complete, Delivery, MOST_PURGES, NoticeMail, Purge, Purged, State, System};
+use super::wire::{Complete, Delivery, MOST_PURGES, NoticeMail, Purge, Purged, State, System, JournalEnd};
 use super::{BackendError, MailBackend};
 use crate::domain::backoff;
 use crate::domain::journal::{Event, Head, MOST_EVENTS};
@@ -116,6 +116,11 @@ impl Syncer {
             head = backend.journal(batch.to_vec()).await?;
         }
         Ok(head)
+    }
+
+    /// Where the journal of the server that is there now ends, and whether it holds an entry that was noted elsewhere.
+    pub async fn journal_end(&self, noted: Option<Head>) -> Result<JournalEnd, BackendError> {
+        self.current()?.journal_end(noted).await
     }
 
     /// Delivers notices at the server that is there now, each key at most once; what became of each, in their order. Sent again

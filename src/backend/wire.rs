@@ -129,6 +129,15 @@ pub struct JournalResponse {
     pub head: Head,
 }
 
+/// Answer to `GET /v1/journal?noted=NUMBER:HASH`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEnd {
+    /// Where the chain ends.
+    pub head: Head,
+    /// Whether the entry that was noted elsewhere is there; true when none was asked for.
+    pub holds: bool,
+}
+
 /// A notice to deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeMail {

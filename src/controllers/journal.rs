@@ -7,10 +7,11 @@ use std::time::Duration;
 use kube::{Resource, ResourceExt};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::context::Ctx;
-use crate::backend::{BackendError, Syncer};
-use crate::domain::journal::{Event, MOST_EVENTS};
+use crate::backend::{BackendError, JournalEnd, Syncer};
+use crate::domain::journal::{Event, Head, MOST_EVENTS};
 
 /// Events that come within this time are one request.
 const TOGETHER: Duration = Duration::from_millis(2);
@@ -19,16 +20,30 @@ const WAITING: usize = 1_024;
 
 type Asked = (Vec<Event>, oneshot::Sender<Result<(), BackendError>>);
 
+/// Between two questions where the journal ends: after something was written to it, and otherwise.
+const AFTER_WRITES: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(60);
+
 /// The way to the journal of one mail server.
 pub(crate) struct Journal {
     ask: mpsc::Sender<Asked>,
     asked: Mutex<mpsc::Receiver<Asked>>,
+    ends: std::sync::Mutex<Ends>,
+}
+
+/// What is known of its end.
+#[derive(Default)]
+struct Ends {
+    asked: Option<Instant>,
+    written: bool,
+    /// The last answer, and which entry it was asked for.
+    end: Option<(Option<Head>, JournalEnd)>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
         let (ask, asked) = mpsc::channel(WAITING);
-        Self { ask, asked: Mutex::new(asked) }
+        Self { ask, asked: Mutex::new(asked), ends: std::sync::Mutex::default() }
     }
 }
 
@@ -42,6 +57,31 @@ impl Journal {
         let (answer, answered) = oneshot::channel();
         self.ask.send((events, answer)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Where the journal ends, and whether it holds `noted`; nothing while the last answer was for another entry.
+    pub async fn end(&self, noted: Option<Head>, syncer: &Syncer) -> Option<JournalEnd> {
+        if self.is_time() {
+            match syncer.journal_end(noted.clone()).await {
+                Ok(end) => self.ends().end = Some((noted.clone(), end)),
+                Err(error) => debug!(%error, "where the journal ends is not known; asked again"),
+            }
+        }
+        self.ends().end.clone().filter(|(of, _)| *of == noted).map(|(_, end)| end)
+    }
+
+    fn is_time(&self) -> bool {
+        let mut ends = self.ends();
+        let pause = if ends.written { AFTER_WRITES } else { EVERY };
+        if ends.asked.is_some_and(|at| at.elapsed() < pause) {
+            return false;
+        }
+        (ends.asked, ends.written) = (Some(Instant::now()), false);
+        true
+    }
+
+    fn ends(&self) -> std::sync::MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn run(&self, syncer: &Syncer) {
@@ -58,6 +98,7 @@ impl Journal {
             }
             let events = all.iter().flat_map(|(events, _)| events.iter().cloned()).collect();
             let done = syncer.journal(events).await.map(drop);
+            self.ends().written = true;
             for (_, answer) in all {
                 // Who gave up waiting sends it again.
                 let _ = answer.send(done.clone());
@@ -105,6 +146,9 @@ mod tests {
         assert_eq!((one, two, again), (Ok(()), Ok(()), Ok(())));
         let keys: Vec<String> = memory.with(|inner| inner.journal.iter().map(|event| event.key.clone()).collect());
         assert_eq!(keys, ["a", "b"]);
+        let end = journal.end(None, &syncer).await.expect("asked");
+        assert_eq!((end.head.sequence, end.holds), (2, true));
+        assert_eq!(journal.end(Some(end.head.clone()), &syncer).await, None, "not asked for that one yet");
         memory.with(|inner| inner.failing = Some(BackendError::Unavailable("down".into())));
         assert!(journal.write(vec![event("c")]).await.is_err());
         task.abort();

@@ -136,6 +136,8 @@ pub struct Policy {
     pub priority: i32,
     /// Percent of use at which the holder is told (D-17).
     pub warn_at: Vec<u8>,
+    /// Percent of use below which the holder is told anew.
+    pub rearm_below: u8,
 }
 
 /// The mailbox a quota is looked for.
@@ -164,6 +166,8 @@ pub struct Effective {
     pub limits: Limits,
     /// Percent of use at which the holder is told; empty: the thresholds of D-17.
     pub warn_at: Vec<u8>,
+    /// Percent of use below which the holder is told anew; 0: that of D-17.
+    pub rearm_below: u8,
     /// A policy that was named but is not there (its path and name): the next in precedence holds meanwhile.
     pub missing: Option<(&'static str, String)>,
 }
@@ -190,12 +194,14 @@ pub fn effective(subject: Subject<'_>, policies: &[Policy], default: Limits, lar
                 .min_by_key(|p| (Reverse(p.priority), &p.name))
                 .map(|p| (p, Source::Selector))
         });
-    let (policy, source, limits, warn_at) = match chosen {
-        Some((policy, source)) => (Some(policy.name.clone()), source, policy.limits, policy.warn_at.clone()),
-        None => (None, Source::SystemDefault, default, Vec::new()),
+    let (warn_at, rearm_below) =
+        chosen.map_or((Vec::new(), 0), |(policy, _)| (policy.warn_at.clone(), policy.rearm_below));
+    let (policy, source, limits) = match chosen {
+        Some((policy, source)) => (Some(policy.name.clone()), source, policy.limits),
+        None => (None, Source::SystemDefault, default),
     };
     let limits = Limits { storage: limits.storage, max_attachment: limits.max_attachment.min(largest) };
-    Effective { policy, source, limits, warn_at, missing }
+    Effective { policy, source, limits, warn_at, rearm_below, missing }
 }
 
 #[cfg(test)]
@@ -213,6 +219,7 @@ mod tests {
             selector,
             priority,
             warn_at: vec![],
+            rearm_below: 75,
         }
     }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::{Basis, LockReason, LockStatus, Mailbox, MailboxState, PASSWORD_CHANGED_AT};
+use crate::api::{Basis, LockReason, LockStatus, Mailbox, MailboxState, Office, PASSWORD_CHANGED_AT};
 
 /// One reason of a lock, for the page of its holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Account {
     pub locks: Vec<Locked>,
     /// Name of the agency, which asks for a restore (R6.3).
     pub agency: String,
+    /// The body that runs the mail system, which gets the document.
+    pub office: Office,
 }
 
 /// The MailSystem that is served.
@@ -85,6 +87,7 @@ pub fn account(mailbox: &Mailbox, agency: Option<&str>, now: Timestamp) -> Optio
         locked: state == MailboxState::Locked || !locks.is_empty(),
         locks,
         agency: agency.unwrap_or(&mailbox.spec.agency_ref.name).into(),
+        office: Office::default(),
     })
 }
 

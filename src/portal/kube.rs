@@ -114,7 +114,9 @@ impl Accounts for KubeAccounts {
         let name = self.index().mailbox(address)?.to_string();
         let mailbox = self.mailboxes.get(&self.within(&name))?;
         let agency = self.agencies.get(&self.within(&mailbox.spec.agency_ref.name));
-        account(&mailbox, agency.as_ref().map(|agency| agency.spec.name.as_str()), now)
+        let found = account(&mailbox, agency.as_ref().map(|agency| agency.spec.name.as_str()), now)?;
+        let system = self.systems.get(&self.within(&self.system));
+        Some(Account { office: system.map(|system| system.spec.office.clone()).unwrap_or_default(), ..found })
     }
 
     fn read<'a>(&'a self, mailbox: Option<&'a str>) -> BoxFuture<'a, Result<Option<Secret>, StoreError>> {

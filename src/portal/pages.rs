@@ -144,6 +144,7 @@ impl Pages {
                 ("address", account.addresses.first().map(String::as_str).unwrap_or_default().into()),
                 ("reasons", Value::from(Serde(&reasons))),
                 ("agency", account.agency.as_str().into()),
+                ("office", Value::from(Serde(&account.office))),
                 ("received", lang.article("6.1").into()),
                 ("restore", lang.article("6.3").into()),
             ],
@@ -207,6 +208,7 @@ mod tests {
             locked: true,
             locks: vec![Locked { reason: LockReason::Inactive, since: None, basis: EVIL.into() }],
             agency: EVIL.into(),
+            office: crate::api::Office { name: EVIL.into(), phone: Some(EVIL.into()), email: Some(EVIL.into()) },
         };
         let mut all = Vec::new();
         for lang in [Lang::Vi, Lang::En] {

@@ -83,6 +83,7 @@ fn account(mailbox: &str, addresses: &[&str], locks: Vec<Locked>) -> Account {
         locked: !locks.is_empty(),
         locks,
         agency: "Sở Thông tin và Truyền thông".into(),
+        office: crate::api::Office::default(),
     }
 }
 

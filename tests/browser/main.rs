@@ -37,6 +37,7 @@ fn put(accounts: &MemoryAccounts, mailbox: &str, address: &str, locks: Vec<Locke
     let data = [("hash", hash.as_str()), ("initialPassword", OLD)];
     let data = data.map(|(k, v)| (k.to_string(), k8s_openapi::ByteString(v.as_bytes().to_vec())));
     let account = Account {
+        office: mail_operator::api::Office::default(),
         mailbox: mailbox.into(),
         addresses: vec![address.into()],
         locked: !locks.is_empty(),

@@ -137,28 +137,81 @@ fn kubectl(folder: &Path, script: &str) {
 fn without_files_the_mail_pod_of_the_cluster_is_asked() {
     let (lines, head) = lines(3);
     let folder = TempDir::new().unwrap();
-    let known = Known { first: Some(1), heads: vec![head] };
+    let known = Known { first: Some(1), heads: vec![head], noted: None };
     let printed = folder.path().join("printed");
     fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines.concat()).unwrap();
-    let print = format!(
-        "case \"$*\" in *' get '*) echo mailsystem.mail.gialai.gov.vn/gialai;; *) cat {};; esac",
-        printed.display()
-    );
+    let print = format!("case \"$*\" in *' get '*) echo 'gialai : ';; *) cat {};; esac", printed.display());
     kubectl(folder.path(), &print);
     let good = run(&["verify", "-n", "thu-cong-vu", "--context", "tinh"], Some(folder.path()), "");
     assert_eq!((good.code, good.err.as_str()), (0, ""), "{}", good.out);
+    assert!(good.out.contains("has noted no entry yet"), "{}", good.out);
     let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
     let flags = "--namespace=thu-cong-vu --context=tinh";
-    assert_eq!(
-        calls,
-        format!(
-            "{flags} get mailsystems.mail.gialai.gov.vn -o name\n{flags} exec gialai-0 -c agent -- /usr/bin/mail-operator journal print\n"
-        )
-    );
+    let (get, print) = calls.split_once("{end}\n").unwrap();
+    assert!(get.starts_with(&format!("{flags} get mailsystems.mail.gialai.gov.vn -o jsonpath=")), "{calls}");
+    assert_eq!(print, format!("{flags} exec gialai-0 -c agent -- /usr/bin/mail-operator journal print\n"));
     // The pod knows where its journal ends.
     fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines[..2].concat()).unwrap();
     let cut = run(&["verify", "-n", "x"], Some(folder.path()), "");
     assert!(cut.code == 1 && cut.out.contains("gialai-0:4: entry 3 was cut off"), "{}", cut.out);
+}
+
+#[test]
+fn r7_2_the_journal_must_hold_what_the_mail_system_noted_of_it() {
+    let (lines, head) = lines(5);
+    let folder = TempDir::new().unwrap();
+    let printed = folder.path().join("printed");
+    let noted = |head: &Head| {
+        let get = format!("echo 'gialai {head} 2026-06-06T02:00:00Z'");
+        let script = format!("case \"$*\" in *' get '*) {get};; *) cat {};; esac", printed.display());
+        kubectl(folder.path(), &script);
+    };
+    // Whoever exchanges the files exchanges what the pod knows with them.
+    let journal = |lines: &[String], first: u64, head: &Head| {
+        let known = Known { first: Some(first), heads: vec![head.clone()], noted: None };
+        fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines.concat()).unwrap();
+    };
+    let verify = |more: &[&str]| run(&[&["verify"], more].concat(), Some(folder.path()), "");
+    noted(&head);
+    journal(&lines, 1, &head);
+    let good = verify(&[]);
+    assert_eq!(good.code, 0, "{}", good.out);
+    assert!(good.out.contains("entry 5, which the MailSystem noted at 2026-06-06T02:00:00Z, is there"), "{}", good.out);
+    let (short, end) = self::lines(3);
+    journal(&short, 1, &end);
+    let cut = verify(&[]);
+    assert!(cut.code == 1 && cut.out.contains("gialai-0:5: entry 4 was cut off"), "{}", cut.out);
+    assert!(cut.out.contains("the MailSystem noted entry 5 (hash ") && cut.out.contains("2026-06-06"), "{}", cut.out);
+    let vietnamese = verify(&["--lang", "vi"]);
+    assert!(vietnamese.out.contains("MailSystem đã ghi nhận mục 5"), "{}", vietnamese.out);
+    let json: Value = serde_json::from_str(&verify(&["-o", "json"]).out).unwrap();
+    assert_eq!((&json["bad"]["sequence"], &json["noted"]["head"]), (&4.into(), &head.to_string().into()));
+    // Another journal, good in itself, that is as long or longer.
+    let other: Vec<String> = exchanged(7);
+    let end = mail_operator::domain::journal::read(other[6].trim_end()).unwrap();
+    journal(&other, 1, &Head { sequence: 7, hash: end.hash });
+    let bad = verify(&[]);
+    assert!(bad.code == 1 && bad.out.contains("gialai-0:6: entry 5 is not the one that was written"), "{}", bad.out);
+    // One that begins behind it, as if the retention had removed it.
+    journal(&other[5..], 6, &Head { sequence: 7, hash: "0".repeat(64) });
+    let bad = verify(&[]);
+    assert!(bad.code == 1 && bad.out.contains("entry 5 is missing"), "{}", bad.out);
+    // Whoever names an entry asks for that one alone.
+    journal(&short, 1, &self::lines(3).1);
+    assert_eq!(verify(&["--head", &self::lines(3).1.to_string()]).code, 0);
+}
+
+/// A good journal of other entries.
+fn exchanged(n: usize) -> Vec<String> {
+    let mut head = Head::default();
+    let one = |i| {
+        let (key, at) = (format!("other/{i}"), "2026-06-01T20:00:00Z".parse().unwrap());
+        let event = Event { key, at, actor: "x".into(), action: "Lock".into(), ..Event::default() };
+        let (line, next) = seal(&head, &event).unwrap();
+        head = next;
+        line + "\n"
+    };
+    (0..n).map(one).collect()
 }
 
 #[test]

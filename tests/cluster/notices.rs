@@ -15,13 +15,13 @@ use crate::support::{apply, eventually, initial_password, wait_ready};
 use crate::world::{SOON, World, let_in, person};
 
 /// What the operator says to the agent, in its name; only tier 1 lets anybody else speak to it (`World::on(&[1])`).
-struct Agent {
-    client: AgentClient,
+pub struct Agent {
+    pub client: AgentClient,
     old: AgentClient,
 }
 
 impl Agent {
-    async fn of(world: &World) -> Self {
+    pub async fn of(world: &World) -> Self {
         let address = format!("{}:8443", world.host).parse().expect("an address");
         let client = |term| agent_client(&world.client, world.namespace, address, term);
         // The operator of tier 1 leads in term 1: a later one would be its end.
@@ -29,7 +29,7 @@ impl Agent {
     }
 }
 
-fn mail(mailbox: &str, name: &str, address: &str, key: &str) -> NoticeMail {
+pub fn mail(mailbox: &str, name: &str, address: &str, key: &str) -> NoticeMail {
     let party = Party { name: name.into(), address: address.into() };
     let day = "2026-06-16".parse().expect("a day");
     let letter = Letter {

@@ -5,11 +5,13 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use mail_operator::api::{MailboxActivity, MailboxActivityStatus};
+use mail_operator::backend::{Delivery, MailBackend};
 use mail_operator::domain::calendar::day;
 
+use crate::notices::{Agent, mail};
 use crate::support::eventually;
-use crate::support::mail::Smtp;
-use crate::world::{World, let_in};
+use crate::support::mail::{Sieve, Smtp};
+use crate::world::{SOON, World, let_in};
 
 /// It is asked for twice a minute, and proven once a minute.
 const A_WHILE: Duration = Duration::from_secs(150);
@@ -52,4 +54,71 @@ async fn d_10_d_16_logins_sends_and_deliveries_are_told_and_proven_complete() {
     .await;
     assert!(complete.complete_from.0 <= complete.complete_through.0);
     assert!(activities.get_opt("nv-use3").await.expect("get").is_none());
+}
+
+/// Mail whose envelope has no sender, as systems write it by themselves.
+async fn without_sender(world: &World, to: &str, from: &str, subject: &str) {
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
+    let text = format!(
+        "From: {from}\r\nTo: <{to}>\r\nSubject: {subject}\r\nMessage-ID: <{:016x}@example.org>\r\nDate: Tue, 24 Nov 2026 10:00:00 \
+         +0700\r\n\r\nx\r\n.",
+        rand::random::<u64>()
+    );
+    for (command, good) in
+        [("MAIL FROM:<>", "250"), (&format!("RCPT TO:<{to}>"), "250"), ("DATA", "354"), (&text, "250")]
+    {
+        let answer = smtp.command(command).await.expect("answer");
+        assert!(answer.starts_with(good), "{command}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_10_mail_that_a_system_makes_by_itself_is_no_use_and_a_persons_mail_is() {
+    let Some(world) = World::on(&[1]).await else { return };
+    let begin = Timestamp::now();
+    let name = "Siu Thị Hơ Lan";
+    let (address, secret) = world.person("nv-auto1", name).await;
+    let (refuses, refusing) = world.person("nv-auto2", "Ksor Văn Từ Chối").await;
+    let (after, _) = world.person("nv-auto3", "Nay Thị Sau").await;
+    // A bounce of another server, a report that is none by its From, a refusal of our own, and a notice.
+    without_sender(&world, &address, "Mail Delivery System <MAILER-DAEMON@example.org>", "bounce").await;
+    without_sender(&world, &address, "Postmaster <postmaster@example.org>", "report").await;
+    let mut sieve = Sieve::login(&world.host, &refuses, &refusing).await.expect("ManageSieve");
+    sieve.activate("require [\"reject\"];\nreject \"khong nhan\";\n").await.expect("a script");
+    let mut smtp = Smtp::submission(&world.host).await.expect("587");
+    assert!(smtp.login(&address, &secret).await.expect("login").starts_with("235"));
+    assert!(smtp.send(&address, &refuses, "xin chao", "x").await.expect("sent").starts_with("250"));
+    let notice = mail("nv-auto1", name, &address, "d-10/nv-auto1");
+    let delivered = Agent::of(&world).await.client.notices(vec![notice]).await;
+    assert_eq!(delivered, Ok(vec![Delivery::Delivered]));
+    eventually("all four are there", SOON, || async {
+        let (mut imap, answer) = world.login(&address, &secret).await;
+        if !let_in(&answer) {
+            return Err(answer);
+        }
+        let all = imap.headers().await.map_err(|e| e.to_string())?;
+        if all.len() >= 4 { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+    // What is told of a later mail is told of all before.
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
+    let send = async |smtp: &mut Smtp, to: &str| {
+        let answer = smtp.send("nguoi.viet@example.org", to, "xin chao", "x").await.expect("sent");
+        assert!(answer.starts_with("250"), "{answer}");
+    };
+    send(&mut smtp, &after).await;
+    let activities: Api<MailboxActivity> = Api::namespaced(world.client.clone(), world.namespace);
+    let received = async |name: &str| {
+        eventually(&format!("{name} received"), A_WHILE, || async {
+            let found = activities.get_opt(name).await.map_err(|e| e.to_string())?;
+            found.and_then(|activity| activity.status?.last_receive).ok_or_else(|| "nothing".to_string())
+        })
+        .await
+    };
+    received("nv-auto3").await;
+    let status = activities.get("nv-auto1").await.expect("a login").status.unwrap_or_default();
+    assert!(status.last_login.is_some() && status.last_receive.is_none(), "{status:?}");
+    send(&mut smtp, &address).await;
+    let received = received("nv-auto1").await;
+    assert!([day(begin), day(Timestamp::now())].iter().any(|day| day.to_string() == received), "{received}");
 }

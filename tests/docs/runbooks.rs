@@ -1,9 +1,12 @@
-//! Every alert of the chart has its page, every page its alert, and the metrics of an alert are there.
+//! Every alert of the chart has its page, every page its alert; its expression is PromQL, and what it asks for is there.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use mail_operator::telemetry::{LifeFigures, Metrics, SystemFigures};
+use promql_parser::parser::Expr;
+use promql_parser::parser::value::ValueType;
+use promql_parser::util::ExprVisitor;
 
 use crate::{read, root};
 
@@ -68,8 +71,44 @@ fn every_severity_of_a_page_is_that_of_the_alert() {
     }
 }
 
-#[test]
-fn metrics_that_alerts_ask_for_are_those_of_the_operator() {
+/// The expression of an alert, folded lines joined.
+fn expression(block: &str) -> String {
+    let mut lines = block.lines().skip_while(|line| !line.trim_start().starts_with("expr: "));
+    let first = lines.next().unwrap().trim().strip_prefix("expr: ").unwrap();
+    if first != ">-" {
+        return first.into();
+    }
+    let folded = lines.take_while(|line| !["for: ", "labels: "].iter().any(|key| line.trim_start().starts_with(key)));
+    folded.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// What an expression asks for: each metric, and the labels that it is chosen by.
+#[derive(Default)]
+struct Asked(Vec<(String, Vec<String>)>);
+
+impl ExprVisitor for Asked {
+    type Error = String;
+
+    fn pre_visit(&mut self, expr: &Expr) -> Result<bool, String> {
+        let selector = match expr {
+            Expr::VectorSelector(selector) => selector,
+            Expr::MatrixSelector(range) => &range.vs,
+            _ => return Ok(true),
+        };
+        let name = selector.name.clone().ok_or("a selector without the name of its metric")?;
+        self.0.push((name, selector.matchers.matchers.iter().map(|matcher| matcher.name.clone()).collect()));
+        Ok(true)
+    }
+}
+
+/// A label of every metric, which `by` or `on` names.
+fn grouping(expr: &str) -> Vec<&str> {
+    let lists = ["by (", "on ("].into_iter().flat_map(|word| expr.split(word).skip(1));
+    lists.flat_map(|rest| rest.split(')').next().unwrap().split(',').map(str::trim)).collect()
+}
+
+/// Every series of the operator.
+fn exported() -> String {
     let metrics = Metrics::default();
     let system = SystemFigures { certificate_ends: Some(1), volume: Some((1, 2)), ..SystemFigures::default() };
     metrics.system("a", "one", &system);
@@ -78,15 +117,28 @@ fn metrics_that_alerts_ask_for_are_those_of_the_operator() {
     metrics.reconciled("mailbox", "ok", 0.1);
     metrics.panicked("mailbox");
     metrics.leads(true);
-    let text = metrics.text();
-    let template = read(RULES);
-    let asked: BTreeSet<&str> = template
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| word.starts_with("mail_operator_"))
-        .collect();
-    assert!(asked.len() >= 12, "{asked:?}");
-    for name in asked {
-        let series = |line: &str| line.split(['{', ' ']).next() == Some(name);
-        assert!(text.lines().any(series), "no metric {name}");
+    metrics.text()
+}
+
+#[test]
+fn every_expression_is_promql_and_asks_for_series_that_the_operator_has() {
+    let (text, template) = (exported(), read(RULES));
+    let mut count = 0;
+    for (name, block) in alerts(&template) {
+        let expr = expression(block);
+        let parsed = promql_parser::parser::parse(&expr).unwrap_or_else(|error| panic!("{name}: {expr}: {error}"));
+        assert!(parsed.value_type() == ValueType::Vector, "{name}: an alert is a list of series: {expr}");
+        let mut asked = Asked::default();
+        promql_parser::util::walk_expr(&mut asked, &parsed).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!asked.0.is_empty(), "{name}: {expr}");
+        for (metric, labels) in asked.0 {
+            let series = text.lines().find(|line| line.split(['{', ' ']).next() == Some(metric.as_str()));
+            let series = series.unwrap_or_else(|| panic!("{name}: no metric {metric}"));
+            for label in labels.iter().map(String::as_str).chain(grouping(&expr)) {
+                assert!(series.contains(&format!("{label}=\"")), "{name}: {metric} has no label {label}: {series}");
+            }
+            count += 1;
+        }
     }
+    assert!(count >= 12, "{count}");
 }

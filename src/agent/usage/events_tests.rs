@@ -144,3 +144,38 @@ fn who_knows_more_than_there_is_gets_everything() {
     case.store.used("a", 77).expect("used");
     assert_eq!(case.store.page(0).expect("page").revision, revision);
 }
+
+#[test]
+fn d_16_a_damaged_store_is_begun_anew_proves_nothing_and_reads_what_is_left_of_the_events() {
+    use crate::domain::activity::Complete;
+    // A running one has small files in its memory: it meets damage of the first page.
+    for (whole, reopened) in [(true, true), (false, true), (true, false)] {
+        let mut case = Case::new();
+        for n in 0..400 {
+            let user = format!("{n}-{}@x.vn", "u".repeat(60));
+            case.write(&format!("{}\n", line("auth_request_finished", &user, "imap", "2026-03-02T01:00:00Z")));
+        }
+        case.fold();
+        let at = |text: &str| text.parse().expect("a time");
+        let complete = Complete { from: at("2026-01-01T00:00:00Z"), through: at("2026-03-02T02:00:00Z") };
+        case.store.set_complete(Some(complete)).expect("kept");
+        let known = case.store.page(0).expect("page");
+        let file = case.folder.path().join("usage.sqlite");
+        crate::agent::sqlite::damage(&file, whole);
+        if reopened {
+            case.store = Store::open(&file).expect("begun anew");
+        } else {
+            let path = case.path();
+            case.write(&format!("{}\n", line("auth_request_finished", "new@x.vn", "imap", "2026-03-02T01:00:00Z")));
+            let user = |address: &str| Ok(address.strip_suffix("@x.vn").map(String::from));
+            let failed = fold(&path, SignedDuration::ZERO, &mut case.store, user);
+            assert!(matches!(failed, Err(TableError::Damaged(_))), "{failed:?}");
+            assert!(case.store.mend(failed).is_err());
+        }
+        assert_eq!(case.store.complete().expect("read"), None, "{whole} {reopened}");
+        case.fold();
+        // Who asks for what came after the last revision of the old one gets all of it.
+        let page = case.store.page(known.revision).expect("page");
+        assert_eq!((page.rows.len(), page.complete), (if reopened { 400 } else { 401 }, None));
+    }
+}

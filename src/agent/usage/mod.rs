@@ -74,7 +74,10 @@ impl Watch {
         let work = move || {
             let table = shared.table.lock().unwrap_or_else(PoisonError::into_inner);
             let mut store = shared.usage.lock().unwrap_or_else(PoisonError::into_inner);
-            events::fold(&path, ahead, &mut store, |address| table.mailbox_of(address))
+            // Damage of the account table is none of this file.
+            let other = |error: TableError| TableError::Other(error.to_string());
+            let folded = events::fold(&path, ahead, &mut store, |address| table.mailbox_of(address).map_err(other));
+            store.mend(folded)
         };
         let folded =
             tokio::task::spawn_blocking(work).await.map_err(|_| TableError::Other("the fold ended".into()))??;
@@ -96,7 +99,7 @@ impl Watch {
             let Some(address) = address else { continue };
             match self.doveadm.storage(&address).await {
                 Ok(Some(bytes)) => {
-                    if let Err(error) = with(&self.shared.usage, |store| store.used(&mailbox, bytes)) {
+                    if let Err(error) = kept(&self.shared.usage, |store| store.used(&mailbox, bytes)) {
                         warn!(%error, "storage in use is not kept");
                     }
                 }
@@ -128,7 +131,7 @@ impl Watch {
         *last = (sent_at, sent);
         let teller_started = beat::teller_started().await.map(|at| at + self.ahead);
         let beat = Beat { sent_at, seen, teller_started, watcher_started: self.started.0, jumped };
-        let told = with(&self.shared.usage, |store| {
+        let told = kept(&self.shared.usage, |store| {
             let known = store.complete()?;
             let new = activity::after(known, &beat);
             store.set_complete(new)?;
@@ -144,6 +147,14 @@ impl Watch {
         }
         true
     }
+}
+
+/// The same with the store of use, which mends itself.
+fn kept<T>(lock: &Mutex<Store>, work: impl FnOnce(&mut Store) -> Result<T, TableError>) -> Result<T, TableError> {
+    with(lock, |store| {
+        let done = work(store);
+        store.mend(done)
+    })
 }
 
 fn with<S, T>(lock: &Mutex<S>, work: impl FnOnce(&mut S) -> Result<T, TableError>) -> Result<T, TableError> {

@@ -1,13 +1,14 @@
 //! What is kept of use: one row a mailbox, days only. A file of the agent alone: Dovecot and Postfix do not see it.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use tracing::warn;
 
-use crate::agent::TableError;
+use crate::agent::{TableError, sqlite};
 use crate::backend::{USAGE_PAGE, Usage, UsagePage};
 use crate::domain::activity::Complete;
 
@@ -56,19 +57,39 @@ pub(super) struct Place {
 
 /// The store.
 pub(crate) struct Store {
+    path: PathBuf,
     db: Connection,
     /// The newest last.
     beats: VecDeque<String>,
 }
 
 impl Store {
-    /// Opens or makes the file.
+    /// Opens or makes the file; a damaged one is put aside and begun anew.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let db = Connection::open(path)?;
-        db.busy_timeout(std::time::Duration::from_secs(5))?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.execute_batch(SCHEMA)?;
-        Ok(Self { db, beats: VecDeque::new() })
+        let (db, anew) = sqlite::open_or_anew(path, SCHEMA)?;
+        let mut store = Self { path: path.into(), db, beats: VecDeque::new() };
+        if anew {
+            store.begin()?;
+        }
+        Ok(store)
+    }
+
+    /// Passes on what came of a use of the store. If the file turned out to be damaged it is begun anew, and the caller comes again:
+    /// nothing is proven complete any more (D-16), and what is left of the events is read once more.
+    pub fn mend<T>(&mut self, result: Result<T, TableError>) -> Result<T, TableError> {
+        if let Err(TableError::Damaged(why)) = &result {
+            warn!(why, "what is kept of use is damaged and begun anew; clocks that rest on use stand still (D-16)");
+            self.db = sqlite::anew(&self.path, SCHEMA)?;
+            self.begin()?;
+        }
+        result
+    }
+
+    /// The operator asks for what changed after a revision that it knows: every one of the new file is later.
+    fn begin(&mut self) -> Result<(), TableError> {
+        let tx = self.db.transaction()?;
+        set(&tx, "revision", &Timestamp::now().as_millisecond().to_string())?;
+        Ok(tx.commit()?)
     }
 
     /// How far the file of this inode was read.

@@ -11,11 +11,12 @@ use serde_json::json;
 use super::output::{Format, Lang, printable};
 use crate::domain::calendar;
 use crate::domain::journal::{Bad, Head, Known, Summary, Verifier};
-use source::Source;
+use source::{Noted, Source};
 
 const VERIFY: &str = "\
 Examples:
-  # The journal of the cluster: the first bad entry, or how many are good and where the chain ends
+  # The journal of the cluster: the first bad entry, or how many are good and where the chain ends. It must hold the entry that
+  # the MailSystem noted last (status.journal): whoever cuts off the end, or exchanges the whole, cannot reach that
   kubectl mail journal verify -n thu-cong-vu
 
   # A copy, with the end of the chain as it was noted last time: nothing up to there may be missing
@@ -41,7 +42,7 @@ pub enum JournalCommand {
         /// Where the journal is read.
         #[command(flatten)]
         source: SourceArgs,
-        /// An entry that must be there, as an earlier `verify` printed it; repeatable.
+        /// An entry that must be there, as an earlier `verify` printed it; repeatable. The one of the MailSystem is not asked for then.
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Vec<Head>,
     },
@@ -89,29 +90,59 @@ pub fn run(command: JournalCommand, format: Format, lang: Lang) -> u8 {
 }
 
 fn verify(args: SourceArgs, heads: Vec<Head>, format: Format, lang: Lang) -> Result<u8, source::Unreadable> {
-    let mut verifier = Verifier::new(Known { first: None, heads });
-    Source::of(args).each(|text, place, whole| {
+    let source = Source::of(args)?;
+    let asked = heads.is_empty();
+    let noted = source.noted().filter(|_| asked).cloned();
+    let mut verifier =
+        Verifier::new(Known { first: None, heads, noted: noted.as_ref().map(|noted| noted.head.clone()) });
+    let cluster = source.is_cluster() && asked;
+    source.each(|text, place, whole| {
         verifier.line(text, place, whole);
         Ok(())
     })?;
     let result = verifier.finish();
     match (format, &result) {
-        (Format::Json, result) => println!("{}", verdict(result)),
+        (Format::Json, result) => println!("{}", verdict(result, noted.as_ref())),
         (_, Ok(summary)) => print!("{}", good(summary, lang)),
         (_, Err(bad)) => println!("{}", line(bad, lang)),
+    }
+    if format != Format::Json && cluster {
+        println!("{}", outside(noted.as_ref(), &result, lang));
     }
     Ok(u8::from(result.is_err()))
 }
 
-fn verdict(result: &Result<Summary, Bad>) -> serde_json::Value {
+/// What the MailSystem knows of the journal.
+fn outside(noted: Option<&Noted>, result: &Result<Summary, Bad>, lang: Lang) -> String {
+    let Some(Noted { head: Head { sequence, hash }, at }) = noted else {
+        let en = "the MailSystem has noted no entry yet: an end that was cut off would not be seen";
+        return lang.pick(en, "MailSystem chưa ghi nhận mục nào: nếu phần cuối bị cắt thì không thể phát hiện.").into();
+    };
+    let (hash, at) = (hash.get(..12).unwrap_or_default(), printable(at));
+    let reached = result.as_ref().err().is_none_or(|bad| bad.sequence > *sequence);
+    match (reached, lang) {
+        (true, Lang::En) => format!("entry {sequence}, which the MailSystem noted at {at}, is there"),
+        (true, Lang::Vi) => format!("Mục {sequence} mà MailSystem đã ghi nhận lúc {at} vẫn còn."),
+        (false, Lang::En) => format!(
+            "the MailSystem noted entry {sequence} (hash {hash}…) at {at}: the journal held it then, and does not hold it unbroken now"
+        ),
+        (false, Lang::Vi) => format!(
+            "MailSystem đã ghi nhận mục {sequence} (mã băm {hash}…) lúc {at}: khi đó nhật ký có mục này, nay không còn nguyên vẹn."
+        ),
+    }
+}
+
+fn verdict(result: &Result<Summary, Bad>, noted: Option<&Noted>) -> serde_json::Value {
     let (api, kind) = ("mail.gialai.gov.vn/v1alpha1", "JournalVerification");
+    let noted = noted.map(|noted| json!({"head": noted.head.to_string(), "at": noted.at}));
     match result {
         Ok(Summary { entries, first, last, head }) => {
             let first = first.map(|(sequence, at)| json!({"sequence": sequence, "at": at}));
             json!({"apiVersion": api, "kind": kind, "ok": true, "entries": entries, "first": first,
-                "last": last.map(|at| json!({"sequence": head.sequence, "at": at})), "head": head.to_string()})
+                "last": last.map(|at| json!({"sequence": head.sequence, "at": at})), "head": head.to_string(),
+                "noted": noted})
         }
-        Err(bad) => json!({"apiVersion": api, "kind": kind, "ok": false, "bad": bad}),
+        Err(bad) => json!({"apiVersion": api, "kind": kind, "ok": false, "bad": bad, "noted": noted}),
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn show(args: SourceArgs, wanted: &Wanted, format: Format, lang: Lang
     let width = width();
     let mut shown = 0_u64;
     let mut verifier = Verifier::new(Known::default());
-    Source::of(args).each(|text, place, whole| {
+    Source::of(args)?.each(|text, place, whole| {
         let entry = verifier.line(text, place, whole).or_else(|| verifier.failed().then(|| read(text).ok()).flatten());
         let Some(entry) = entry.filter(|entry| wanted.has(entry)) else { return Ok(()) };
         let line = match (json, shown) {

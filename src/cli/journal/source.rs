@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::SourceArgs;
-use crate::domain::journal::Place;
+use crate::domain::journal::{Head, Place};
 
 /// Bytes of a line that are read; an entry has some 8,000 at most.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -30,26 +30,52 @@ impl Unreadable {
     }
 }
 
+/// What `status.journal` of a MailSystem says: outside of the volume on which the journal stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The entry that was the last one then.
+    pub head: Head,
+    /// When, as the API server writes it.
+    pub at: String,
+}
+
 /// A journal.
 pub enum Source {
     /// Files, - for standard input.
     Files(Vec<PathBuf>),
     /// The pod of the MailSystem of a namespace.
     Cluster {
-        /// Namespace; the kubeconfig's own when not given.
-        namespace: Option<String>,
-        /// Context; the current one when not given.
-        context: Option<String>,
+        /// Which cluster and namespace: arguments of kubectl.
+        flags: Vec<String>,
+        /// Name of the MailSystem.
+        system: String,
+        /// What it noted of the journal.
+        noted: Option<Noted>,
     },
 }
 
 impl Source {
-    /// What the command line says.
-    pub fn of(args: SourceArgs) -> Self {
-        if args.files.is_empty() {
-            return Self::Cluster { namespace: args.namespace, context: args.context };
+    /// What the command line says; the MailSystem is asked before its journal, which is then longer and not shorter.
+    pub fn of(args: SourceArgs) -> Result<Self, Unreadable> {
+        if !args.files.is_empty() {
+            return Ok(Self::Files(args.files));
         }
-        Self::Files(args.files)
+        let flags = flags(args.namespace.as_deref(), args.context.as_deref());
+        let (system, noted) = system(&flags)?;
+        Ok(Self::Cluster { flags, system, noted })
+    }
+
+    /// Whether it is the one of the cluster.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster { .. })
+    }
+
+    /// What the MailSystem noted.
+    pub fn noted(&self) -> Option<&Noted> {
+        match self {
+            Self::Cluster { noted, .. } => noted.as_ref(),
+            Self::Files(_) => None,
+        }
     }
 
     /// Gives every line, its place and whether it has its end.
@@ -63,9 +89,8 @@ impl Source {
                 }
                 Ok(())
             }
-            Self::Cluster { namespace, context } => {
-                let flags = flags(namespace.as_deref(), context.as_deref());
-                let pod = format!("{}-0", system(&flags)?);
+            Self::Cluster { flags, system, .. } => {
+                let pod = format!("{system}-0");
                 let mut child =
                     start(&flags, &["exec", &pod, "-c", "agent", "--", "/usr/bin/mail-operator", "journal", "print"])?;
                 let out = child.stdout.take().ok_or_else(|| Unreadable::new("kubectl exec", "no output"))?;
@@ -117,19 +142,30 @@ fn start(flags: &[String], args: &[&str]) -> Result<Child, Unreadable> {
     command.spawn().map_err(|e| Unreadable::new("kubectl", format!("it cannot be started: {e}")))
 }
 
-/// Name of the one MailSystem of the namespace.
-fn system(flags: &[String]) -> Result<String, Unreadable> {
+/// Name, entries, head and time of each MailSystem on a line; what is not there is empty.
+const LINES: &str = "jsonpath={range .items[*]}{.metadata.name} {.status.journal.entries}:{.status.journal.head} {.status.journal.at}{\"\\n\"}{end}";
+
+/// The one MailSystem of the namespace, and what it noted.
+fn system(flags: &[String]) -> Result<(String, Option<Noted>), Unreadable> {
     let name = "kubectl get mailsystems";
-    let child = start(flags, &["get", "mailsystems.mail.gialai.gov.vn", "-o", "name"])?;
+    let child = start(flags, &["get", "mailsystems.mail.gialai.gov.vn", "-o", LINES])?;
     let output = child.wait_with_output().map_err(|e| Unreadable::new(name, e))?;
     if !output.status.success() {
         return Err(Unreadable::new(name, "it failed (see above)"));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut names = text.lines().filter_map(|line| line.split_once('/')).map(|(_, name)| name.to_string());
-    match (names.next(), names.next()) {
-        (Some(name), None) => Ok(name),
+    let mut systems = text.lines().filter(|line| !line.trim().is_empty());
+    match (systems.next(), systems.next()) {
+        (Some(line), None) => Ok(told(line)),
         (None, _) => Err(Unreadable::new(name, "there is no MailSystem; --namespace says where one is")),
         (Some(_), Some(_)) => Err(Unreadable::new(name, "there is more than one MailSystem in the namespace")),
     }
+}
+
+/// A line of [`LINES`].
+fn told(line: &str) -> (String, Option<Noted>) {
+    let mut words = line.split(' ');
+    let name = words.next().unwrap_or_default().to_string();
+    let head = words.next().and_then(|word| word.parse().ok());
+    (name, head.map(|head| Noted { head, at: words.next().unwrap_or_default().into() }))
 }

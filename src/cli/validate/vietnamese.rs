@@ -36,6 +36,10 @@ const MESSAGES: &[(&str, &str)] = &[
     ("R7.3: storage is", "storage là dung lượng không có phần lẻ, ví dụ 5Gi hoặc 500Mi."),
     ("R7.3.b: maxAttachment is", "maxAttachment là dung lượng không có phần lẻ, ví dụ 25M."),
     (
+        "D-17: spec.rearmBelowPercent",
+        "D-17: spec.rearmBelowPercent phải nhỏ hơn mọi mức trong spec.warnAtPercent, ví dụ warnAtPercent: [80, 90, 95] và rearmBelowPercent: 75.",
+    ),
+    (
         "6.2.a: an absence ends",
         "thời gian vắng mặt phải kết thúc vào hoặc sau ngày bắt đầu: vui lòng ghi spec.absence.from trước spec.absence.to.",
     ),
@@ -74,6 +78,8 @@ const MESSAGES: &[(&str, &str)] = &[
         "spec.portal.url là địa chỉ https của trang đổi mật khẩu mà mọi người mở, ví dụ https://matkhau.gialai.gov.vn/.",
     ),
     ("spec.portal.trustedProxies lists", "spec.portal.trustedProxies là danh sách mạng, ví dụ 10.0.0.0/8."),
+    ("spec.office.phone is", "spec.office.phone là số điện thoại, chỉ gồm chữ số, dấu cách và các ký tự + ( ) . -"),
+    ("spec.office.email is", "spec.office.email là địa chỉ thư điện tử, ví dụ hotro@gialai.gov.vn."),
     ("spec.relayHost is", "spec.relayHost là máy chủ và cổng, ví dụ [relay.gialai.gov.vn]:587."),
     (
         "spec.tls.secretRef:",

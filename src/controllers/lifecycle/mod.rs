@@ -2,13 +2,14 @@
 //! decided here, and done by the Mailbox's own pass, or here for those whose Mailbox is gone. Mail is removed here alone. What a document
 //! or a person decides for one account waits for none of this.
 //!
-//! Nothing of it lives in memory alone but what a pass released a moment ago: who was locked or revoked, and when, stands in status and
-//! AddressClaims, what is held in the status of the MailSystem.
+//! Nothing of it lives in memory alone but what a pass released by itself a moment ago: who was locked or revoked, and when, stands in
+//! status and AddressClaims, what is held, and what a person released, in the status of the MailSystem.
 
 mod effects;
 mod facts;
 mod figures;
 mod purge;
+mod released;
 mod tombstones;
 mod words;
 
@@ -18,15 +19,15 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub(super) use facts::{life, rules};
 pub(super) use words::line;
 
+use self::released::{Facts, Released};
 use super::context::Ctx;
-use crate::api::{self, HeldAction, HeldStatus, MailSystem, acted, brake_limits};
+use crate::api::{self, HeldAction, HeldStatus, MailSystem, acted, brake_limits, ReleasedStatus};
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Key, Kind, Pass};
 
@@ -59,6 +60,8 @@ struct State {
     released: BTreeMap<Key, Timestamp>,
     held: BTreeSet<Key>,
     shown: Option<HeldStatus>,
+    /// What a person released: it is done once the status says so.
+    word: Option<ReleasedStatus>,
     /// Accounts of the last word: what a person released is not what automation did by itself.
     confirmed: BTreeMap<String, Timestamp>,
     /// Whether the status of the MailSystem was looked at for what an earlier leader held.
@@ -110,6 +113,12 @@ impl Life {
         if state.begun { state.shown.clone() } else { system?.status.as_ref()?.held.clone() }
     }
 
+    /// What the MailSystem says of what a person released.
+    pub fn released(&self, system: Option<&MailSystem>) -> Option<ReleasedStatus> {
+        let state = self.state();
+        if state.begun { state.word.clone() } else { system?.status.as_ref()?.released.clone() }
+    }
+
     fn is_due(&self) -> bool {
         let state = self.state();
         let asked = state.asked.is_some_and(|(first, last)| last.elapsed() >= TOGETHER || first.elapsed() >= AT_MOST);
@@ -149,15 +158,16 @@ async fn look(ctx: &Ctx) {
     };
     decide(ctx, &accounts, now);
     figures::tell(ctx, &accounts, now);
-    let (held, released, shown) = {
+    let (held, released, shown, word) = {
         let state = ctx.life.state();
-        (state.held.clone(), state.released.keys().cloned().collect::<BTreeSet<_>>(), state.shown.clone())
+        let released = state.released.keys().cloned().collect::<BTreeSet<_>>();
+        (state.held.clone(), released, state.shown.clone(), state.word.clone())
     };
     if before.0 != held {
         warn!(held = held.len(), "what the brake holds changed (D-15)");
     }
-    let said = system.status.as_ref().and_then(|status| status.held.clone());
-    if said != shown {
+    let said = system.status.as_ref().map(|status| (status.held.clone(), status.released.clone())).unwrap_or_default();
+    if said != (shown, word) {
         ctx.triggers.systems.fire(&system.name_any()).await;
     }
     effects::keep_closed(&accounts, now, ctx).await;
@@ -175,11 +185,16 @@ async fn look(ctx: &Ctx) {
 fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     let Some(system) = ctx.system() else { return };
     let (rules, limits) = (rules(ctx), brake_limits(system.spec.regulation.brake));
+    let known = system.status.as_ref().and_then(|status| status.released.as_ref());
+    let word = known.map(Released::of);
     let mut guard = ctx.life.state();
     let state = &mut *guard;
     let mut brake = lifecycle::Brake { limits, held: state.held.clone(), acted: acted(accounts, now) };
     brake.acted.extend(api::purged(ctx.stores.claims.state().iter().map(AsRef::as_ref), now));
     state.confirmed.retain(|_, at| now.duration_since(*at) < DAY);
+    if let Some(word) = &word {
+        state.confirmed.extend(by_word(word, accounts, &brake, ctx));
+    }
     brake.acted.retain(|(at, account)| !state.confirmed.get(account).is_some_and(|said| is_by_word(*said, *at)));
     let released = state.released.iter().filter(|(key, _)| !state.confirmed.contains_key(key.account()));
     brake.acted.extend(released.map(|(key, at)| (*at, key.account().to_string())));
@@ -195,22 +210,42 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
             lifecycle::Brake { limits: crate::domain::brake::Limits { max: 0, percent: 0 }, ..brake.clone() };
         brake.held = keys(accounts, &pass(&released, &mut closed)).1;
     }
-    let mut result = pass(&released, &mut brake);
-    let (mut due, mut held) = keys(accounts, &result);
-    if !held.is_empty() && words::is_said(&system, &token(&held, accounts, ctx)) {
-        info!(released = held.len(), "a person released what the brake held (D-15)");
-        state.confirmed.extend(held.iter().map(|key| (key.account().to_string(), now)));
-        released.append(&mut held);
-        brake.held.clear();
-        result = pass(&released, &mut brake);
-        (due, held) = keys(accounts, &result);
+    let (mut due, mut held) = keys(accounts, &pass(&released, &mut brake));
+    let names: BTreeSet<&str> = held.iter().chain(&due).map(Deed::account).collect();
+    let facts = Facts::new(accounts, &names, ctx);
+    let heeded: BTreeSet<Key> =
+        held.iter().filter(|key| word.as_ref().is_some_and(|word| word.has(key, &facts))).cloned().collect();
+    if let Some(word) = word.as_ref().filter(|_| !heeded.is_empty()) {
+        info!(released = heeded.len(), "a person released what the brake held (D-15)");
+        state.confirmed.extend(heeded.iter().map(|key| (key.account().to_string(), word.at)));
+        brake.held.retain(|key| !heeded.contains(key));
+        released.extend(heeded);
+        (due, held) = keys(accounts, &pass(&released, &mut brake));
+    }
+    let undone: BTreeSet<Key> =
+        due.iter().filter(|key| word.as_ref().is_some_and(|word| word.has(key, &facts))).cloned().collect();
+    let waiting = state.word.take();
+    state.word = known.filter(|_| word.as_ref().is_some_and(|word| !word.is_over(!undone.is_empty(), now))).cloned();
+    let token = released::token(&held, &facts);
+    if !held.is_empty() && words::is_said(&system, &token) {
+        // The status may not say so yet.
+        let waiting = waiting.filter(|waiting| waiting.token == token);
+        state.word = waiting.or_else(|| Some(released::record(&token, &held, &undone, &facts, now)));
     }
     state.released.retain(|key, _| due.contains(key));
     for key in due {
         state.released.entry(key).or_insert(now);
     }
-    state.shown = (!held.is_empty()).then(|| shown(&held, accounts, ctx));
+    state.shown = (!held.is_empty()).then(|| shown(&held, token));
     state.held = held;
+}
+
+/// Accounts to which something was done by a person's word, also under an earlier leader, and when it was said.
+fn by_word(word: &Released<'_>, accounts: &[Account], brake: &lifecycle::Brake, ctx: &Ctx) -> Vec<(String, Timestamp)> {
+    let names: BTreeSet<&str> = brake.acted.iter().map(|(_, account)| account.as_str()).collect();
+    let facts = Facts::new(accounts, &names, ctx);
+    let some = accounts.iter().filter(|account| names.contains(account.id.as_str()) && word.covers(account, &facts));
+    some.map(|account| (account.id.clone(), word.at)).collect()
 }
 
 /// What a pass does that the brake counts, and what is held.
@@ -221,7 +256,7 @@ fn keys(accounts: &[Account], pass: &Pass) -> (BTreeSet<Key>, BTreeSet<Key>) {
     (due, pass.held.iter().map(|held| key(held.account, &held.action)).collect())
 }
 
-fn shown(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> HeldStatus {
+fn shown(held: &BTreeSet<Key>, token: String) -> HeldStatus {
     let action = |(mailbox, kind, cause): &Key| HeldAction {
         mailbox: mailbox.clone(),
         action: kind.as_str().into(),
@@ -230,7 +265,7 @@ fn shown(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> HeldStatus {
     };
     HeldStatus {
         count: i64::try_from(held.len()).unwrap_or(i64::MAX),
-        token: token(held, accounts, ctx),
+        token,
         actions: held.iter().take(LISTED).map(action).collect(),
     }
 }
@@ -239,25 +274,6 @@ fn shown(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> HeldStatus {
 fn is_by_word(said: Timestamp, at: Timestamp) -> bool {
     let passed = at.duration_since(said);
     passed >= -MOMENTS && passed <= MOMENTS
-}
-
-/// The word for exactly these: an old confirmation says nothing of others, nor of the same ones after they came back or were given
-/// back.
-fn token(held: &BTreeSet<Key>, accounts: &[Account], ctx: &Ctx) -> String {
-    let mut digest = Sha256::new();
-    let names: BTreeSet<&str> = held.iter().map(Deed::account).collect();
-    let all = accounts.iter().filter(|account| names.contains(account.id.as_str()));
-    // In an order of their own: caches have none.
-    let times: BTreeMap<&str, _> = all.map(|a| (a.id.as_str(), (a.issued_at, a.unlocked_at))).collect();
-    for (id, (issued_at, unlocked_at)) in times {
-        digest.update(format!("{id} {issued_at:?} {unlocked_at:?}\n"));
-    }
-    for (mailbox, kind, cause) in held {
-        let holder = ctx.primary_claim(mailbox).and_then(|claim| claim.spec.owner_ref.uid.clone()).unwrap_or_default();
-        digest.update(format!("{mailbox} {} {} {holder}\n", kind.as_str(), cause.as_str()));
-    }
-    let digest: String = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{digest}", held.len())
 }
 
 /// Nobody under this resource name may use the account: what was issued to somebody else is kept for them.

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod effects;
+mod journal;
 mod observe;
 mod portal;
 mod refused;
@@ -71,6 +72,7 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     seen.pod_refused = refused::pod(&plan, ctx).await;
     seen.refused = children.as_ref().err().map(ToString::to_string);
     seen.postmaster_missing = postmaster_missing(system, ctx);
+    seen.journal = journal::look(system, ctx).await;
     let next = observe::next(&material, &seen, now.as_second());
     if starting(system, &seen, ctx) {
         return Ok(Next::After(FAST));
@@ -78,6 +80,8 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
     let mut ready = false;
     say(system, ctx, |status, generation, _| {
         observe::write(status, &plan, &material, &seen, generation, now);
+        let otherwise = system.status.as_ref() != Some(status);
+        status.journal = journal::noted(status.journal.take(), seen.journal.as_ref(), otherwise, now);
         ready = is_true(&status.conditions, ConditionType::Ready);
     })
     .await?;

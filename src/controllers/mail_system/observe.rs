@@ -9,12 +9,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::secrets::Material;
-use super::{FAST, SLOW};
+use super::{FAST, SLOW, journal};
 use crate::api::{
-    Completeness, ConditionType, Endpoint, HeldStatus, MailSystemStatus, Outlook, PodSecurity, Reason, set_condition,
-    summarise,
+    Completeness, ConditionType, Endpoint, HeldStatus, MailSystemStatus, Outlook, PodSecurity, Reason, ReleasedStatus,
+    set_condition, summarise,
 };
-use crate::backend::{BackendError, Health};
+use crate::backend::{BackendError, Health, JournalEnd};
 use crate::controllers::context::Ctx;
 use crate::controllers::lifecycle;
 use crate::domain::certificate::Validity;
@@ -39,6 +39,10 @@ pub(super) struct Seen {
     pub held: Option<(usize, usize)>,
     /// What the brake holds.
     pub waits: Option<HeldStatus>,
+    /// What a person released of it.
+    pub released: Option<ReleasedStatus>,
+    /// Where the journal ends, and whether it holds what was noted of it.
+    pub journal: Option<JournalEnd>,
     /// For which time nothing is missing in what is known of use (D-16).
     pub activity: Option<Completeness>,
     /// What is wrong with the province's own texts of notices.
@@ -63,6 +67,8 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         mailboxes: i64::try_from(live).unwrap_or(i64::MAX),
         held,
         waits: ctx.life.held(ctx.system().as_deref()),
+        released: ctx.life.released(ctx.system().as_deref()),
+        journal: None,
         activity: ctx.activities.to_show(ctx.system().as_deref()),
         notices_wrong: ctx.notices.wrong(),
         refused: None,
@@ -92,6 +98,9 @@ pub(super) fn write(
 ) {
     status.mailboxes = Some(seen.mailboxes);
     status.held = seen.waits.clone();
+    status.released = seen.released.clone();
+    let lost = status.journal.as_ref().filter(|_| seen.journal.as_ref().is_some_and(|end| !end.holds));
+    let lost = lost.map(|noted| journal::lost(noted, plan));
     status.activity = seen.activity.clone().or(status.activity.take());
     status.image = Some(plan.mail_image.clone());
     status.pod = seen.pod.as_ref().map(|p| p.name_any());
@@ -115,7 +124,7 @@ pub(super) fn write(
             first_problem = Some(finding);
         }
     }
-    let (outlook, reason, message) = match most_urgent(first_problem, further(seen, plan)) {
+    let (outlook, reason, message) = match most_urgent(first_problem, further(seen, plan, lost)) {
         None => (Outlook::Ready, Reason::Ready, "mail is received and read".to_string()),
         Some(f) if f.holds => (Outlook::Ready, f.reason, f.message),
         Some(f) => (if f.waiting { Outlook::Waiting } else { Outlook::Stalled }, f.reason, f.message),
@@ -134,13 +143,16 @@ fn most_urgent(problem: Option<Finding>, further: Option<Finding>) -> Option<Fin
 }
 
 /// What a person should look at although mail flows.
-fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
+fn further(seen: &Seen, plan: &SystemPlan, lost: Option<String>) -> Option<Finding> {
     if let Some(refused) = &seen.refused {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
     }
     if let Some(held) = &seen.waits {
         let message = lifecycle::line(held, &plan.namespace, &plan.name);
         return Some(Finding::stalled(Reason::HeldByBrake, message));
+    }
+    if let Some(lost) = lost {
+        return Some(Finding::stalled(Reason::JournalDamaged, lost));
     }
     if let Some((count, total)) = seen.held {
         let message = format!(
@@ -320,137 +332,5 @@ fn endpoints(plan: &SystemPlan) -> Vec<Endpoint> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resources::example;
-    use k8s_openapi::api::core::v1::{ContainerState, ContainerStateWaiting, ContainerStatus, PodCondition, PodStatus};
-
-    fn pod(status: PodStatus) -> Pod {
-        Pod { status: Some(status), ..Pod::default() }
-    }
-
-    fn waiting(reason: &str) -> PodStatus {
-        let waiting = ContainerStateWaiting { reason: Some(reason.into()), message: Some("why".into()) };
-        let state = ContainerState { waiting: Some(waiting), ..ContainerState::default() };
-        let container = ContainerStatus { name: "dovecot".into(), state: Some(state), ..ContainerStatus::default() };
-        PodStatus { container_statuses: Some(vec![container]), ..PodStatus::default() }
-    }
-
-    #[test]
-    fn what_keeps_a_pod_from_starting_is_named() {
-        for (reason, expected) in [
-            ("ImagePullBackOff", Reason::ImagePullFailed),
-            ("CrashLoopBackOff", Reason::CrashLooping),
-            ("CreateContainerConfigError", Reason::MountFailed),
-        ] {
-            let finding = pod_problem(&pod(waiting(reason))).expect(reason);
-            assert_eq!(finding.reason, expected);
-            assert!(!finding.waiting);
-        }
-        assert!(pod_problem(&pod(waiting("ContainerCreating"))).is_none());
-        let condition = PodCondition {
-            type_: "PodScheduled".into(),
-            status: "False".into(),
-            message: Some("no volume".into()),
-            ..PodCondition::default()
-        };
-        let unscheduled = PodStatus { conditions: Some(vec![condition]), ..PodStatus::default() };
-        assert_eq!(pod_problem(&pod(unscheduled)).expect("unscheduled").reason, Reason::Unschedulable);
-    }
-
-    #[test]
-    fn an_image_that_cannot_be_pulled_is_named_with_who_chose_it() {
-        let plan = SystemPlan { mail_image: "r.vn/mail:9".into(), agent_image: "r.vn/op:9".into(), ..example() };
-        let template = crate::resources::stateful_set(&plan, "c", "m").spec.expect("spec").template;
-        let pod = Pod { spec: template.spec, ..Pod::default() };
-        for (container, image, chosen) in
-            [("dovecot", "r.vn/mail:9", "spec.dovecot.image"), (AGENT, "r.vn/op:9", "image of the chart")]
-        {
-            let message = cannot_pull(&pod, container, "no such host");
-            for needle in [image, chosen, "no such host"] {
-                assert!(message.contains(needle), "{needle}: {message}");
-            }
-        }
-    }
-
-    fn seen(health: Health) -> Seen {
-        Seen {
-            pod: None,
-            ready: false,
-            health,
-            mailboxes: 0,
-            held: None,
-            waits: None,
-            activity: None,
-            notices_wrong: None,
-            refused: None,
-            pod_refused: None,
-            postmaster_missing: None,
-        }
-    }
-
-    #[test]
-    fn a_pod_that_is_refused_is_said_with_what_to_do() {
-        let why = "create Pod gialai-0 failed: violates PodSecurity \"restricted:latest\"".to_string();
-        let refused = Seen { pod_refused: Some(why.clone()), ..seen(Health::Unknown) };
-        let baseline = SystemPlan { pod_security: PodSecurity::Baseline, ..example() };
-        let finding = available(&refused, &baseline);
-        assert_eq!((finding.reason, finding.waiting), (Reason::PodRefused, false));
-        for needle in ["enforce=baseline", "podSecurity", "thu-cong-vu", &why] {
-            assert!(finding.message.contains(needle), "{needle}: {}", finding.message);
-        }
-        let restricted = available(&refused, &example());
-        assert!(!restricted.message.contains("enforce=baseline"), "{}", restricted.message);
-        assert_eq!(available(&seen(Health::Unknown), &baseline).reason, Reason::PodStarting);
-    }
-
-    #[test]
-    fn a_refused_child_is_the_reason_before_what_may_only_follow_from_it() {
-        let refused = Finding::stalled(Reason::ApplyFailed, "patch StatefulSet gialai: no");
-        for follows in [
-            Finding::stalled(Reason::ImagePullFailed, ""),
-            Finding::stalled(Reason::MountFailed, ""),
-            Finding::stalled(Reason::PodRefused, ""),
-            Finding::waiting(Reason::PodStarting, ""),
-        ] {
-            let urgent = most_urgent(Some(follows.clone()), Some(refused.clone())).expect("a finding");
-            assert_eq!(urgent.reason, Reason::ApplyFailed, "{follows:?}");
-        }
-        let held = Finding::stalled(Reason::HeldByBrake, "");
-        let full = Finding::stalled(Reason::VolumeFull, "");
-        assert_eq!(most_urgent(Some(full), Some(held)).expect("a finding").reason, Reason::VolumeFull);
-    }
-
-    #[test]
-    fn the_password_page_is_among_the_ways_in_while_there_is_one() {
-        let page = |plan: &SystemPlan| endpoints(plan).into_iter().find(|e| e.protocol == "https");
-        let found = page(&example()).expect("an endpoint");
-        assert_eq!((found.host.as_str(), found.port), ("gialai-portal.thu-cong-vu.svc", 443));
-        assert_eq!(page(&SystemPlan { portal: None, ..example() }), None);
-    }
-
-    #[test]
-    fn a_full_volume_is_said_before_mail_is_refused() {
-        let plan = example();
-        let with = |free_bytes, total_bytes| {
-            let state = crate::backend::State {
-                version: String::new(),
-                instance: String::new(),
-                revision: 1,
-                complete: true,
-                free_bytes,
-                total_bytes,
-                certificate_error: None,
-            };
-            agent(&seen(Health::Reachable(state)), &plan).reason
-        };
-        let large = 1000 * plan.message_limit.0;
-        assert_eq!(with(large / 50 - 1, large), Reason::VolumeFull);
-        assert_eq!(with(large / 50, large), Reason::Ready);
-        // What Postfix wants free for one more mail is more than a fiftieth of a small one.
-        let small = 10 * plan.message_limit.0;
-        assert_eq!(with(plan.message_limit.0 * 3 / 2 - 1, small), Reason::VolumeFull);
-        assert_eq!(with(plan.message_limit.0 * 2, small), Reason::Ready);
-        assert_eq!(with(0, 0), Reason::Ready, "not known");
-    }
-}
+#[path = "observe_tests.rs"]
+mod tests;

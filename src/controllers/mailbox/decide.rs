@@ -320,13 +320,13 @@ pub(super) fn account(
 fn told(
     mailbox: &Mailbox,
     used: Option<u64>,
-    warn_at: &[u8],
+    (warn_at, rearm_below): (&[u8], u8),
     storage: quota::Bytes,
     now: Timestamp,
 ) -> Option<QuotaTold> {
     let old = mailbox.status.as_ref().and_then(|status| status.quota.as_ref()?.told.clone());
     let Some(used) = used else { return old };
-    let thresholds = Thresholds::new(warn_at.to_vec(), REARM).unwrap_or_default();
+    let thresholds = Thresholds::new(warn_at.to_vec(), rearm_below).unwrap_or_default();
     let last = old.as_ref().and_then(|told| u8::try_from(told.percent).ok()).unwrap_or(0);
     let percent = u128::from(used) * 100 / u128::from(storage.0.max(1));
     match thresholds.cross(last, u32::try_from(percent).unwrap_or(u32::MAX)) {
@@ -335,9 +335,6 @@ fn told(
         (None, _) => old,
     }
 }
-
-/// Below this a mailbox is told again (D-17).
-pub(super) const REARM: u8 = 75;
 
 /// What holds while the MailSystem names no usable quantity.
 const FALLBACK_LIMITS: quota::Limits =
@@ -369,7 +366,13 @@ fn quota_of(mailbox: &Mailbox, facts: &Facts, system: &SystemFacts) -> Result<Qu
         source: effective.source.as_str().into(),
         storage: effective.limits.storage.to_string(),
         max_attachment: effective.limits.max_attachment.to_string(),
-        told: told(mailbox, facts.used, &effective.warn_at, effective.limits.storage, facts.now),
+        told: told(
+            mailbox,
+            facts.used,
+            (&effective.warn_at, effective.rearm_below),
+            effective.limits.storage,
+            facts.now,
+        ),
     };
     let missing = effective.missing.map(|(path, name)| {
         let message = format!("{path}: there is no usable QuotaPolicy '{name}' (R7.3); apply it or remove the reference. Until then {} with {} holds", shown.policy.as_deref().unwrap_or("the system's default"), shown.storage);

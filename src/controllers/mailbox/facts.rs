@@ -155,7 +155,8 @@ fn policy(policy: &QuotaPolicy) -> Option<Policy> {
         holders: s.holders.iter().map(|h| holder(*h).to_string()).collect(),
     });
     let warn_at = spec.warn_at_percent.iter().filter_map(|percent| u8::try_from(*percent).ok()).collect();
-    Some(Policy { name: policy.name_any(), limits, selector, priority: spec.priority, warn_at })
+    let rearm_below = spec.rearm_below_percent;
+    Some(Policy { name: policy.name_any(), limits, selector, priority: spec.priority, warn_at, rearm_below })
 }
 
 pub(super) fn holder(holder: Holder) -> &'static str {

@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 
 use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
@@ -33,6 +34,7 @@ use crate::api::{
 use crate::backend::{Access, Health};
 use crate::domain::lifecycle::{self, Key, Kind};
 use crate::domain::naming::{self, Former, LocalPart, Request, Wish};
+use crate::domain::notice::REARM;
 use crate::domain::quota::Bytes;
 
 /// A safety net behind the watches, for problems that may end by themselves.
@@ -158,7 +160,12 @@ pub(super) fn fills(name: &str, used: u64, ctx: &Ctx) -> bool {
     let Some(mailbox) = ctx.mailbox(name) else { return false };
     let Some(quota) = mailbox.status.as_ref().and_then(|status| status.quota.as_ref()) else { return false };
     let storage = Bytes::parse(&quota.storage, "status.quota.storage").map_or(u64::MAX, |storage| storage.0);
-    quota.told.is_some() || u128::from(used) * 100 >= u128::from(storage) * u128::from(decide::REARM)
+    let found = quota
+        .policy
+        .as_ref()
+        .and_then(|policy| ctx.stores.policies.get(&ObjectRef::new(policy).within(ctx.io.namespace())));
+    let rearm = found.map_or(REARM, |policy| policy.spec.rearm_below_percent);
+    quota.told.is_some() || u128::from(used) * 100 >= u128::from(storage) * u128::from(rearm)
 }
 
 /// Whether it is to have no address, now or ever: its account was purged, or it is revoked and never had one.

@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use self::decide::{Agency, Reader, Wanted, is_read, wanted};
 use super::context::Ctx;
 use super::lifecycle;
-use crate::api::{Mailbox, own_mailbox_name};
+use crate::api::{self, Mailbox, own_mailbox_name};
 use crate::backend::{BackendError, Delivery, NoticeMail};
 use crate::domain::notice::{MOST_NOTICES, Office, Templates, compose};
 
@@ -121,7 +121,8 @@ async fn read(templates: &mut Templates, ctx: &Ctx) {
 
 async fn look(templates: &Templates, ctx: &Ctx) -> Result<(), BackendError> {
     let Some(system) = ctx.system() else { return Ok(()) };
-    let office = Office { domain: system.spec.domain.clone(), ..Office::default() };
+    let api::Office { name, phone, email } = system.spec.office.clone();
+    let office = Office { domain: system.spec.domain.clone(), manager: name, phone, email, ..Office::default() };
     let (now, page) = (ctx.now(), system.spec.password_page());
     let mut new: Vec<(Wanted, NoticeMail)> = Vec::new();
     for mailbox in ctx.stores.mailboxes.state() {

@@ -33,7 +33,7 @@ fn journal(entries: usize) -> (Vec<String>, Head) {
 }
 
 fn known(head: &Head) -> Known {
-    Known { first: Some(1), heads: vec![head.clone()] }
+    Known { first: Some(1), heads: vec![head.clone()], noted: None }
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn r7_2_after_the_retention_a_chain_begins_with_the_first_entry_that_is_there() 
     let (lines, head) = journal(6);
     let summary = verify("f", &lines[3..].concat(), Known::default()).expect("good");
     assert_eq!((summary.entries, summary.first.map(|f| f.0)), (3, Some(4)));
-    let of_index = Known { first: Some(4), heads: vec![head] };
+    let of_index = Known { first: Some(4), heads: vec![head], noted: None };
     let printed = preamble(&of_index).expect("JSON") + "\n" + &lines[3..].concat();
     assert_eq!(verify("f", &printed, Known::default()).expect("good").entries, 3);
     let printed = preamble(&of_index).expect("JSON") + "\n" + &lines[4..].concat();
@@ -157,7 +157,7 @@ fn r7_2_after_the_retention_a_chain_begins_with_the_first_entry_that_is_there() 
     assert_eq!((bad.fault, bad.place.line), (Fault::Missing, 2));
     assert!(bad.message.contains("entry 4 is missing"), "{}", bad.message);
     // A head that somebody noted long ago says nothing of what the retention left.
-    let old = Known { first: None, heads: vec![Head { sequence: 1, hash: GENESIS.into() }] };
+    let old = Known { first: None, heads: vec![Head { sequence: 1, hash: GENESIS.into() }], noted: None };
     assert!(verify("f", &lines[3..].concat(), old).is_ok());
 }
 

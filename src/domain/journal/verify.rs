@@ -12,6 +12,9 @@ pub struct Known {
     pub first: Option<u64>,
     /// Entries that must be there, if they are not older than the first one.
     pub heads: Vec<Head>,
+    /// An entry that must be there whatever the retention removed: the MailSystem noted it lately.
+    #[serde(skip)]
+    pub noted: Option<Head>,
 }
 
 /// The line before the first entry of what `mail-operator journal print` prints.
@@ -121,7 +124,8 @@ impl Verifier {
         if let Some(fault) = self.follows(&entry) {
             return self.fail(fault, Some(sequence));
         }
-        if self.known.heads.iter().any(|head| head.sequence == sequence && head.hash != entry.hash) {
+        let mut heads = self.known.heads.iter().chain(&self.known.noted);
+        if heads.any(|head| head.sequence == sequence && head.hash != entry.hash) {
             return self.fail(Fault::Changed, Some(sequence));
         }
         let summary = &mut self.summary;
@@ -142,14 +146,15 @@ impl Verifier {
     /// What keeps the entry from being the next one.
     fn follows(&mut self, entry: &Entry) -> Option<Fault> {
         let begins = self.summary.entries == 0;
-        if begins && let Some(first) = self.known.first {
+        let oldest = self.known.first.into_iter().chain(self.known.noted.as_ref().map(|head| head.sequence)).min();
+        if begins && let Some(first) = oldest {
             self.summary.head.sequence = first.saturating_sub(1).min(entry.sequence.saturating_sub(1));
         }
         let last = &self.summary.head;
         match entry.sequence {
             0 => Some(Fault::NotJson),
             1 if begins => (entry.prev != GENESIS).then_some(Fault::Changed),
-            n if begins => (self.known.first.is_some() && n > last.sequence + 1).then_some(Fault::Missing),
+            n if begins => (oldest.is_some() && n > last.sequence + 1).then_some(Fault::Missing),
             n if n == last.sequence && entry.hash == last.hash => Some(Fault::Duplicate),
             n if n <= last.sequence => Some(Fault::OutOfOrder),
             n if n > last.sequence + 1 => Some(Fault::Missing),
@@ -172,7 +177,7 @@ impl Verifier {
     /// The end of the last line.
     pub fn finish(mut self) -> Result<Summary, Bad> {
         let last = self.summary.head.sequence;
-        if self.bad.is_none() && self.known.heads.iter().any(|head| head.sequence > last) {
+        if self.bad.is_none() && self.known.heads.iter().chain(&self.known.noted).any(|head| head.sequence > last) {
             self.place.line += 1;
             self.fail(Fault::CutOff, None);
         }

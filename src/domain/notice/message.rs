@@ -19,6 +19,10 @@ pub struct Office {
     pub name: String,
     /// The department that manages the system (R5.1): whom to write to.
     pub manager: String,
+    /// Where it is called.
+    pub phone: Option<String>,
+    /// Its mail address.
+    pub email: Option<String>,
 }
 
 impl Default for Office {
@@ -27,7 +31,19 @@ impl Default for Office {
             domain: "gialai.gov.vn".into(),
             name: "Hệ thống thư điện tử công vụ tỉnh Gia Lai".into(),
             manager: "Sở Thông tin và Truyền thông".into(),
+            phone: None,
+            email: None,
         }
+    }
+}
+
+impl Office {
+    /// How the department is reached: «điện thoại 0269 3824 000, thư điện tử hotro@gialai.gov.vn».
+    pub(super) fn contact(&self) -> Option<String> {
+        let phone = self.phone.as_ref().map(|phone| format!("điện thoại {phone}"));
+        let email = self.email.as_ref().map(|email| format!("thư điện tử {email}"));
+        let both: Vec<String> = phone.into_iter().chain(email).collect();
+        (!both.is_empty()).then(|| both.join(", "))
     }
 }
 

@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::lifecycle::LockReason;
 use super::quota::Bytes;
 pub use message::{Mail, Office, compose, message_id};
-pub use quota::{BadThresholds, FULL, Thresholds};
+pub use quota::{BadThresholds, FULL, REARM, Thresholds};
 pub use templates::{BUILT_IN, LONGEST_TEMPLATE, TemplateError, Templates};
 
 /// Local part of the sender; reserved, so nobody else can have it.
@@ -142,7 +142,7 @@ impl Letter {
             recipient => line(&self.to.name), holder => line(&self.about.name), address => line(&self.about.address),
             agency => line(&self.agency), agency_address => optional(self.agency_address.as_deref()),
             password_url => optional(self.password_url.as_deref()), manager => line(&office.manager),
-            sender => line(&office.name), regulation => REGULATION,
+            manager_contact => optional(office.contact().as_deref()), sender => line(&office.name), regulation => REGULATION,
             ..self.notice.facts()
         }
     }

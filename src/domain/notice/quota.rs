@@ -3,6 +3,9 @@
 /// The level of a mailbox that is full.
 pub const FULL: u8 = 100;
 
+/// Below this percentage a mailbox is told again, where nothing else is set (D-17).
+pub const REARM: u8 = 75;
+
 /// At what use of its storage a mailbox is told, in percent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thresholds {
@@ -12,7 +15,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { warn: vec![80, 90, 95], rearm: 75 }
+        Self { warn: vec![80, 90, 95], rearm: REARM }
     }
 }
 

@@ -5,12 +5,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use mail_operator::api::MailSystemStatus;
 use mail_operator::backend::MailBackend;
 use mail_operator::domain::journal::{self, Event, Head, Known};
+use serde_json::json;
 
-use super::{SYSTEM, World};
-use crate::support::operator::{Agent, agent_client};
-use crate::support::{apply, eventually};
+use super::{SOON, SYSTEM, World};
+use crate::support::operator::{Agent, Operator, agent_client};
+use crate::support::{apply, eventually, wait_ready};
 
 const ROUNDS: usize = 12;
 const EVENTS: usize = 150;
@@ -54,7 +57,7 @@ async fn r7_2_an_agent_killed_while_it_writes_writes_every_decision_once() {
         .await;
     }
     let text = printed(&agent);
-    let known = Known { first: Some(1), heads: vec![head.clone()] };
+    let known = Known { first: Some(1), heads: vec![head.clone()], noted: None };
     let summary = journal::verify("journal", &text, known).unwrap_or_else(|bad| panic!("{bad:?}"));
     assert_eq!(summary.head, head);
     let all: Vec<String> =
@@ -64,6 +67,69 @@ async fn r7_2_an_agent_killed_while_it_writes_writes_every_decision_once() {
     let ours = (0..ROUNDS).flat_map(batch).filter(|event| keys.contains(&event.key)).count();
     // Beside them the operator's own: an issue.
     assert_eq!((ours, all.len() > ours), (ROUNDS * EVENTS, true));
+    operator.stop().await;
+    world.end().await;
+}
+
+/// Has the MailSystem looked at, again and again, until its status is as wished.
+async fn until<T>(world: &World, what: &str, is: impl Fn(MailSystemStatus) -> Result<T, String>) -> T {
+    eventually(what, Duration::from_secs(40), || async {
+        let at = format!("{:x}", rand::random::<u64>());
+        let patch = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": at}}});
+        let system = world.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&patch)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        is(system.map_err(|e| e.to_string())?.status.unwrap_or_default())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_2_the_mail_system_notes_the_end_of_the_journal_and_says_when_it_is_cut_off_or_exchanged() {
+    let Some((world, operator, mut agent)) = World::running("noted").await else { return };
+    let text = printed(&agent);
+    let noted = until(&world, "noted", |status| status.journal.ok_or_else(|| "nothing".into())).await;
+    let entries: Vec<_> = text.lines().filter_map(|line| journal::read(line).ok()).collect();
+    assert!(
+        entries.iter().any(|entry| entry.hash == noted.head && entry.sequence as i64 == noted.entries),
+        "{noted:?}"
+    );
+    // With another mailbox the status is written anyway, and the later end with it.
+    world.person("nv-1", "Trần Đình Nguyên", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    let later = until(&world, "a later end", |status| {
+        status.journal.filter(|now| now.entries > noted.entries).ok_or_else(|| "the old one".into())
+    })
+    .await;
+    // Somebody exchanges journal and index, and so does the pod start again.
+    agent.kill();
+    std::fs::remove_dir_all(agent.folder.path().join("journal")).expect("removed");
+    agent.start_again();
+    let client = agent_client(&world.client, &world.namespace, (agent.address, 8443).into(), 1).await;
+    eventually("another journal", SOON, || async { client.journal(batch(0)).await.map_err(|e| e.to_string()) }).await;
+    let why = until(&world, "JournalDamaged", |status| {
+        let ready = status.conditions.iter().find(|c| c.type_ == "Ready").cloned();
+        ready
+            .filter(|c| c.reason == "JournalDamaged")
+            .map(|c| c.message)
+            .ok_or_else(|| format!("{:?}", status.conditions))
+    })
+    .await;
+    assert!(why.contains(&format!("entry {} ", later.entries)) && why.contains("kubectl mail journal verify"), "{why}");
+    let known =
+        Known { noted: Some(Head { sequence: later.entries as u64, hash: later.head.clone() }), ..Known::default() };
+    let bad = journal::verify("journal", &printed(&agent), known).expect_err("exchanged");
+    assert_eq!((bad.sequence, bad.fault), (later.entries as u64, journal::Fault::Changed));
+    assert_eq!(world.systems.get("gialai").await.expect("get").status.expect("status").journal, Some(later));
+    // A person settles it.
+    let none = json!({"status": {"journal": null}});
+    world.systems.patch_status("gialai", &PatchParams::default(), &Patch::Merge(&none)).await.expect("settled");
+    operator.stop().await;
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    until(&world, "noted anew", |status| {
+        let ready = status.conditions.iter().any(|c| c.reason == "JournalDamaged");
+        status.journal.filter(|now| now.entries >= EVENTS as i64 && !ready).ok_or_else(|| "not yet".into())
+    })
+    .await;
     operator.stop().await;
     world.end().await;
 }

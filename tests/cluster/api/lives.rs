@@ -388,3 +388,60 @@ async fn r6_3_d_12_a_status_that_somebody_edits_is_put_back_and_written_down() {
     .await;
     lives.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_15_what_a_person_released_is_done_by_the_next_leader_although_the_word_fits_no_more() {
+    let Some(world) = World::new("word").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    let agent = Agent::start(&world.client, &world.namespace).await;
+    let person = |i: usize, more: &str| format!("{}{more}", format_args!(", localPart: m{i}.stttt"));
+    let over = ", endsOn: '2020-01-01'";
+    for i in 0..25 {
+        world.person(&format!("nv-{i}"), "Trần Văn Minh", &person(i, "")).await;
+    }
+    for i in 0..25 {
+        wait_ready(&world.mailboxes, &format!("nv-{i}"), SOON).await;
+    }
+    for i in 0..25 {
+        world.person(&format!("nv-{i}"), "Trần Văn Minh", &person(i, over)).await;
+    }
+    wait_reason(&world.systems, "gialai", "HeldByBrake", SOON).await;
+    let status = async || world.systems.get("gialai").await.expect("system").status.unwrap_or_default();
+    let held = eventually("25 are held", SOON, || async {
+        status().await.held.filter(|held| held.count == 25).ok_or_else(|| "others".to_string())
+    });
+    let token = held.await.token;
+    let word = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/acknowledge-held": token}}});
+    world.systems.patch("gialai", &PatchParams::default(), &Patch::Merge(&word)).await.expect("said");
+    // Killed between the word and what follows from it.
+    let released = eventually("it is written down", SOON, || async {
+        status().await.released.ok_or_else(|| "not yet".to_string())
+    })
+    .await;
+    operator.kill().await;
+    assert_eq!((released.token.as_str(), released.count), (token.as_str(), 25));
+    let revoked = "SELECT count(*) || '' FROM accounts WHERE revoked";
+    let done: usize = agent.rows(revoked)[0].parse().expect("a number");
+    assert!(done < 25, "there is something left to do");
+    // One of those that are left is not wanted any more: the token of the rest is another one.
+    let mailboxes = world.mailboxes.list(&kube::api::ListParams::default()).await.expect("list");
+    let left = mailboxes.iter().filter(|m| m.status.as_ref().is_some_and(|s| s.state == Some(MailboxState::Active)));
+    let names: Vec<String> = left.filter_map(|m| m.metadata.name.clone()).filter(|n| n.starts_with("nv-")).collect();
+    let mended: usize = names.last().and_then(|name| name.strip_prefix("nv-")?.parse().ok()).expect("one that is left");
+    world.person(&format!("nv-{mended}"), "Trần Văn Minh", &person(mended, "")).await;
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    agent.until(revoked, &["24"]).await;
+    eventually("nothing is held", SOON, || async {
+        status().await.held.map_or(Ok(()), |held| Err(format!("{} {:?}", held.token, held.actions)))
+    })
+    .await;
+    let open = format!("SELECT mailbox FROM accounts WHERE NOT revoked AND mailbox = 'nv-{mended}'");
+    assert_eq!(agent.rows(&open), [format!("nv-{mended}")]);
+    // It was good for these, and for nothing that comes later: one more is no more than the brake allows.
+    world.person(&format!("nv-{mended}"), "Trần Văn Minh", &person(mended, over)).await;
+    agent.until(revoked, &["25"]).await;
+    operator.stop().await;
+    world.end().await;
+}
