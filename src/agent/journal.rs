@@ -92,8 +92,9 @@ impl Journal {
         fs::create_dir_all(folder)?;
         let index = Connection::open(folder.join(INDEX))?;
         index.busy_timeout(Duration::from_secs(5))?;
-        index.pragma_update(None, "journal_mode", "DELETE")?;
-        index.pragma_update(None, "synchronous", "FULL")?;
+        // One fsync an append, that of the file: what a crash or a power cut keeps out of the index is read from there.
+        index.pragma_update(None, "journal_mode", "WAL")?;
+        index.pragma_update(None, "synchronous", "NORMAL")?;
         index.execute_batch(SCHEMA)?;
         let meta = |key| meta(&index, key);
         let (file, length) = (meta("file")?.unwrap_or_default(), meta("length")?.and_then(|l| l.parse().ok()));
@@ -237,13 +238,25 @@ impl Journal {
     }
 
     fn remove_outdated(&mut self, now: Timestamp) -> Result<(), JournalError> {
-        for name in journal::outdated(&names(&self.folder)?, now, self.months) {
-            // The index first: it may not miss what is gone.
+        let outdated = journal::outdated(&names(&self.folder)?, now, self.months);
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        // This has no file to be read from again.
+        self.index.pragma_update(None, "synchronous", "FULL")?;
+        let removed = self.remove(&outdated);
+        self.index.pragma_update(None, "synchronous", "NORMAL")?;
+        removed
+    }
+
+    fn remove(&mut self, outdated: &[String]) -> Result<(), JournalError> {
+        for name in outdated {
+            // The index first, on the disk: it may not miss what is gone.
             let tx = self.index.transaction()?;
-            tx.execute("DELETE FROM keys WHERE file = ?1", [&name])?;
-            tx.execute("DELETE FROM files WHERE name = ?1", [&name])?;
+            tx.execute("DELETE FROM keys WHERE file = ?1", [name])?;
+            tx.execute("DELETE FROM files WHERE name = ?1", [name])?;
             tx.commit()?;
-            fs::remove_file(self.folder.join(&name))?;
+            fs::remove_file(self.folder.join(name))?;
             info!(file = name, months = self.months, "a file of the journal is older than the retention");
         }
         Ok(())
