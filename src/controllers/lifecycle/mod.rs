@@ -114,7 +114,9 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
         tokio::time::sleep(Duration::from_millis(500)).await;
         // Before the server told what it has, each revocation of old would look like a new one.
         if *ctx.synced.borrow() && ctx.syncer.projection().met() && is_ready(&ctx) && ctx.life.is_due() {
+            let start = Instant::now();
             look(&ctx).await;
+            ctx.metrics.reconciled("lifecycle", "ok", start.elapsed().as_secs_f64());
         }
     }
 }
