@@ -110,5 +110,5 @@ generate: checkout ## Generated files: CRDs, table of reasons, articles and thei
 N ?= 2000
 C ?= 16
 ROUNDS ?= 5
-bench: testbed ## What docs/benchmarks.md reports (half an hour; N, C, ROUNDS, QUIET=seconds)
-	PROFILE=release $(RUN) tests/bench.sh $(TESTBED) $(N) $(C) $(ROUNDS) $(or $(QUIET),600)
+bench: testbed ## What docs/benchmarks.md reports (three quarters of an hour; N, C, ROUNDS, QUIET=seconds, LOCKS, MASS=mailboxes; 0: without)
+	PROFILE=release $(RUN) tests/bench.sh $(TESTBED) $(N) $(C) $(ROUNDS) $(or $(QUIET),600) $(or $(LOCKS),200) $(or $(MASS),20000)

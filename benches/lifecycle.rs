@@ -1,10 +1,13 @@
-//! What `docs/benchmarks.md` reports of the life of accounts: one pass over N of them, and a forecast of six months.
-//!   cargo bench --bench lifecycle -- N [forecast]
+//! What `docs/benchmarks.md` reports of the life of accounts: one pass over N of them, and a forecast of six months: of the library,
+//! and with `cli` of `kubectl mail forecast` over a folder of a sample with N people.
+//!   cargo bench --bench lifecycle -- N [forecast] [cli]
 //!
 //! Accounts were issued over two years and used until today, a week, four, or seven months ago; some have an absence, an official
 //! last day, a lock, or the default password. So at any time some of them are due, and the brake (D-15) has something to judge.
 
 use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use k8s_openapi::jiff::civil::Date;
@@ -16,10 +19,16 @@ use mail_operator::domain::lifecycle::{Absence, Account, Activity, Brake, By, Lo
 
 type Failure = Box<dyn std::error::Error>;
 
+/// Of the sample.
+const AGENCIES: u32 = 1_000;
+/// By which the folder is reckoned; its people are issued then, and nobody is ever seen to use anything.
+const NOW: &str = "2026-11-26T10:00:00+07:00";
+
 fn main() -> Result<(), Failure> {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-'));
     let number = words.find_map(|word| word.parse().ok()).unwrap_or(20_000);
-    let with_forecast = std::env::args().any(|word| word == "forecast");
+    let asked = |what: &str| std::env::args().any(|word| word == what);
+    let with_forecast = asked("forecast");
     let now: Timestamp = "2026-11-26T03:00:00Z".parse()?;
     let rules = rules()?;
     let accounts = (0..number).map(|i| account(i, now)).collect::<Result<Vec<_>, _>>()?;
@@ -39,6 +48,45 @@ fn main() -> Result<(), Failure> {
             result.actions.len(),
             result.held.len(),
             peak()?
+        );
+    }
+    if asked("cli") { command(number) } else { Ok(()) }
+}
+
+/// The command over a folder, as a process of its own.
+fn command(number: usize) -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path().join("sample");
+    let agencies = AGENCIES.min(u32::try_from(number)?.max(1));
+    testbed::sample::write(&testbed::sample::Sample {
+        dir: dir.clone(),
+        agencies,
+        mailboxes: u32::try_from(number)?,
+        seed: 1,
+    })?;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"))
+            .arg("forecast")
+            .arg(&dir)
+            .args(["--now", NOW, "-o", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut answer = Vec::new();
+        child.stdout.take().ok_or("no answer")?.read_to_end(&mut answer)?;
+        // It has said all and is not waited for yet: its peak can still be read, unless it has ended.
+        let peak = peak_of(&child.id().to_string()).unwrap_or(0);
+        let status = child.wait()?;
+        let seconds = start.elapsed().as_secs_f64();
+        let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+        let count = |what: &str| answer[what].as_array().map_or(0, Vec::len);
+        println!(
+            "forecast_cli n={number} seconds={seconds:.2} exit={} states={} actions={} held={} peak_rss_mib={peak}",
+            status.code().unwrap_or(-1),
+            count("states"),
+            count("actions"),
+            count("held")
         );
     }
     Ok(())
@@ -119,7 +167,11 @@ fn account(i: usize, now: Timestamp) -> Result<Account, Failure> {
 
 /// Peak of the memory of this process so far, in MiB (proc_pid_status(5), VmHWM).
 fn peak() -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+    peak_of("self")
+}
+
+fn peak_of(process: &str) -> Result<u64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
 }

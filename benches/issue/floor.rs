@@ -12,7 +12,8 @@ use mail_operator::api::{AddressClaim, Agency, Mailbox};
 
 use super::cpu::{cpu_since, cpu_ticks};
 use super::objects::{claim, mailbox, secret, status};
-use super::{Failure, NAMESPACE, count_ready};
+use super::ready::count_ready;
+use super::{Failure, NAMESPACE};
 
 /// A watch that is read and thrown away, as the operator has one open for each kind.
 fn open_watch<K>(client: &Client)

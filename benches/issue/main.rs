@@ -3,26 +3,29 @@
 //!   issue beside N C       the same on a test bed where a mail system runs, as it does beside the operator, which is stopped
 //!   issue operator N C     the operator issues N mailboxes, all Ready
 //!   issue latency N        apply → IMAP login (50 times) and lock → refused (20 times) with N mailboxes present
+//!   issue locks N K        K of N mailboxes locked at once: until each is refused, its session ends and its status says so
+//!   issue mass N           N mailboxes at once: how fast, memory, looks at all with nothing due, and with DUE clocks run out
 //!   issue quiet N SECONDS  API writes of the operator while nothing happens, and its memory
 
+mod clients;
 mod cpu;
 mod floor;
 mod latency;
+mod locks;
 #[path = "../../tests/cluster/support/mail.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod mail;
+mod mass;
+mod metrics;
 mod objects;
 mod operator;
+mod ready;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use mail_operator::api::{AddressClaim, Mailbox};
 use serde_json::json;
@@ -57,6 +60,8 @@ async fn main() -> Result<(), Failure> {
         }
         "operator" => operator::operator(client, n, c).await,
         "latency" => latency::latency(client, n).await,
+        "locks" => locks::locks(client, n, number(2).unwrap_or(200)).await,
+        "mass" => mass::mass(client, number(1).unwrap_or(20_000)).await,
         "quiet" => operator::quiet(client, n, c as u64).await,
         other => Err(format!("unknown: {other}").into()),
     }
@@ -89,39 +94,4 @@ async fn prepare(client: &Client) -> Result<(), Failure> {
         secrets.create(&PostParams::default(), &secret(i, "warm")?).await?;
     }
     Ok(())
-}
-
-/// Counts mailboxes whose status says Ready, by a watch.
-async fn count_ready(client: Client, n: usize, ready: Arc<AtomicUsize>) -> Result<(), Failure> {
-    let api: Api<Mailbox> = Api::namespaced(client, NAMESPACE);
-    let mut seen = BTreeSet::new();
-    let mut version = "0".to_string();
-    loop {
-        let mut events = api.watch(&WatchParams::default(), &version).await?.boxed();
-        while let Some(event) = events.try_next().await.unwrap_or(None) {
-            let (WatchEvent::Added(object) | WatchEvent::Modified(object)) = event else { continue };
-            version = object.metadata.resource_version.clone().unwrap_or_default();
-            let name = object.metadata.name.unwrap_or_default();
-            let conditions = object.status.map(|s| s.conditions).unwrap_or_default();
-            if name.starts_with("nv-") && conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True") {
-                seen.insert(name);
-            }
-            ready.store(seen.len(), Ordering::Relaxed);
-            if seen.len() >= n {
-                return Ok(());
-            }
-        }
-    }
-}
-
-async fn apply_mailboxes(client: &Client, from: usize, to: usize, c: usize) -> Result<(), Failure> {
-    let api: Api<Mailbox> = Api::namespaced(client.clone(), NAMESPACE);
-    stream::iter(from..to)
-        .map(|i| {
-            let api = api.clone();
-            async move { api.create(&PostParams::default(), &mailbox(i)?).await.map(drop).map_err(Failure::from) }
-        })
-        .buffer_unordered(c)
-        .try_collect()
-        .await
 }

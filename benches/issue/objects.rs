@@ -15,6 +15,11 @@ pub(super) fn basis() -> Value {
     json!({"number": "12/VP", "date": "2026-02-02", "issuer": "STTTT"})
 }
 
+/// The change of a spec by which people lock an account.
+pub(super) fn lock() -> Value {
+    json!({"spec": {"lock": {"reasons": ["Compromised"], "basis": basis()}}})
+}
+
 pub(super) fn mailbox(i: usize) -> Result<Mailbox, Failure> {
     let spec = json!({"agencyRef": {"name": "stttt"}, "fullName": "Trần Văn Minh", "localPart": format!("m{i}.stttt"), "basis": basis()});
     Ok(serde_json::from_value(document::<Mailbox>(&format!("nv-{i}"), spec))?)

@@ -1,8 +1,6 @@
 //! The operator as a process of its own: what it takes, what it writes, what it costs at rest.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
@@ -10,8 +8,10 @@ use mail_operator::api::{Agency, MailSystem};
 use serde_json::json;
 
 use super::cpu::{agent_rss, cpu_since, cpu_ticks, rss};
+use super::metrics::{ADDRESS, writes};
 use super::objects::{basis, document};
-use super::{Failure, NAMESPACE, SETTLE, apply_mailboxes, count_ready};
+use super::ready::issue;
+use super::{Failure, NAMESPACE, SETTLE};
 
 /// The operator as a process of its own, with a system that runs.
 pub(super) struct Running {
@@ -27,12 +27,7 @@ impl Drop for Running {
 
 impl Running {
     pub(super) async fn start(client: &Client, c: usize) -> Result<Self, Failure> {
-        let program = std::env::var("MAIL_OPERATOR_PROGRAM")?;
-        let process = std::process::Command::new(program)
-            .args(["run", "--namespace", NAMESPACE, "--concurrency", &c.to_string(), "--listen", "127.0.0.1:8081"])
-            .stderr(std::fs::File::create(std::env::temp_dir().join("bench-operator.log"))?)
-            .spawn()?;
-        let running = Self { process };
+        let running = Self::process(c)?;
         let parameters = PatchParams::apply("bench").force();
         let systems: Api<MailSystem> = Api::namespaced(client.clone(), NAMESPACE);
         let spec = json!({"domain": "gialai.gov.vn", "hostname": "mail.gialai.gov.vn",
@@ -53,6 +48,29 @@ impl Running {
         Err("the MailSystem is not Ready within 120 s".into())
     }
 
+    /// The operator alone, for what is there already.
+    pub(super) fn process(c: usize) -> Result<Self, Failure> {
+        let program = std::env::var("MAIL_OPERATOR_PROGRAM")?;
+        let process = std::process::Command::new(program)
+            .args(["run", "--namespace", NAMESPACE, "--concurrency", &c.to_string(), "--listen", ADDRESS])
+            .stderr(std::fs::File::create(std::env::temp_dir().join("bench-operator.log"))?)
+            .spawn()?;
+        Ok(Self { process })
+    }
+
+    /// Ends it as the kubelet does: what is under way is done, the Lease is given back.
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        for _ in 0..300 {
+            if self.process.try_wait()?.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err("the operator does not stop within 30 s".into())
+    }
+
     pub(super) fn memory(&self) -> String {
         format!("operator_rss_mib={} agent_rss_mib={}", rss(&self.process.id().to_string()), agent_rss())
     }
@@ -60,13 +78,8 @@ impl Running {
 
 pub(super) async fn operator(client: Client, n: usize, c: usize) -> Result<(), Failure> {
     let running = Running::start(&client, c).await?;
-    let ready = Arc::new(AtomicUsize::new(0));
-    let counted = tokio::spawn(count_ready(client.clone(), n, ready));
-    let before = writes().await?;
-    let (start, cpu) = (Instant::now(), cpu_ticks());
-    apply_mailboxes(&client, 0, n, c).await?;
-    counted.await??;
-    let seconds = start.elapsed().as_secs_f64();
+    let (before, cpu) = (writes().await?, cpu_ticks());
+    let seconds = issue(&client, n, c).await?.as_secs_f64();
     let (cost, cpu) = (writes().await? - before, cpu_since(&cpu));
     println!("operator n={n} c={c} seconds={seconds:.2} writes={cost} {} cpu={cpu}", running.memory());
     Ok(())
@@ -74,30 +87,10 @@ pub(super) async fn operator(client: Client, n: usize, c: usize) -> Result<(), F
 
 pub(super) async fn quiet(client: Client, n: usize, seconds: u64) -> Result<(), Failure> {
     let running = Running::start(&client, 16).await?;
-    let counted = tokio::spawn(count_ready(client.clone(), n, Arc::default()));
-    apply_mailboxes(&client, 0, n, 16).await?;
-    counted.await??;
+    issue(&client, n, 16).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
     let before = writes().await?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     println!("quiet n={n} seconds={seconds} writes={} {}", writes().await? - before, running.memory());
     Ok(())
-}
-
-/// Requests of the operator that write, the Lease apart.
-async fn writes() -> Result<u64, Failure> {
-    let text = http_get("127.0.0.1:8081", "/metrics").await?;
-    let verbs = ["create", "patch", "patch/status", "update", "delete"];
-    let lines = text.lines().filter(|l| l.contains("kube_requests_total") && !l.contains("kind=\"Lease\""));
-    let lines = lines.filter(|l| verbs.iter().any(|v| l.contains(&format!("verb=\"{v}\""))));
-    Ok(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum())
-}
-
-async fn http_get(address: &str, path: &str) -> Result<String, Failure> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await?;
-    Ok(text)
 }

@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use tracing::{info, warn};
 
-use super::sqlite;
+use super::sqlite::{self, Kept};
 use crate::backend::JournalEnd;
 use crate::domain::calendar;
 use crate::domain::journal::{self, Event, Head, Known, MOST_EVENTS, Unfit};
@@ -98,7 +98,8 @@ impl Journal {
     /// Opens or makes the journal of a folder. Files are kept for `months` months, six at least.
     pub fn open(folder: &Path, months: u16) -> Result<Self, JournalError> {
         fs::create_dir_all(folder)?;
-        let (index, anew) = sqlite::open_or_anew(&folder.join(INDEX), SCHEMA)?;
+        // One fsync an append, that of the file: what a crash or a power cut keeps out of the index is read from there.
+        let (index, anew) = sqlite::open_or_anew(&folder.join(INDEX), SCHEMA, Kept::Elsewhere)?;
         Self::with(index, folder, months, anew)
     }
 
@@ -127,7 +128,7 @@ impl Journal {
 
     /// Makes the index anew from the files.
     fn mend(&mut self) -> Result<(), JournalError> {
-        let index = sqlite::anew(&self.folder.join(INDEX), SCHEMA)?;
+        let index = sqlite::anew(&self.folder.join(INDEX), SCHEMA, Kept::Elsewhere)?;
         let new = Self::with(index, &self.folder, self.months, true)?;
         let (late, found) = (std::mem::take(&mut self.late), self.found.take());
         *self = Self { late, found, ..new };
@@ -286,13 +287,25 @@ impl Journal {
     }
 
     fn remove_outdated(&mut self, now: Timestamp) -> Result<(), JournalError> {
-        for name in journal::outdated(&names(&self.folder)?, now, self.months) {
-            // The index first: it may not miss what is gone.
+        let outdated = journal::outdated(&names(&self.folder)?, now, self.months);
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        // This has no file to be read from again.
+        self.index.pragma_update(None, "synchronous", "FULL")?;
+        let removed = self.remove(&outdated);
+        self.index.pragma_update(None, "synchronous", "NORMAL")?;
+        removed
+    }
+
+    fn remove(&mut self, outdated: &[String]) -> Result<(), JournalError> {
+        for name in outdated {
+            // The index first, on the disk: it may not miss what is gone.
             let tx = self.index.transaction()?;
-            tx.execute("DELETE FROM keys WHERE file = ?1", [&name])?;
-            tx.execute("DELETE FROM files WHERE name = ?1", [&name])?;
+            tx.execute("DELETE FROM keys WHERE file = ?1", [name])?;
+            tx.execute("DELETE FROM files WHERE name = ?1", [name])?;
             tx.commit()?;
-            fs::remove_file(self.folder.join(&name))?;
+            fs::remove_file(self.folder.join(name))?;
             info!(file = name, months = self.months, "a file of the journal is older than the retention");
         }
         Ok(())

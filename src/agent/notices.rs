@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::doveadm::{Doveadm, DoveadmError};
-use super::sqlite;
+use super::sqlite::{self, Kept};
 use super::table::TableError;
 use crate::backend::{Delivery, NoticeMail};
 use crate::domain::calendar;
@@ -172,7 +172,7 @@ impl Records {
             match &result {
                 Err(TableError::Damaged(why)) => {
                     warn!(why, "the records of notices are damaged and begun anew");
-                    *slot = Some(lost(sqlite::anew(&file, SCHEMA)?)?);
+                    *slot = Some(lost(sqlite::anew(&file, SCHEMA, Kept::Surely)?)?);
                 }
                 _ => *slot = Some(db),
             }
@@ -186,7 +186,7 @@ fn connect(file: &std::path::Path) -> Result<Connection, TableError> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|e| TableError::Other(e.to_string()))?;
     }
-    match sqlite::open_or_anew(file, SCHEMA)? {
+    match sqlite::open_or_anew(file, SCHEMA, Kept::Surely)? {
         (db, true) => lost(db),
         (db, false) => Ok(db),
     }

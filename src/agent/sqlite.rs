@@ -10,17 +10,30 @@ use tracing::warn;
 /// Ending of a file that was put aside; an earlier one goes.
 pub(super) const DAMAGED: &str = ".damaged";
 
+/// What of a commit has to outlive a power cut.
+#[derive(Clone, Copy)]
+pub(super) enum Kept {
+    /// All of it: nothing else knows it.
+    Surely,
+    /// What is lost is read again from other files: a commit waits for no disk.
+    Elsewhere,
+}
+
 /// Whether the file is no database any more, or one with holes.
 pub(super) fn is_damaged(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Opens or makes a file and looks at every page of it: what is damaged is found here, and not in the middle of a write.
-pub(super) fn open(path: &Path, schema: &str) -> Result<Connection> {
+pub(super) fn open(path: &Path, schema: &str, kept: Kept) -> Result<Connection> {
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_secs(5))?;
-    db.pragma_update(None, "journal_mode", "DELETE")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
+    let (mode, synchronous) = match kept {
+        Kept::Surely => ("DELETE", "FULL"),
+        Kept::Elsewhere => ("WAL", "NORMAL"),
+    };
+    db.pragma_update(None, "journal_mode", mode)?;
+    db.pragma_update(None, "synchronous", synchronous)?;
     let found: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
     if found != "ok" {
         return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found)));
@@ -30,20 +43,20 @@ pub(super) fn open(path: &Path, schema: &str) -> Result<Connection> {
 }
 
 /// The same; a damaged file is put aside and begun anew. Whether it was.
-pub(super) fn open_or_anew(path: &Path, schema: &str) -> Result<(Connection, bool)> {
-    match open(path, schema) {
+pub(super) fn open_or_anew(path: &Path, schema: &str, kept: Kept) -> Result<(Connection, bool)> {
+    match open(path, schema, kept) {
         Err(error) if is_damaged(&error) => {
             warn!(file = %path.display(), %error, "a damaged file is put aside and made anew");
-            Ok((anew(path, schema)?, true))
+            Ok((anew(path, schema, kept)?, true))
         }
         other => other.map(|db| (db, false)),
     }
 }
 
 /// Puts the file aside and begins an empty one.
-pub(super) fn anew(path: &Path, schema: &str) -> Result<Connection> {
-    // Its rollback journal first: it would be played back into the new file.
-    for ending in ["-journal", ""] {
+pub(super) fn anew(path: &Path, schema: &str, kept: Kept) -> Result<Connection> {
+    // Its own log first: it would be played back into the new file.
+    for ending in ["-journal", "-wal", "-shm", ""] {
         let to = with_ending(path, &format!("{DAMAGED}{ending}"));
         match std::fs::rename(with_ending(path, ending), to) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -52,7 +65,7 @@ pub(super) fn anew(path: &Path, schema: &str) -> Result<Connection> {
             _ => {}
         }
     }
-    open(path, schema)
+    open(path, schema, kept)
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

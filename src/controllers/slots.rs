@@ -2,8 +2,9 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Passes that are begun for each slot: one of them waits for the mail server, or for the slot.
-pub(crate) const BEGUN_PER_SLOT: u16 = 2;
+/// Passes that are begun for each slot: the others wait for the mail server's table, for its journal, or for the slot. The disk of
+/// the mail server may be as slow as the API server.
+pub(crate) const BEGUN_PER_SLOT: u16 = 3;
 
 /// The slots of one namespace.
 pub(crate) struct Slots(Semaphore);
@@ -26,12 +27,18 @@ pub(crate) struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// Waits for something else meanwhile: the slot is somebody else's until that has come.
+    /// Waits for something else meanwhile: the slot is somebody else's from now on, until [`Slot::back`].
     pub async fn lend<T>(&mut self, wait: impl Future<Output = T>) -> T {
         self.held = None;
-        let come = wait.await;
-        self.held = self.all.acquire().await.ok();
-        come
+        wait.await
+    }
+
+    /// Waits for a slot again, if it was lent: before the API server is spoken to. Who waits for several things in between comes
+    /// to the end of the queue once.
+    pub async fn back(&mut self) {
+        if self.held.is_none() {
+            self.held = self.all.acquire().await.ok();
+        }
     }
 }
 
@@ -50,9 +57,13 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         let second = slots.take().now_or_never().expect("lent");
         answer.send(()).expect("waited for");
-        assert!(waiting.as_mut().now_or_never().is_none(), "goes on when there is a slot again");
+        assert_eq!(waiting.now_or_never(), Some(Ok(())), "what comes next may be another wait, without a slot");
+        first.lend(async {}).now_or_never().expect("nothing to wait for");
+        assert!(first.back().now_or_never().is_none(), "the API server only when there is a slot again");
         drop(second);
-        assert_eq!(waiting.now_or_never(), Some(Ok(())));
+        assert_eq!(first.back().now_or_never(), Some(()));
+        assert_eq!(first.back().now_or_never(), Some(()), "it is there");
+        assert!(slots.take().now_or_never().is_none(), "taken");
         drop(first);
         assert!(slots.take().now_or_never().is_some(), "free again");
     }

@@ -66,7 +66,7 @@ pub(crate) struct Store {
 impl Store {
     /// Opens or makes the file; a damaged one is put aside and begun anew.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let (db, anew) = sqlite::open_or_anew(path, SCHEMA)?;
+        let (db, anew) = sqlite::open_or_anew(path, SCHEMA, Kept::Surely)?;
         let mut store = Self { path: path.into(), db, beats: VecDeque::new() };
         if anew {
             store.begin()?;
@@ -79,7 +79,7 @@ impl Store {
     pub fn mend<T>(&mut self, result: Result<T, TableError>) -> Result<T, TableError> {
         if let Err(TableError::Damaged(why)) = &result {
             warn!(why, "what is kept of use is damaged and begun anew; clocks that rest on use stand still (D-16)");
-            self.db = sqlite::anew(&self.path, SCHEMA)?;
+            self.db = sqlite::anew(&self.path, SCHEMA, Kept::Surely)?;
             self.begin()?;
         }
         result

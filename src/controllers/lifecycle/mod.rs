@@ -133,7 +133,9 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
         tokio::time::sleep(Duration::from_millis(500)).await;
         // Before the server told what it has, each revocation of old would look like a new one.
         if *ctx.synced.borrow() && ctx.syncer.projection().met() && is_ready(&ctx) && ctx.life.is_due() {
+            let start = Instant::now();
             look(&ctx).await;
+            ctx.metrics.reconciled("lifecycle", "ok", start.elapsed().as_secs_f64());
         }
     }
 }
@@ -280,24 +282,5 @@ fn is_by_word(said: Timestamp, at: Timestamp) -> bool {
 pub(super) fn close(ctx: &Ctx, mailbox: &str) {
     if let Some(row) = effects::revoked_row(ctx, mailbox) {
         ctx.syncer.want(row);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d_15_an_old_word_in_the_spec_hides_no_new_one_in_the_annotation() {
-        let basis = serde_json::json!({"number": "3/VP", "date": "2026-03-01", "issuer": "STTTT"});
-        let system = |annotations: serde_json::Value| -> MailSystem {
-            serde_json::from_value(serde_json::json!({"metadata": {"name": "gialai", "annotations": annotations},
-                "spec": {"domain": "gialai.gov.vn", "hostname": "mail.gialai.gov.vn", "dovecot": {"storage": {"size": "1Gi"}},
-                    "acknowledge": {"held": "30-old", "basis": basis}}}))
-            .expect("a system")
-        };
-        let both = system(serde_json::json!({ACKNOWLEDGE: "46-new"}));
-        assert_eq!(said(&both).collect::<Vec<_>>(), ["30-old", "46-new"]);
-        assert_eq!(said(&system(serde_json::json!({}))).collect::<Vec<_>>(), ["30-old"]);
     }
 }

@@ -122,6 +122,7 @@ async fn decide_and_do(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
     ctx.lives.intend(mailbox, &status);
+    slot.back().await;
     say(mailbox, &status, ctx).await?;
     ctx.lives.note(mailbox, &status);
     if outcome.life.waits.is_some() {
@@ -352,6 +353,7 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
     };
     match decide::account(mailbox, facts, system, &local, &outcome.aliases, &credentials.hash, access) {
         Ok(decided) => {
+            // The last thing here: from now on it has no slot.
             outcome.synced = Some(slot.lend(effects::account(decided.account.clone(), ctx)).await);
             // What only wants a look is not said in place of what keeps it from its new address.
             let looked_at = || decide::pinned_elsewhere(mailbox, &local).or_else(|| decide::renamed(mailbox, facts));

@@ -30,8 +30,9 @@ pub(super) fn events(mailbox: &Mailbox, after: &MailboxStatus, life: &Life, now:
         ..Event::default()
     };
     let mut events = Vec::new();
-    if let Some(issued_at) = after.issued_at.as_ref().filter(|_| before.issued_at.is_none()) {
-        let key = format!("{uid}/Issue/{}", issued_at.0);
+    if after.issued_at.is_some() && before.issued_at.is_none() {
+        // A Mailbox is issued once, and a pass that comes again may take another moment for it.
+        let key = format!("{uid}/Issue");
         let note = format!("{} gets {}", mailbox.spec.full_name, base.address);
         events.push(Event { key, action: "Issue".into(), rule: "5.1".into(), note, ..base.clone() });
     }
@@ -118,6 +119,24 @@ mod tests {
         // A moment later, before the status was written: the same decision.
         assert_eq!(told(&mailbox(4, lock.clone()), "2026-02-06T00:05:00Z")[0].key, event.key);
         assert_ne!(told(&mailbox(5, lock), "2026-02-06T00:05:00Z")[0].key, event.key);
+    }
+
+    #[test]
+    fn r5_1_an_issue_is_the_same_decision_whenever_the_pass_comes_again() {
+        let mut new = mailbox(1, json!({}));
+        let mut after = new.status.take().expect("status");
+        let told = |after: &MailboxStatus, now: &str| {
+            let now = now.parse().expect("a time");
+            let life = super::super::life::decide(&Rules::default(), new.life(None), |_| true, now);
+            events(&new, after, &life, now)
+        };
+        let one = told(&after, "2026-02-02T00:00:00.7Z");
+        // The operator was killed before the status was written: now the claim says when it was.
+        after.issued_at =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time("2026-02-01T23:59:59Z".parse().expect("a time")));
+        let again = told(&after, "2026-02-02T00:00:09Z");
+        assert_eq!((one.len(), one[0].action.as_str()), (1, "Issue"));
+        assert_eq!(one[0].key, again[0].key);
     }
 
     #[test]
