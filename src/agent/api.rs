@@ -13,7 +13,8 @@ use super::foreign::Foreign;
 use super::table::TableError;
 use super::{JournalError, Shared, Table};
 use crate::backend::{
-    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, MOST_PURGES, NoticeRequest, NoticeResponse, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage, JournalEnd,
+    ApplyRequest, ApplyResponse, Complete, Digests, ErrorBody, ErrorCode, JournalEnd, JournalRequest, JournalResponse,
+    MOST_PURGES, NoticeRequest, NoticeResponse, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage,
 };
 use crate::domain::journal::{Event, Head};
 use crate::domain::lease::Term;

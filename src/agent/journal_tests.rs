@@ -78,7 +78,7 @@ fn r7_2_a_crash_in_the_middle_of_a_write_loses_only_the_half_line_and_writes_not
 fn r7_2_what_a_power_cut_keeps_out_of_the_index_is_written_once_all_the_same() {
     let folder = tempfile::tempdir().expect("folder");
     let mut journal = open(folder.path());
-    journal.append(events(&["a", "b"]), at(NOW)).expect("written");
+    journal.append(&events(&["a", "b"]), at(NOW)).expect("written");
     let copied = |left_out: &[&str]| {
         let copy = tempfile::tempdir().expect("folder");
         for entry in fs::read_dir(folder.path()).expect("files").flatten() {
@@ -94,13 +94,13 @@ fn r7_2_what_a_power_cut_keeps_out_of_the_index_is_written_once_all_the_same() {
         let copy = copied(left_out);
         let mut again = open(copy.path());
         assert_eq!(again.head().sequence, 2, "{left_out:?}");
-        again.append(events(&["b", "c", "a"]), at(NOW)).expect("written");
+        again.append(&events(&["b", "c", "a"]), at(NOW)).expect("written");
         assert_eq!(keys(copy.path()), ["a", "b", "c"], "{left_out:?}");
     }
     let copy = copied(&["index.sqlite-shm"]);
     let log = OpenOptions::new().write(true).open(copy.path().join("index.sqlite-wal")).expect("the log of the index");
     log.set_len(log.metadata().expect("length").len() / 2).expect("cut");
-    open(copy.path()).append(events(&["b", "c"]), at(NOW)).expect("written");
+    open(copy.path()).append(&events(&["b", "c"]), at(NOW)).expect("written");
     assert_eq!(keys(copy.path()), ["a", "b", "c"]);
     assert_eq!(verify("f", &printed(copy.path()), Known::default()).expect("good").entries, 3);
 }

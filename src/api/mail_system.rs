@@ -510,6 +510,7 @@ mod tests {
             postmaster_ref: None,
             acknowledge: None,
             relay_host: None,
+            office: Office::default(),
         };
         for (url, page, host) in [
             (None, "https://mail.gialai.gov.vn/", "mail.gialai.gov.vn"),

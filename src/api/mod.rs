@@ -29,7 +29,8 @@ pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_con
 pub use life::{acted, activity, brake_limits, document, held, purged, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
-    HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Portal, Storage, Tls, password_page, JournalStatus, Office, ReleasedStatus,
+    HeldAction, HeldStatus, IssuerRef, JournalStatus, MailSystem, MailSystemSpec, MailSystemStatus, Office,
+    PodSecurity, Portal, ReleasedStatus, Storage, Tls, password_page,
 };
 pub use mailbox::{
     ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,

@@ -19,7 +19,9 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalRequest, JournalResponse, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, State, TERM_HEADER, UsagePage, JournalEnd,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalEnd, JournalRequest,
+    JournalResponse, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse, Purged, State,
+    TERM_HEADER, UsagePage,
 };
 use super::{BackendError, MailBackend};
 use crate::domain::journal::{Event, Head};
@@ -40,7 +42,7 @@ pub struct AgentClient {
     connection: Mutex<Kept>,
     /// For the journal.
     journal: Mutex<Kept>,
-    /// For notices.
+    /// For notices and removals.
     letters: Mutex<Kept>,
     term: Term,
 }
@@ -168,7 +170,7 @@ impl MailBackend for AgentClient {
 
     fn journal_end(&self, noted: Option<Head>) -> BoxFuture<'_, Result<JournalEnd, BackendError>> {
         let path = noted.map_or("/v1/journal".into(), |noted| format!("/v1/journal?noted={noted}"));
-        async move { self.call_on::<(), _>(&self.aside, "GET", &path, None).await }.boxed()
+        async move { self.call_on::<(), _>(&self.journal, "GET", &path, None).await }.boxed()
     }
 
     fn notices(&self, notices: Vec<NoticeMail>) -> BoxFuture<'_, Result<Vec<Delivery>, BackendError>> {
@@ -186,7 +188,7 @@ impl MailBackend for AgentClient {
     fn purge(&self, mailboxes: Vec<Purge>) -> BoxFuture<'_, Result<Vec<Purged>, BackendError>> {
         let request = PurgeRequest { mailboxes };
         async move {
-            let answer: PurgeResponse = self.call_on(&self.aside, "POST", "/v1/purge", Some(&request)).await?;
+            let answer: PurgeResponse = self.call_on(&self.letters, "POST", "/v1/purge", Some(&request)).await?;
             if answer.outcomes.len() == request.mailboxes.len() {
                 return Ok(answer.outcomes);
             }

@@ -7,7 +7,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, NoticeMail, Purge, Purged, State, System, UsagePage, JournalEnd,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, JournalEnd, NoticeMail, Purge, Purged, State, System,
+    UsagePage,
 };
 use super::{Access, Account, BackendError, MailBackend};
 use crate::domain::journal::{Event, Head, seal};

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::account::Account;
 use super::projection::{Projection, Standing};
-use super::wire::{Complete, Delivery, MOST_PURGES, NoticeMail, Purge, Purged, State, System, JournalEnd};
+use super::wire::{Complete, Delivery, JournalEnd, MOST_PURGES, NoticeMail, Purge, Purged, State, System};
 use super::{BackendError, MailBackend};
 use crate::domain::backoff;
 use crate::domain::journal::{Event, Head, MOST_EVENTS};

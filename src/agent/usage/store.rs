@@ -8,7 +8,8 @@ use k8s_openapi::jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tracing::warn;
 
-use crate::agent::{TableError, sqlite};
+use crate::agent::TableError;
+use crate::agent::sqlite::{self, Kept};
 use crate::backend::{USAGE_PAGE, Usage, UsagePage};
 use crate::domain::activity::Complete;
 

@@ -27,7 +27,7 @@ pub(super) use words::line;
 
 use self::released::{Facts, Released};
 use super::context::Ctx;
-use crate::api::{self, HeldAction, HeldStatus, MailSystem, acted, brake_limits, ReleasedStatus};
+use crate::api::{self, HeldAction, HeldStatus, MailSystem, ReleasedStatus, acted, brake_limits};
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Key, Kind, Pass};
 
