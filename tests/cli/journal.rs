@@ -140,7 +140,7 @@ fn without_files_the_mail_pod_of_the_cluster_is_asked() {
     let known = Known { first: Some(1), heads: vec![head], noted: None };
     let printed = folder.path().join("printed");
     fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines.concat()).unwrap();
-    let print = format!("case \"$*\" in *' get '*) echo 'gialai : ';; *) cat {};; esac", printed.display());
+    let print = format!("case \"$*\" in *'get '*) echo 'gialai : ';; *) cat {};; esac", printed.display());
     kubectl(folder.path(), &print);
     let good = run(&["verify", "-n", "thu-cong-vu", "--context", "tinh"], Some(folder.path()), "");
     assert_eq!((good.code, good.err.as_str()), (0, ""), "{}", good.out);
@@ -163,7 +163,7 @@ fn r7_2_the_journal_must_hold_what_the_mail_system_noted_of_it() {
     let printed = folder.path().join("printed");
     let noted = |head: &Head| {
         let get = format!("echo 'gialai {head} 2026-06-06T02:00:00Z'");
-        let script = format!("case \"$*\" in *' get '*) {get};; *) cat {};; esac", printed.display());
+        let script = format!("case \"$*\" in *'get '*) {get};; *) cat {};; esac", printed.display());
         kubectl(folder.path(), &script);
     };
     // Whoever exchanges the files exchanges what the pod knows with them.
