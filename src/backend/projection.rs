@@ -236,6 +236,7 @@ mod tests {
             access: Access::Open,
             quota_bytes: 1,
             max_message_bytes: 1,
+            forward: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kube::Resource;
 
+use super::heirs::Heirs;
 use crate::api::{AddressClaim, Mailbox};
 
 /// Indexes of one namespace.
@@ -17,6 +18,8 @@ pub struct Index {
     pinned: HashMap<String, BTreeSet<String>>,
     pin_of: HashMap<String, String>,
     policy_of: HashMap<String, Option<String>>,
+    /// Successors of revoked accounts.
+    pub heirs: Heirs,
 }
 
 impl Index {

@@ -15,6 +15,7 @@ mod plan;
 mod portal;
 mod refused;
 mod restart;
+mod successor;
 mod system;
 
 use std::time::Duration;
