@@ -183,6 +183,7 @@ pub struct Rename {
     printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Due", type_ = "date", json_path = ".status.due[0].at", priority = 1),
+    printcolumn(name = "Forward", type_ = "string", json_path = ".status.forwarding.to", priority = 1),
     printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),

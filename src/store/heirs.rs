@@ -16,8 +16,10 @@ pub struct Heirs {
 impl Heirs {
     /// A mailbox is this now, or gone. Those whose mail may go elsewhere because of it; nobody when nothing of it changed.
     pub fn set(&mut self, mailbox: &str, heir: Option<Heir>) -> BTreeSet<String> {
+        let heir = heir.filter(|heir| heir.successor.is_some() || self.named_by.contains_key(mailbox));
         let old = self.known.get(mailbox);
-        if old == heir.as_ref() {
+        // One that is gone may be in no cache that it was in before, so its absence is always news to who names it.
+        if heir.is_some() && old == heir.as_ref() {
             return BTreeSet::new();
         }
         let before = old.and_then(|old| old.successor.clone());
@@ -91,6 +93,17 @@ mod tests {
         assert_eq!(heirs.named(), ["c"]);
         heirs.set("b", None);
         assert!(heirs.named().is_empty());
+    }
+
+    #[test]
+    fn r5_4_c_a_successor_that_was_there_before_anybody_named_it_is_followed_too() {
+        let mut heirs = Heirs::default();
+        assert_eq!(heirs.set("b", heir("b", false, None)), names(&[]));
+        assert!(heirs.known.is_empty(), "of most nobody is anybody's successor");
+        heirs.set("a", heir("a", true, Some("b")));
+        assert_eq!(heirs.set("b", None), names(&["a"]));
+        heirs.set("b", heir("b", false, None));
+        assert_eq!(heirs.set("b", heir("b", true, None)), names(&["a"]));
     }
 
     #[test]

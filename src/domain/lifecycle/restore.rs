@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn r6_3_half_of_the_term_is_told_once_for_each_document() {
         let (rules, mut account) = (Rules::default(), locked("2026-03-04T03:00:00Z", By::Person));
-        let mut tell = |account: &mut Account, now| tell_half_time(&rules, account, at(now));
+        let tell = |account: &mut Account, now| tell_half_time(&rules, account, at(now));
         assert!(!tell(&mut account, "2026-03-13T21:29:59Z"));
         assert!(tell(&mut account, "2026-03-13T21:30:00Z"));
         assert!(!tell(&mut account, "2026-03-13T21:30:00Z"), "once");
