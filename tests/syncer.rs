@@ -19,6 +19,7 @@ fn account(mailbox: &str) -> Account {
         access: Access::Open,
         quota_bytes: 1,
         max_message_bytes: 1,
+        forward: None,
     }
 }
 

@@ -42,17 +42,24 @@ pub(super) fn changed(db: &Connection) -> Result<Foreign, TableError> {
         let found = aliases.query_map([&mailbox], |r| Ok((r.get(0)?, r.get(1)?)))?;
         let (sources, destinations): (Vec<String>, Vec<String>) =
             found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let elsewhere = destinations.iter().any(|destination| *destination != address);
+        // Of a revoked account every row leads to its successor, that of its own address among them.
+        let forwards = access == Some(Access::Revoked) && !sources.is_empty();
+        let forward = destinations.first().filter(|_| forwards).cloned();
+        let led = forward.as_ref().unwrap_or(&address);
+        let elsewhere =
+            destinations.iter().any(|destination| destination != led) || forwards != sources.contains(&address);
+        let aliases: Vec<String> = sources.into_iter().filter(|source| *source != address).collect();
         let (quota_bytes, max_message_bytes) = (number(7)?, number(8)?);
         let account = |access| -> Result<Account, TableError> {
             Ok(Account {
                 mailbox: mailbox.clone(),
                 address: address.clone(),
-                aliases: sources.clone(),
+                aliases: aliases.clone(),
                 password_hash: row.get(2)?,
                 access,
                 quota_bytes,
                 max_message_bytes,
+                forward: forward.clone(),
             })
         };
         let digest: String = row.get(9)?;

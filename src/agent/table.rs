@@ -304,14 +304,17 @@ fn insert(tx: &Transaction<'_>, account: &Account) -> Result<(), TableError> {
         account.digest(),
         account.access == Access::Pending,
     ])?;
-    if account.access == Access::Revoked {
-        return Ok(());
-    }
-    for alias in &account.aliases {
+    // Of a revoked account its own address leads to the successor, too; without one nothing leads anywhere.
+    let (own, destination) = match (account.access, &account.forward) {
+        (Access::Revoked, None) => return Ok(()),
+        (Access::Revoked, Some(to)) => (Some(&account.address), to),
+        _ => (None, &account.address),
+    };
+    for source in account.aliases.iter().chain(own) {
         tx.prepare_cached("INSERT INTO aliases VALUES (?1, ?2, ?3)")?.execute([
-            alias,
+            source,
             &account.mailbox,
-            &account.address,
+            destination,
         ])?;
     }
     Ok(())
@@ -337,6 +340,7 @@ fn write_system(tx: &Transaction<'_>, system: &System) -> Result<(), TableError>
         access: Access::Locked,
         quota_bytes: POSTMASTER_BYTES,
         max_message_bytes: POSTMASTER_BYTES,
+        forward: None,
     };
     insert(tx, &store)?;
     if let Some(mailbox) = &system.postmaster {
@@ -396,7 +400,12 @@ fn shape(account: &Account, at: &str) -> Result<(), String> {
     if !account.password_hash.is_empty() {
         check_hash(&account.password_hash).map_err(|e| e.to_string())?;
     }
-    for address in std::iter::once(&account.address).chain(&account.aliases) {
+    if let Some(to) = &account.forward
+        && (account.access != Access::Revoked || *to == account.address || account.aliases.contains(to))
+    {
+        return Err(format!("{to}: only a revoked account forwards its mail, and never to itself"));
+    }
+    for address in std::iter::once(&account.address).chain(&account.aliases).chain(&account.forward) {
         let local = address.strip_suffix(at).ok_or_else(|| format!("{address} is not of the domain {}", &at[1..]))?;
         if local.is_empty()
             || !local.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))

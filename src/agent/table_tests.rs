@@ -11,6 +11,7 @@ fn account(mailbox: &str, local: &str) -> Account {
         access: Access::Open,
         quota_bytes: 10,
         max_message_bytes: 5,
+        forward: None,
     }
 }
 
@@ -114,6 +115,67 @@ fn d_14_a_revoked_account_keeps_its_address_and_loses_its_aliases() {
     assert_eq!(one(&table, "SELECT address FROM accounts WHERE revoked").as_deref(), Some("a@x.vn"));
     assert_eq!(one(&table, "SELECT source FROM aliases WHERE mailbox = 'nv-1'"), None);
     assert_eq!(table.apply(&request(vec![account("nv-2", "a")])).expect("applied").refused.len(), 1);
+}
+
+fn aliases(table: &Table) -> Vec<String> {
+    let mut query =
+        table.db.prepare("SELECT source || ' > ' || destination FROM aliases ORDER BY source").expect("query");
+    let rows = query.query_map([], |r| r.get::<_, String>(0)).expect("rows").map(|row| row.expect("row"));
+    rows.filter(|row| !row.starts_with("abuse")).collect()
+}
+
+#[test]
+fn r5_4_c_every_address_of_a_revoked_account_leads_to_its_successor_until_that_is_undone() {
+    let (_folder, mut table) = table();
+    let holder = Account { aliases: vec!["alias@x.vn".into()], ..account("nv-1", "a") };
+    table.apply(&request(vec![holder.clone(), account("nv-2", "b")])).expect("applied");
+    let mut apply = |account: Account| table.apply(&request(vec![account])).expect("applied");
+    let forwarded = holder.clone().forwarded(Some("b@x.vn".into()));
+    assert_eq!(apply(forwarded.clone()).kick, ["a@x.vn"]);
+    let other = apply(holder.clone().forwarded(Some("c@x.vn".into())));
+    assert!(other.kick.is_empty() && other.refused.is_empty(), "{other:?}");
+    // Nobody else gets an address of it.
+    assert_eq!(apply(account("nv-3", "alias")).refused.len(), 1);
+    apply(forwarded.clone());
+    assert_eq!(aliases(&table), ["a@x.vn > b@x.vn", "alias@x.vn > b@x.vn"]);
+    assert_eq!(table.foreign().expect("a look"), None, "all of it is ours");
+    let mut apply = |account: Account| table.apply(&request(vec![account])).expect("applied");
+    apply(holder.clone());
+    assert_eq!(aliases(&table), ["alias@x.vn > a@x.vn"]);
+    // Only a revoked one forwards, and not to itself.
+    for bad in [
+        Account { forward: Some("b@x.vn".into()), ..holder.clone() },
+        holder.clone().forwarded(Some("a@x.vn".into())),
+        holder.clone().forwarded(Some("alias@x.vn".into())),
+        holder.forwarded(Some("a@elsewhere.vn".into())),
+    ] {
+        assert_eq!(table.apply(&request(vec![bad])).expect("applied").refused.len(), 1);
+    }
+}
+
+#[test]
+fn r5_4_c_mail_that_somebody_else_led_elsewhere_is_found() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("mail.sqlite");
+    let mut table = Table::open(&path).expect("table");
+    let forwarded =
+        Account { aliases: vec!["alias@x.vn".into()], ..account("nv-1", "a") }.forwarded(Some("b@x.vn".into()));
+    let silent = Account::revoked("nv-2", "z@x.vn");
+    let other = rusqlite::Connection::open(&path).expect("another writer");
+    for change in [
+        "UPDATE aliases SET destination = 'c@x.vn' WHERE mailbox = 'nv-1'",
+        "UPDATE aliases SET destination = 'c@x.vn' WHERE source = 'alias@x.vn'",
+        "DELETE FROM aliases WHERE source = 'a@x.vn'",
+        "DELETE FROM aliases WHERE source = 'alias@x.vn'",
+        "UPDATE accounts SET revoked = 0 WHERE mailbox = 'nv-1'",
+    ] {
+        table.apply(&request(vec![forwarded.clone(), silent.clone()])).expect("applied");
+        assert_eq!(table.foreign().expect("a look"), None, "{change}");
+        other.execute(change, []).expect(change);
+        assert_eq!(table.foreign().expect("a look").expect(change).mailboxes, ["nv-1"], "{change}");
+    }
+    other.execute("INSERT INTO aliases VALUES ('z@x.vn', 'nv-2', 'c@x.vn')", []).expect("led elsewhere");
+    assert_eq!(table.foreign().expect("a look").expect("found").mailboxes, ["nv-2"]);
 }
 
 #[test]

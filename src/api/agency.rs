@@ -137,6 +137,7 @@ impl AgencySpec {
             hold: None,
             ends_on: None,
             state: WantedState::Active,
+            successor_ref: None,
             basis: self.basis.clone(),
         }
     }

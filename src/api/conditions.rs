@@ -102,6 +102,11 @@ reasons! {
     NameChanged,
     /// The address was issued under another domain than the MailSystem has now.
     DomainChanged,
+    /// spec.successorRef names a Mailbox that does not exist, has no address, or is revoked without a successor; mail is refused
+    /// meanwhile.
+    SuccessorNotFound,
+    /// spec.successorRef leads in a circle, or past too many revoked ones; mail is refused.
+    SuccessorCircle,
     /// spec.postmasterRef names a Mailbox that does not exist or has no address.
     PostmasterNotFound,
     /// The API server refuses a write that this object needs, or does not answer for long; the message says which, why and what

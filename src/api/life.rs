@@ -153,6 +153,7 @@ fn asked_back(restore: &Restore, known: Option<&Restored>) -> lifecycle::Restore
         reasons: restore.reasons.iter().map(|reason| (*reason).into()).collect(),
         handled: known.is_some_and(|known| known.handled_at.is_some()),
         told: known.is_some_and(|known| known.overdue),
+        half_told: known.is_some_and(|known| known.half_told),
     }
 }
 
@@ -191,6 +192,7 @@ impl MailboxStatus {
                 received_at: restore.received_at.clone(),
                 handled_at: asked.handled.then(|| handled_at.unwrap_or(Time(now))),
                 overdue: asked.told,
+                half_told: asked.half_told,
             });
         }
     }

@@ -10,9 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NO_YAML_WORD, NO_YAML_WORD_MESSAGE, NameRef};
-use super::mailbox_status::MailboxStatus;
+use super::mailbox_status::{MailboxState, MailboxStatus};
 use crate::domain::lifecycle;
 use crate::domain::naming::{self, LocalPart, MailboxNaming, Request, Wish, moving};
+use crate::domain::successor::Heir;
 
 /// Days, months and years as `domain::naming` reads them: ddmmyyyy, yyyymmdd, ddmmyy, yymmdd.
 const NO_DATE_OF_BIRTH: &str = "!self.matches('^((0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])((19|20)[0-9]{2}|[0-9]{2})|((19|20)[0-9]{2}|[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01]))$')";
@@ -176,10 +177,13 @@ pub struct Rename {
         .message("the name of a Mailbox has at most 63 characters: write the staff code, for example nv-000123"),
     validation = Rule::new("!self.metadata.name.startsWith('agency-') || (has(self.spec.holder) && self.spec.holder == 'Agency')")
         .message("names that begin with agency- are kept for the agencies' own mailboxes: write the staff code, for example nv-000123"),
+    validation = Rule::new("!has(self.spec.successorRef) || self.spec.successorRef.name != self.metadata.name")
+        .message("R5.4.c: nobody is their own successor: write the Mailbox of somebody else in spec.successorRef, or remove it"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
     printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Due", type_ = "date", json_path = ".status.due[0].at", priority = 1),
+    printcolumn(name = "Forward", type_ = "string", json_path = ".status.forwarding.to", priority = 1),
     printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -268,6 +272,11 @@ pub struct MailboxSpec {
     #[serde(default, skip_serializing_if = "is_active")]
     #[schemars(default)]
     pub state: WantedState,
+    /// While this account is revoked, mail to its address, and to the further and former ones that still receive, is forwarded to
+    /// that Mailbox (R5.4.c) instead of being refused. One that is revoked itself hands on to its own successor, at most eight times;
+    /// where nobody receives, mail is refused and the conditions say why. Who gets the mail does not write in this one's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor_ref: Option<NameRef>,
     /// The document it rests on (R5.2).
     pub basis: Basis,
 }
@@ -285,6 +294,17 @@ impl Mailbox {
     pub fn ended(&self, now: Timestamp) -> Option<lifecycle::Cause> {
         let revoked_at = self.status.as_ref().and_then(|status| status.revoked_at.as_ref());
         self.spec.ended(revoked_at.map_or(now, |at| at.0.max(now)))
+    }
+
+    /// What of it matters to who names it as successor: what its status says, so that each change of it is one that others see.
+    pub fn heir(&self) -> Heir {
+        let status = self.status.as_ref();
+        let purged = status.is_some_and(|status| status.state == Some(MailboxState::Purged));
+        Heir {
+            address: status.and_then(|status| status.address.clone()),
+            revoked: purged || status.is_some_and(|status| status.revoked_at.is_some()),
+            successor: self.spec.successor_ref.as_ref().map(|successor| successor.name.clone()),
+        }
     }
 
     /// Whether exactly what `spec.supersedes` names was confirmed (D-19).

@@ -118,6 +118,21 @@ pub struct Restored {
     /// Whether the end of the three working days was told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overdue: bool,
+    /// Whether half of them was told, which is once for each document.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub half_told: bool,
+}
+
+/// Where mail of a revoked account goes.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Forwarding {
+    /// Address of the successor; absent while there is nobody who receives, and mail is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub to: Option<String>,
+    /// Since when.
+    pub since: Time,
 }
 
 /// What the operator decided for a Mailbox.
@@ -162,6 +177,9 @@ pub struct MailboxStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 320))]
     pub former_address: Option<String>,
+    /// Where mail of the revoked account goes (`spec.successorRef`); absent while it never went anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarding: Option<Forwarding>,
     /// Every lock in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]

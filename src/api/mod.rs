@@ -37,7 +37,9 @@ pub use mailbox::{
     StructuredName, WantedState,
 };
 pub use mailbox_activity::{MailboxActivity, MailboxActivitySpec, MailboxActivityStatus};
-pub use mailbox_status::{Due, EffectiveQuota, LockStatus, MailboxState, MailboxStatus, QuotaTold, Relieved, Restored};
+pub use mailbox_status::{
+    Due, EffectiveQuota, Forwarding, LockStatus, MailboxState, MailboxStatus, QuotaTold, Relieved, Restored,
+};
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
 pub use regulation::{BrakeLimits, DefaultPassword, FirstAccess, Inactivity, NamingProfile, Regulation, Retention};
 pub use status::ObjectStatus;

@@ -4,7 +4,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 
 use super::{AgencyStatus, ConditionType, MailSystemStatus, MailboxState, MailboxStatus, QuotaPolicyStatus, is_true};
+use crate::domain::calendar::{by_the_end_of, rfc3339};
 use crate::domain::events::{Access, Subject, View};
+use crate::domain::lifecycle::Kind;
 
 /// A status with conditions of which Ready is the summary.
 pub trait ObjectStatus: Clone + Default + PartialEq + Serialize + Send + Sync {
@@ -109,9 +111,21 @@ impl ObjectStatus for MailboxStatus {
                 state => state.and_then(access),
             },
             locks: locks.collect::<Vec<_>>().join(", "),
+            forwarded_to: self.forwarding.as_ref().and_then(|forwarding| forwarding.to.clone()),
+            half_told: self.half_told(),
             in_force: is_true(&self.conditions, ConditionType::Synced),
             ..summary(&self.conditions)
         }
+    }
+}
+
+impl MailboxStatus {
+    /// The document of which half of the three working days was told, and by when it is due.
+    fn half_told(&self) -> Option<(String, String)> {
+        let restored = self.restored.as_ref().filter(|restored| restored.half_told)?;
+        let due = self.due.iter().find(|due| due.action == Kind::RestoreDue.as_str());
+        let due = due.map_or("it is overdue".into(), |due| format!("it is due {}", by_the_end_of(due.at.0)));
+        Some((format!("{} received {}", restored.document, rfc3339(restored.received_at.0)), due))
     }
 }
 

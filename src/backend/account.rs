@@ -35,6 +35,9 @@ pub struct Account {
     pub quota_bytes: u64,
     /// Largest message in bytes.
     pub max_message_bytes: u64,
+    /// Of a revoked account: who gets the mail of all its addresses; nobody, and it is refused, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<String>,
 }
 
 impl std::fmt::Debug for Account {
@@ -46,6 +49,7 @@ impl std::fmt::Debug for Account {
             .field("access", &self.access)
             .field("quota_bytes", &self.quota_bytes)
             .field("max_message_bytes", &self.max_message_bytes)
+            .field("forward", &self.forward)
             .finish_non_exhaustive()
     }
 }
@@ -61,7 +65,15 @@ impl Account {
             access: Access::Revoked,
             quota_bytes: 0,
             max_message_bytes: 0,
+            forward: None,
         }
+    }
+
+    /// The row of a revoked account whose mail goes to `to`: that of its address, and of the aliases that it kept. With nobody to go to
+    /// it is refused.
+    pub fn forwarded(self, to: Option<String>) -> Self {
+        let aliases = if to.is_some() { self.aliases.clone() } else { Vec::new() };
+        Self { aliases, forward: to, ..Self::revoked(&self.mailbox, &self.address) }
     }
 
     /// A digest of everything in the account: equal digests, equal accounts.
@@ -74,6 +86,11 @@ impl Account {
         {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
+        }
+        // Digests of what forwards nothing stay what they were.
+        if let Some(to) = &self.forward {
+            hash.update((to.len() as u64).to_be_bytes());
+            hash.update(to.as_bytes());
         }
         hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect()
     }
@@ -110,13 +127,14 @@ mod tests {
             access: Access::Open,
             quota_bytes: 1,
             max_message_bytes: 2,
+            forward: None,
         }
     }
 
     #[test]
     fn every_field_changes_the_digest() {
         let base = account().digest();
-        let changes: [fn(&mut Account); 7] = [
+        let changes: [fn(&mut Account); 8] = [
             |a| a.mailbox.push('x'),
             |a| a.address.push('x'),
             |a| a.aliases.clear(),
@@ -124,6 +142,7 @@ mod tests {
             |a| a.access = Access::Locked,
             |a| a.quota_bytes += 1,
             |a| a.max_message_bytes += 1,
+            |a| a.forward = Some("c@x.vn".into()),
         ];
         for change in changes {
             let mut other = account();
@@ -131,6 +150,20 @@ mod tests {
             assert_ne!(other.digest(), base, "{other:?}");
         }
         assert_eq!(account().digest(), base);
+    }
+
+    #[test]
+    fn a_digest_of_before_there_was_forwarding_still_counts() {
+        assert_eq!(account().digest(), "48534bf99c6b95e132888c32");
+        let old: Account = serde_json::from_value(serde_json::to_value(account()).expect("JSON")).expect("an account");
+        assert!(old == account() && !serde_json::to_string(&old).expect("JSON").contains("forward"));
+    }
+
+    #[test]
+    fn r5_4_c_a_revoked_account_keeps_its_aliases_only_while_they_lead_somewhere() {
+        let to = account().forwarded(Some("c@x.vn".into()));
+        assert_eq!((to.access, to.aliases.len(), to.password_hash.as_str()), (Access::Revoked, 1, ""));
+        assert_eq!(account().forwarded(None), Account::revoked("nv-1", "a@x.vn"));
     }
 
     #[test]

@@ -258,6 +258,7 @@ mod tests {
             access: Access::Open,
             quota_bytes: 1,
             max_message_bytes: 1,
+            forward: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What each change of an object means: who must be looked at.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Resource, ResourceExt};
@@ -128,15 +128,24 @@ pub(super) async fn on_agency(ctx: &Ctx, seen: &mut Seen<Agency>, change: Change
     }
 }
 
+/// Those whose mail goes to a Mailbox that changed.
+async fn look_at(ctx: &Ctx, mailboxes: BTreeSet<String>) {
+    for mailbox in mailboxes.iter().filter(|_| synced(ctx)) {
+        ctx.triggers.mailboxes.fire(mailbox).await;
+    }
+}
+
 pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Change<Mailbox>) {
     match change {
         Change::Applied(object) => {
             let name = object.name_any();
-            let alike = {
+            let (alike, heirs) = {
                 let mut index = ctx.index();
                 index.mailbox(&name, &object.spec.agency_ref.name);
-                index.pin(&name, object.spec.local_part.as_deref())
+                let alike = index.pin(&name, object.spec.local_part.as_deref());
+                (alike, index.heirs.set(&name, Some(object.heir())))
             };
+            look_at(ctx, heirs).await;
             if seen.changed(&object) && synced(ctx) {
                 if newcomers::is_new(&object, ctx) {
                     ctx.newcomers.saw(&name);
@@ -159,6 +168,8 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
             seen.forget(&object);
             ctx.lives.forget(&name);
             let alike = ctx.index().forget(&name);
+            let heirs = ctx.index().heirs.set(&name, None);
+            look_at(ctx, heirs).await;
             if synced(ctx) {
                 for other in alike {
                     ctx.triggers.mailboxes.fire(&other).await;
@@ -176,6 +187,12 @@ pub(super) async fn on_mailbox(ctx: &Ctx, seen: &mut Seen<Mailbox>, change: Chan
         Change::Listed if synced(ctx) => {
             ctx.newcomers.again();
             ctx.sweep_orphans();
+            // A successor that is gone without a word.
+            let named = ctx.index().heirs.named();
+            for gone in named.into_iter().filter(|name| ctx.mailbox(name).is_none()) {
+                let heirs = ctx.index().heirs.set(&gone, None);
+                look_at(ctx, heirs).await;
+            }
         }
         Change::Listed => {}
     }

@@ -34,6 +34,13 @@ pub fn rfc3339(at: Timestamp) -> String {
     at.to_zoned(zone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
+/// For people: by when something is to be done that is late at `at`.
+pub fn by_the_end_of(at: Timestamp) -> String {
+    let day = day(at);
+    let last = if midnight(day) == at { day.yesterday().unwrap_or(day) } else { day };
+    format!("by the end of {last}")
+}
+
 /// A moment that people wrote: RFC 3339 with a zone, or a day for its 00:00 in the province.
 pub fn moment(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| text.parse::<Date>().ok().filter(|_| text.len() == 10).map(midnight))

@@ -16,8 +16,13 @@ pub const ONLY_EVENTS: &[(&str, &str)] = &[
         "A transfer or a rename gave another address; mail to the old one still arrives for a time (D-02, D-19).",
     ),
     ("CertificateRenewed", "Another server certificate is in use, which ends later."),
+    ("ForwardingChanged", "Mail of a revoked account goes to another successor, or to nobody any more."),
     ("PodReplaced", "The operator deleted a mail pod of an old revision that did not become ready."),
     ("Reinstated", "A revocation was taken back: the same mail, address and password (D-14)."),
+    (
+        "RestoreHalfTime",
+        "Half of the three working days is over for a document that asks for a locked account back (R6.3); once for each document.",
+    ),
     ("Unlocked", "The lock was taken away."),
 ];
 
@@ -86,6 +91,10 @@ pub struct View {
     pub access: Option<Access>,
     /// Reasons and documents of its locks.
     pub locks: String,
+    /// Where mail of a revoked account goes.
+    pub forwarded_to: Option<String>,
+    /// The document of a restore of whose term half was told, and by when it is due.
+    pub half_told: Option<(String, String)>,
     /// Whether the mail server has the account as decided.
     pub in_force: bool,
     /// End of a system's server certificate.
@@ -114,7 +123,8 @@ impl Event {
 
 /// The events of a change of status: none when only a message changed.
 pub fn transitions(subject: Subject, before: &View, after: &View) -> Vec<Event> {
-    let mut events: Vec<Event> = access(before, after).into_iter().chain(certificate(before, after)).collect();
+    let all = [access(before, after), forwarding(before, after), half_time(before, after), certificate(before, after)];
+    let mut events: Vec<Event> = all.into_iter().flatten().collect();
     let outlook = outlook(subject, before, after).filter(|e| events.iter().all(|known| known.reason != e.reason));
     events.extend(outlook);
     events
@@ -132,8 +142,9 @@ fn access(before: &View, after: &View) -> Option<Event> {
             normal("Locked", "Lock", &note)
         }
         (_, Access::Revoked) => {
-            let note = "no access, mail is refused; mail, address and password are kept (D-14)";
-            normal("Revoked", "Revoke", note)
+            let mail = after.forwarded_to.as_ref().map_or("refused".into(), |to| format!("forwarded to {to}"));
+            let note = format!("no access, mail is {mail}; mail, address and password are kept (D-14)");
+            normal("Revoked", "Revoke", &note)
         }
         (Some(Access::Revoked), _) => normal(
             "Reinstated",
@@ -148,6 +159,28 @@ fn access(before: &View, after: &View) -> Option<Event> {
         // The first issue.
         (None, _) | (Some(Access::Open | Access::MustChange), _) => None,
     }
+}
+
+/// Another successor of an account that was revoked before.
+fn forwarding(before: &View, after: &View) -> Option<Event> {
+    let stays = (before.access, after.access) == (Some(Access::Revoked), Some(Access::Revoked));
+    let to = match &after.forwarded_to {
+        _ if !stays || before.forwarded_to == after.forwarded_to => return None,
+        Some(to) => format!("its mail is forwarded to {to} now"),
+        None => "its mail is forwarded no more, and refused".into(),
+    };
+    Some(Event::new(Severity::Normal, "ForwardingChanged", "Forward", &to))
+}
+
+/// Once for each document (R6.3).
+fn half_time(before: &View, after: &View) -> Option<Event> {
+    let ((document, due), known) = (after.half_told.as_ref()?, before.half_told.as_ref());
+    let note = format!(
+        "R6.3: half of the three working days is over for {document}, and the account is still locked: {due}; what it waits for stands \
+         in Ready"
+    );
+    let new = known.is_none_or(|(known, _)| known != document);
+    new.then(|| Event::new(Severity::Warning, "RestoreHalfTime", "Restore", &note))
 }
 
 fn certificate(before: &View, after: &View) -> Option<Event> {

@@ -100,6 +100,33 @@ fn r6_1_a_lock_that_did_not_arrive_says_so_and_is_not_told_again_when_it_does() 
 }
 
 #[test]
+fn r5_4_c_where_mail_of_a_revoked_account_goes_is_told_with_the_revocation_and_when_it_changes() {
+    let to = |to: Option<&str>| View { forwarded_to: to.map(String::from), ..mailbox(Access::Revoked, "Revoked") };
+    let open = mailbox(Access::Open, "Issued");
+    let note = |before: &View, after: &View| transitions(Subject::Other, before, after).pop().map(|event| event.note);
+    assert!(note(&open, &to(Some("b@x.vn"))).is_some_and(|note| note.contains("forwarded to b@x.vn")));
+    assert!(note(&open, &to(None)).is_some_and(|note| note.contains("mail is refused")));
+    assert_eq!(told(Subject::Other, &to(None), &to(Some("b@x.vn"))), one(Severity::Normal, "ForwardingChanged"));
+    assert_eq!(told(Subject::Other, &to(Some("b@x.vn")), &to(None)), one(Severity::Normal, "ForwardingChanged"));
+    assert_eq!(told(Subject::Other, &to(Some("b@x.vn")), &to(Some("b@x.vn"))), []);
+    assert_eq!(told(Subject::Other, &to(Some("b@x.vn")), &open), one(Severity::Normal, "Reinstated"));
+}
+
+#[test]
+fn r6_3_half_of_the_three_working_days_warns_once_for_each_document() {
+    let half = |document: &str, due: &str| View {
+        half_told: Some((document.into(), due.into())),
+        ..mailbox(Access::Locked, "Locked")
+    };
+    let (locked, first) = (mailbox(Access::Locked, "Locked"), half("8/STTTT", "it is due by the end of 2026-06-18"));
+    assert_eq!(told(Subject::Other, &locked, &first), one(Severity::Warning, "RestoreHalfTime"));
+    let event = transitions(Subject::Other, &locked, &first).remove(0);
+    assert!(event.note.contains("8/STTTT") && event.note.contains("by the end of 2026-06-18"), "{}", event.note);
+    assert_eq!(told(Subject::Other, &first, &half("8/STTTT", "it is overdue")), []);
+    assert_eq!(told(Subject::Other, &first, &half("9/STTTT", "")), one(Severity::Warning, "RestoreHalfTime"));
+}
+
+#[test]
 fn d_15_the_brake_warns_and_its_end_is_told() {
     let (ready, held) = (view(true, "Ready"), stalled("HeldByBrake"));
     assert_eq!(told(Subject::System, &ready, &held), one(Severity::Warning, "HeldByBrake"));

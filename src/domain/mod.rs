@@ -15,5 +15,6 @@ pub mod notice;
 pub mod password;
 pub mod quota;
 pub mod refusal;
+pub mod successor;
 pub mod text;
 pub mod throttle;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 
+use super::heirs::Heirs;
 use crate::api::{AddressClaim, Mailbox};
 
 /// Indexes of one namespace.
@@ -21,6 +22,8 @@ pub struct Index {
     pinned: HashMap<String, BTreeSet<String>>,
     pin_of: HashMap<String, String>,
     policy_of: HashMap<String, Option<String>>,
+    /// Successors of revoked accounts.
+    pub heirs: Heirs,
 }
 
 impl Index {

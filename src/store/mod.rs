@@ -1,6 +1,7 @@
 //! What the operator knows of the cluster: one watch a kind, pruned, with a handler that tells who must be looked at.
 
 mod agencies;
+mod heirs;
 mod index;
 mod trigger;
 mod watch;
@@ -12,6 +13,7 @@ use kube::runtime::reflector::Store;
 use crate::api::{AddressClaim, Agency, MailSystem, Mailbox, MailboxActivity, QuotaPolicy, WorkCalendar};
 
 pub use agencies::{AgencyProblem, ResolvedAgency, profile, resolve};
+pub use heirs::Heirs;
 pub use index::Index;
 pub use trigger::Trigger;
 pub use watch::{Change, Filled, Handler, Watched, watched};

@@ -215,3 +215,36 @@ fn wrong_use_is_told_before_any_cluster_is_asked() {
         assert_eq!((run.status.code(), run.stdout.len()), (Some(2), 0), "{wrong:?}");
     }
 }
+
+#[test]
+fn r5_2_r6_3_who_unlocks_by_hand_is_told_to_name_the_document_in_the_same_commit() {
+    let bare = locked().lines().filter(|line| !line.starts_with("  restore:")).collect::<Vec<_>>().join("\n") + "\n";
+    let folder = Folder::new().with("system.yaml", SYSTEM).with("a.yaml", bare);
+    let (said, _) = json(&folder, &["explain", "nv-1", "--now", "2026-06-17"]);
+    let change = &said["changes"][0];
+    assert!(change["message"].as_str().unwrap().contains("in one commit"), "{change}");
+    assert!(change["messageVi"].as_str().unwrap().contains("trong cùng một lần sửa"), "{change}");
+    let command = change["command"].as_str().unwrap();
+    assert!(command.contains("\"lock\":null") && command.contains("\"restore\":{\"basis\":{"), "{command}");
+    assert!(change["yaml"].as_str().unwrap().contains("# without lock:\n  restore:"), "{change}");
+}
+
+#[test]
+fn r5_4_c_explain_says_where_mail_of_a_revoked_account_goes() {
+    let status =
+        |more: &str| format!("{}, revokedAt: \"2026-05-04T09:00:00+07:00\"{more}", ISSUED.replace("Active", "Revoked"));
+    let spec = "  state: Revoked\n  successorRef: {name: nv-9}\n";
+    let to = ", forwarding: {to: an.stttt@gialai.gov.vn, since: \"2026-05-04T09:00:00+07:00\"}";
+    let folder = folder()
+        .with("b.yaml", mailbox("nv-2", spec, &status(to)))
+        .with("c.yaml", mailbox("nv-3", "  state: Revoked\n", &status("")));
+    let (said, _) = json(&folder, &["explain", "nv-2", "--now", "2026-06-17"]);
+    assert!(said["means"]["message"].as_str().unwrap().contains("forwarded to an.stttt@gialai.gov.vn"), "{said}");
+    assert!(said["means"]["messageVi"].as_str().unwrap().contains("chuyển tiếp đến an.stttt@gialai.gov.vn"), "{said}");
+    let facts = said["facts"].as_array().unwrap();
+    assert!(facts.iter().any(|fact| fact["name"] == "successor" && fact["value"] == "nv-9"), "{facts:?}");
+    let (said, _) = json(&folder, &["explain", "nv-3", "--now", "2026-06-17"]);
+    assert!(said["means"]["message"].as_str().unwrap().contains("refused"), "{said}");
+    let changes = said["changes"].as_array().unwrap();
+    assert!(changes.iter().any(|change| change["yaml"] == "spec:\n  successorRef: {name: MAILBOX}"), "{changes:?}");
+}

@@ -158,6 +158,19 @@ fn references_that_are_not_in_the_tree_are_warnings_that_can_be_silenced() {
 }
 
 #[test]
+fn r5_4_c_a_successor_is_another_mailbox_and_one_that_is_no_file_is_a_warning() {
+    let found = with("  basis", "  successorRef: {name: nv-9}\n  basis").only();
+    found.is("ReferenceNotFound", "m.yaml:8:24", "spec.successorRef.name");
+    assert_eq!((found.severity.as_str(), found.rule.as_str()), ("warning", "R5.4.c"));
+    let found = with("  basis", "  successorRef: {name: nv-1}\n  basis").only();
+    assert_eq!((found.code.as_str(), found.severity.as_str()), ("RuleBroken", "error"));
+    assert!(
+        found.message.contains("nobody is their own successor") && found.vi.contains("người kế nhiệm"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn r4_1_d_parents_in_a_circle_are_told() {
     let unit = |name: &str, parent: &str| {
         let text = AGENCY.replace("name: stttt", &format!("name: {name}"));

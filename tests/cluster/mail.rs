@@ -209,3 +209,59 @@ async fn who_has_not_begun_yet_is_tried_again_later_by_address_and_alias() {
         assert!(answer.starts_with("450 4.2.1"), "{to}: {answer}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_4_c_mail_of_a_revoked_account_arrives_at_its_successor_and_nowhere_else() {
+    let Some(world) = World::get().await else { return };
+    let (name, alias) = ("Nông Văn Đức", "thuky.duc.stttt@gialai.gov.vn");
+    let aliases = ", aliases: [thuky.duc.stttt]";
+    apply(&world.mailboxes, &person("nv-revoked", name, aliases)).await.expect("an alias");
+    let (address, password) = world.person_as("nv-revoked").await;
+    let (successor, theirs) = world.person("nv-successor", "Siu Thị H'Lan").await;
+    let send = async |to: &str, subject: &str| {
+        Smtp::server(&world.mx).await.expect("25").send("a@example.org", to, subject, "x").await.expect("answer")
+    };
+    let until = async |to: &str, begin: &str| {
+        eventually(&format!("{to}: {begin}"), SOON, || async {
+            let answer = send(to, "asked").await;
+            if answer.starts_with(begin) { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    };
+    let revoked = |successor: &str| format!("{aliases}, state: Revoked, successorRef: {{name: {successor}}}");
+    apply(&world.mailboxes, &person("nv-revoked", name, &revoked("nv-nobody"))).await.expect("revoked");
+    until(&address, "550 5.2.1").await;
+    apply(&world.mailboxes, &person("nv-revoked", name, &revoked("nv-successor"))).await.expect("a successor");
+    until(&address, "250").await;
+    for (to, subject) in [(address.as_str(), "to the address"), (alias, "to the alias")] {
+        let answer = send(to, subject).await;
+        assert!(answer.starts_with("250"), "{to}: {answer}");
+        world.arrives(&successor, &theirs, subject).await;
+    }
+    assert!(!let_in(&world.login(&address, &password).await.1));
+    // The successor reads it and does not write in its name.
+    let mut smtp = Smtp::submission(&world.host).await.expect("587");
+    assert!(smtp.login(&successor, &theirs).await.expect("login").starts_with("235"));
+    for from in [address.as_str(), alias] {
+        let foreign = smtp.send(from, "postmaster@gialai.gov.vn", "gia", "x").await.expect("answer");
+        assert!(foreign.starts_with("553"), "{from}: {foreign}");
+    }
+    // A circle: both are refused.
+    let back = ", state: Revoked, successorRef: {name: nv-revoked}";
+    apply(&world.mailboxes, &person("nv-successor", "Siu Thị H'Lan", back)).await.expect("a circle");
+    until(&address, "550 5.2.1").await;
+    until(&successor, "550 5.2.1").await;
+    // Undone: what is its own arrives, and nothing of what came meanwhile.
+    apply(&world.mailboxes, &person("nv-revoked", name, aliases)).await.expect("undone");
+    until(&address, "250").await;
+    for (to, subject) in [(address.as_str(), "its own again"), (alias, "its alias again")] {
+        assert!(send(to, subject).await.starts_with("250"));
+        world.arrives(&address, &password, subject).await;
+    }
+    let (mut imap, _) = world.login(&address, &password).await;
+    let subjects = imap.subjects().await.expect("subjects");
+    assert!(!subjects.iter().any(|subject| subject.starts_with("to the")), "{subjects:?}");
+    // And now the successor's mail is its own.
+    assert!(send(&successor, "the other way").await.starts_with("250"));
+    world.arrives(&address, &password, "the other way").await;
+}

@@ -200,6 +200,11 @@ impl World {
     /// A mailbox that is ready, and its address and password.
     pub async fn person(&self, name: &str, full_name: &str) -> (String, String) {
         apply(&self.mailboxes, &person(name, full_name, "")).await.expect(name);
+        self.person_as(name).await
+    }
+
+    /// The same of one that was applied.
+    pub async fn person_as(&self, name: &str) -> (String, String) {
         let mailbox = wait_ready(&self.mailboxes, name, SOON).await;
         let address = mailbox.status.and_then(|s| s.address).expect("address");
         (address, initial_password(&self.client, self.namespace, name).await)

@@ -18,7 +18,7 @@ use serde_json::json;
 
 pub use text::text;
 
-use super::life::{Life, Origin, World, cluster, words};
+use super::life::{Holder, Life, Origin, World, cluster, words};
 use super::tree::Unreadable;
 use crate::api::{GROUP, VERSION};
 use crate::cli::output::Lang;
@@ -201,7 +201,13 @@ impl World {
 fn explanation(life: &Life<'_>, index: usize, asked: Option<Said>, now: Timestamp) -> Explanation {
     let (holder, account) = (&life.holders[index], &life.accounts[index]);
     let state = account.state(&life.rules.terms, now);
-    let means = words::state(state).1;
+    let means = match (state, forwarded(holder)) {
+        (State::Revoked, Some(to)) => Said::new(
+            format!("no login, mail is forwarded to {to}; everything is kept"),
+            format!("không đăng nhập, thư được chuyển tiếp đến {to}; dữ liệu còn lưu giữ"),
+        ),
+        _ => Said::new(words::state(state).1.0, words::state(state).1.1),
+    };
     let next = next(life, account, now);
     Explanation {
         mailbox: holder.name.clone(),
@@ -212,9 +218,9 @@ fn explanation(life: &Life<'_>, index: usize, asked: Option<Said>, now: Timestam
         address: holder.address.clone(),
         asked,
         state: state.as_str(),
-        means: Said::new(means.0, means.1),
+        means,
         reasons: reasons::reasons(holder, account, state, now),
-        facts: reasons::facts(life, account),
+        facts: reasons::facts(life, holder, account),
         documents: reasons::documents(holder),
         unknown: unknown(life, account, now),
         changes: remedies::remedies(life, index, state, &next, now),
@@ -222,6 +228,11 @@ fn explanation(life: &Life<'_>, index: usize, asked: Option<Said>, now: Timestam
         now: rfc3339(now),
         what: state,
     }
+}
+
+/// Where mail of a revoked account goes.
+fn forwarded<'w>(holder: &Holder<'w>) -> Option<&'w str> {
+    holder.mailbox?.status.as_ref()?.forwarding.as_ref()?.to.as_deref()
 }
 
 /// What the facts lead to, the soonest first.

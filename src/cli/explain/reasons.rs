@@ -82,7 +82,7 @@ fn status<'w>(holder: &Holder<'w>) -> Option<&'w crate::api::MailboxStatus> {
 }
 
 /// What the clocks run by.
-pub fn facts(life: &Life<'_>, account: &Account) -> Vec<Fact> {
+pub fn facts(life: &Life<'_>, holder: &Holder<'_>, account: &Account) -> Vec<Fact> {
     let mut all = Vec::new();
     let mut time = |name, title, at: Option<Timestamp>| {
         all.extend(at.map(|at| Fact { name, value: rfc3339(at), title, at: Some(at) }));
@@ -152,6 +152,13 @@ pub fn facts(life: &Life<'_>, account: &Account) -> Vec<Fact> {
     );
     let due = restore.map(|r| life.rules.calendar.over_working_days(r.received_at, life.rules.terms.restore_days));
     time("restore.due", ("restore is due (6.3)", "hạn khôi phục (6.3)"), due);
+    let successor = holder.mailbox.and_then(|mailbox| mailbox.spec.successor_ref.as_ref());
+    all.extend(successor.map(|successor| Fact {
+        name: "successor",
+        value: successor.name.clone(),
+        title: ("gets its mail once it is revoked", "nhận thư thay khi đã thu hồi"),
+        at: None,
+    }));
     all
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::{Next, Remedy, Said};
 use crate::cli::life::Life;
 use crate::domain::calendar::{day, rfc3339};
-use crate::domain::lifecycle::{By, Cause, Kind, LockReason, State};
+use crate::domain::lifecycle::{self, By, Cause, Kind, LockReason, State};
 
 /// What would change the state of an account.
 pub fn remedies(life: &Life<'_>, index: usize, state: State, next: &[Next], now: Timestamp) -> Vec<Remedy> {
@@ -44,7 +44,7 @@ pub fn remedies(life: &Life<'_>, index: usize, state: State, next: &[Next], now:
         State::Active | State::Locked => {}
     }
     if account.locks.values().any(|lock| lock.by == By::Person) {
-        all.push(writer.unlock());
+        all.push(writer.unlock(lifecycle::asked(&life.rules, account).is_some()));
     }
     if account.locks.values().any(|lock| lock.by == By::Clock) {
         all.push(writer.restore());
@@ -101,12 +101,26 @@ impl Writer<'_> {
         self.write(says, &spec, &format!("spec:\n  restore:\n    receivedAt: \"{received}\"\n    basis: {yaml}"))
     }
 
-    fn unlock(&self) -> Remedy {
+    /// A lock of people ends when it is taken out of the spec, which names no document by itself: `document` says whether `spec.restore`
+    /// names one already.
+    fn unlock(&self, document: bool) -> Remedy {
+        if document {
+            let says = Said::new(
+                "people locked it: verify the document of spec.restore, then take spec.lock out of the file (6.3)",
+                "tài khoản bị khóa theo quyết định: xác minh văn bản ở spec.restore, rồi bỏ spec.lock khỏi tệp (khoản 3 Điều 6).",
+            );
+            return self.write(says, &json!({"lock": null}), "spec:\n  # without lock:");
+        }
         let says = Said::new(
-            "people locked it: take spec.lock out of the file",
-            "tài khoản bị khóa theo quyết định: bỏ spec.lock khỏi tệp.",
+            "people locked it: in one commit, take spec.lock out of the file and write the agency's document into spec.restore, so that \
+             the journal names it (5.2, 6.3)",
+            "tài khoản bị khóa theo quyết định: trong cùng một lần sửa, bỏ spec.lock khỏi tệp và ghi văn bản của cơ quan vào \
+             spec.restore để nhật ký có căn cứ (khoản 2 Điều 5, khoản 3 Điều 6).",
         );
-        self.write(says, &json!({"lock": null}), "spec:\n  # without lock:")
+        let ((basis, yaml), received) = (self.basis(), rfc3339(self.now));
+        let spec = json!({"lock": null, "restore": {"basis": basis, "receivedAt": received}});
+        let lines = format!("spec:\n  # without lock:\n  restore:\n    receivedAt: \"{received}\"\n    basis: {yaml}");
+        self.write(says, &spec, &lines)
     }
 
     fn approve(&self) -> Remedy {
@@ -137,6 +151,14 @@ impl Writer<'_> {
                 "ghi endsOn muộn hơn, hoặc bỏ đi, thì tài khoản trở lại như cũ (D-14).",
             );
             all.push(self.write(says, &json!({"endsOn": null}), "spec:\n  # without endsOn:"));
+        }
+        if life.holders[index].mailbox.is_some_and(|mailbox| mailbox.spec.successor_ref.is_none()) {
+            let says = Said::new(
+                "a successor gets its mail instead of a refusal of it (5.4)",
+                "ghi người kế nhiệm vào successorRef thì thư được chuyển tiếp cho người đó, không bị từ chối (khoản 4 Điều 5).",
+            );
+            let spec = json!({"successorRef": {"name": "MAILBOX"}});
+            all.push(self.write(says, &spec, "spec:\n  successorRef: {name: MAILBOX}"));
         }
         if !account.hold {
             let (basis, yaml) = self.basis();

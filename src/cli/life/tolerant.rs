@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::api::Mailbox;
 
 /// What of the status of a Mailbox counts here.
-const STATUS: [&str; 12] = [
+const STATUS: [&str; 13] = [
     "address",
     "aliases",
     "state",
@@ -15,6 +15,7 @@ const STATUS: [&str; 12] = [
     "unlockedAt",
     "proposedAt",
     "revokedAt",
+    "forwarding",
     "locks",
     "relieved",
     "restored",
@@ -72,6 +73,10 @@ fn tidy(status: &mut Map<String, Json>, made: &Json) {
         }
     }
     objects(status.get_mut("relieved")).for_each(times);
+    if let Some(forwarding) = status.get_mut("forwarding").and_then(Json::as_object_mut) {
+        times(forwarding);
+        forwarding.entry("since").or_insert(since);
+    }
     status.get_mut("restored").and_then(Json::as_object_mut).into_iter().for_each(times);
     conditions(status);
 }

@@ -13,7 +13,7 @@ pub use text::text;
 use super::life::{Life, World, words};
 use crate::api::{GROUP, HeldStatus, VERSION};
 use crate::domain::calendar::{day, midnight, rfc3339};
-use crate::domain::lifecycle::{Action, Kind, State};
+use crate::domain::lifecycle::{Action, Kind, State, asked};
 
 /// How far it looks ahead.
 const AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -176,13 +176,11 @@ fn due(actions: &[(usize, Action)], now: Timestamp) -> Vec<Due> {
 fn requests(life: &Life<'_>, now: Timestamp) -> Vec<Request> {
     let mut all = Vec::new();
     for (holder, account) in life.holders.iter().zip(&life.accounts) {
-        let open = account.restore.as_ref().filter(|restore| !restore.handled && !account.locks.is_empty());
-        let Some(restore) = open.filter(|_| account.revoked_at.is_none()) else { continue };
-        let due = life.rules.calendar.over_working_days(restore.received_at, life.rules.terms.restore_days);
-        let half = restore.received_at + due.duration_since(restore.received_at) / 2;
+        let Some((restore, term)) = account.restore.as_ref().zip(asked(&life.rules, account)) else { continue };
+        let due = term.end;
         let progress = match now {
             now if now >= due => Progress::Overdue,
-            now if now >= half => Progress::HalfTime,
+            now if now >= term.half => Progress::HalfTime,
             _ => Progress::Open,
         };
         let document = holder.mailbox.and_then(|mailbox| mailbox.spec.restore.as_ref()).map(crate::api::document);

@@ -15,7 +15,11 @@ type Reference = (&'static str, &'static str, &'static str);
 /// The references of a kind.
 fn references(kind: &str) -> &'static [Reference] {
     match kind {
-        "Mailbox" => &[("spec.agencyRef.name", "Agency", "R1"), ("spec.quotaPolicyRef.name", "QuotaPolicy", "R7.3.a")],
+        "Mailbox" => &[
+            ("spec.agencyRef.name", "Agency", "R1"),
+            ("spec.quotaPolicyRef.name", "QuotaPolicy", "R7.3.a"),
+            ("spec.successorRef.name", "Mailbox", "R5.4.c"),
+        ],
         "Agency" => &[
             ("spec.systemRef.name", "MailSystem", ""),
             ("spec.parentRef.name", "Agency", "R4.1.d"),

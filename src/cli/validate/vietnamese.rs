@@ -47,6 +47,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "7.2: logs and journal are kept",
         "nhật ký phải được lưu tối thiểu 6 tháng: vui lòng ghi spec.regulation.retention.logMonths từ 6 trở lên.",
     ),
+    (
+        "R5.4.c: nobody is their own successor",
+        "không thể ghi chính hộp thư này làm người kế nhiệm: vui lòng ghi Mailbox của người khác vào spec.successorRef, hoặc bỏ đi.",
+    ),
     ("the name of a Mailbox", "tên đối tượng Mailbox tối đa 63 ký tự: vui lòng ghi mã cán bộ, ví dụ nv-000123."),
     (
         "names that begin with agency-",

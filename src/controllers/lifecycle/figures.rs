@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::super::context::Ctx;
 use super::facts::rules;
-use crate::domain::lifecycle::{Account, Cause, Kind, LockReason, Rules, State, due};
+use crate::domain::lifecycle::{Account, Cause, Kind, LockReason, Rules, State, asked, due};
 use crate::telemetry::LifeFigures;
 
 /// What is due within this time is due soon.
@@ -77,13 +77,10 @@ fn count<'a>(
 
 /// A document that was received and did not give the account back yet (R6.3).
 fn restores(figures: &mut LifeFigures, rules: &Rules, account: &Account, now: Timestamp) {
-    let open = account.restore.as_ref().filter(|restore| !restore.handled && !account.locks.is_empty());
-    let Some(restore) = open.filter(|_| account.revoked_at.is_none()) else { return };
-    let end = rules.calendar.over_working_days(restore.received_at, rules.terms.restore_days);
-    let half = end.duration_since(restore.received_at) / 2;
+    let Some(term) = asked(rules, account) else { return };
     figures.restores_open += 1;
-    figures.restores_half_time += i64::from(now.duration_since(restore.received_at) >= half);
-    figures.restores_overdue += i64::from(now >= end);
+    figures.restores_half_time += i64::from(now >= term.half);
+    figures.restores_overdue += i64::from(now >= term.end);
 }
 
 /// Each action that comes by itself within a week, once: not what rests on use that nobody tells of (D-16).

@@ -16,6 +16,7 @@ use crate::domain::naming::sticky::{self, Kept};
 use crate::domain::naming::{self, Cause, Conflict, Former, LocalPart, Retention, Wish};
 use crate::domain::notice::Thresholds;
 use crate::domain::quota::{self, Subject};
+use crate::domain::successor::{Nobody, Target};
 use crate::store::{AgencyProblem, ResolvedAgency};
 
 use super::facts::{Facts, SystemFacts, holder};
@@ -310,10 +311,26 @@ pub(super) fn account(
         access,
         quota_bytes: limits.storage.0,
         max_message_bytes: limits.max_attachment.message_limit().0,
+        forward: None,
     };
-    let revoked = || Account::revoked(&name, &account.address);
-    let account = if access == Access::Revoked { revoked() } else { account };
-    Ok(Decided { account, quota, problem: problem.or(missing) })
+    if access != Access::Revoked {
+        return Ok(Decided { account, quota, problem: problem.or(missing) });
+    }
+    let (to, nobody) = forward(facts.successor.as_ref());
+    Ok(Decided { account: account.forwarded(to), quota, problem: problem.or(nobody).or(missing) })
+}
+
+/// Where mail of a revoked account goes, and why it does not go where the spec says.
+fn forward(successor: Option<&Result<Target, Nobody>>) -> (Option<String>, Option<Problem>) {
+    match successor {
+        None => (None, None),
+        Some(Ok(target)) => (Some(target.address.clone()), None),
+        Some(Err(nobody)) => {
+            let (waiting, told) = nobody.told();
+            let reason = if waiting { Reason::SuccessorNotFound } else { Reason::SuccessorCircle };
+            (None, Some(Problem { reason, message: format!("R5.4.c: spec.successorRef: {told}"), waiting }))
+        }
+    }
 }
 
 /// What the holder was told of the use of the storage (D-17): the notice follows from it. While the use is not known it stays.

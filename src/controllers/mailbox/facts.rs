@@ -6,11 +6,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, QuotaPolicy};
+use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, MailboxState, QuotaPolicy};
 use crate::controllers::context::{Credentials, Ctx};
 use crate::domain::lifecycle::{self, Rules};
 use crate::domain::naming::{self, LocalPart, RIVALS, Rival};
 use crate::domain::quota::{Bytes, Limits, Policy, QuantityError, Selector};
+use crate::domain::successor::{self, Nobody, Target};
 use crate::store::{AgencyProblem, ResolvedAgency, profile, resolve};
 
 /// Disambiguators that are offered.
@@ -28,6 +29,8 @@ pub(super) struct Facts {
     pub held: Vec<Arc<AddressClaim>>,
     pub credentials: Option<Credentials>,
     pub policies: Vec<Policy>,
+    /// Who gets its mail when it is revoked, where the spec names somebody.
+    pub successor: Option<Result<Target, Nobody>>,
     /// How the regulation is set.
     pub rules: Rules,
     /// The facts of its life.
@@ -68,6 +71,7 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
         held,
         credentials: ctx.credentials(&name),
         policies: Vec::new(),
+        successor: successor(mailbox, ctx),
         rules: super::super::lifecycle::rules(ctx),
         life: super::super::lifecycle::life(mailbox, ctx, ctx.now()),
         used: ctx.activities.used(&name),
@@ -75,6 +79,14 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
         use_known: ctx.activities.known(),
         system: system.map(SystemFacts::of),
     }
+}
+
+/// What is purged has nothing left to forward: its address is a tombstone.
+fn successor(mailbox: &Mailbox, ctx: &Ctx) -> Option<Result<Target, Nobody>> {
+    let named = &mailbox.spec.successor_ref.as_ref()?.name;
+    let purged = mailbox.status.as_ref().is_some_and(|status| status.state == Some(MailboxState::Purged));
+    let heir = |name: &str| ctx.mailbox(name).map(|mailbox| mailbox.heir());
+    (!purged).then(|| successor::follow(&mailbox.name_any(), named, heir))
 }
 
 /// Others without an address who pin the same one.

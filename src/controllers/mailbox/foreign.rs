@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tracing::warn;
 
-use crate::api::{LockStatus, Mailbox, MailboxState, MailboxStatus, Relieved, Restored};
+use crate::api::{Forwarding, LockStatus, Mailbox, MailboxState, MailboxStatus, Relieved, Restored};
 use crate::controllers::context::Ctx;
 use crate::domain::journal::Event;
 
@@ -26,6 +26,7 @@ struct Kept {
     unlocked_at: Option<Time>,
     proposed_at: Option<Time>,
     revoked_at: Option<Time>,
+    forwarding: Option<Forwarding>,
     locks: Vec<LockStatus>,
     relieved: Vec<Relieved>,
     restored: Option<Restored>,
@@ -37,6 +38,7 @@ impl Kept {
         // The API server keeps whole seconds.
         s.locks.iter_mut().for_each(|lock| lock.since = whole(&lock.since));
         s.relieved.iter_mut().for_each(|relieved| relieved.at = whole(&relieved.at));
+        s.forwarding.iter_mut().for_each(|forwarding| forwarding.since = whole(&forwarding.since));
         if let Some(restored) = &mut s.restored {
             restored.received_at = whole(&restored.received_at);
             restored.handled_at = restored.handled_at.as_ref().map(whole);
@@ -51,6 +53,7 @@ impl Kept {
             unlocked_at: s.unlocked_at.as_ref().map(whole),
             proposed_at: s.proposed_at.as_ref().map(whole),
             revoked_at: s.revoked_at.as_ref().map(whole),
+            forwarding: s.forwarding,
             locks: s.locks,
             relieved: s.relieved,
             restored: s.restored,
@@ -66,6 +69,7 @@ impl Kept {
         status.unlocked_at = self.unlocked_at;
         status.proposed_at = self.proposed_at;
         status.revoked_at = self.revoked_at;
+        status.forwarding = self.forwarding;
         status.locks = self.locks;
         status.relieved = self.relieved;
         status.restored = self.restored;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::api::{Due, Mailbox, MailboxState, MailboxStatus, Reason};
+use crate::api::{Due, Forwarding, Mailbox, MailboxState, MailboxStatus, Reason};
 use crate::backend::Access;
-use crate::domain::calendar::day;
+use crate::domain::calendar::{by_the_end_of, day};
 use crate::domain::lifecycle::{self, Account, Action, By, Cause, Key, Kind, Rules};
 
 use super::decide::Problem;
@@ -34,7 +35,8 @@ pub(super) fn decide(rules: &Rules, before: Account, released: impl Fn(&Key) -> 
     let may = |account: &Account, action: &Action| {
         action.kind != Kind::Purge && (!account.is_braked(action) || released(&key(account, action)))
     };
-    let (after, done) = lifecycle::advance(rules, &before, now, may);
+    let (mut after, done) = lifecycle::advance(rules, &before, now, may);
+    lifecycle::tell_half_time(rules, &mut after, now);
     let open = lifecycle::advance(rules, &after, now, |_, action| action.kind != Kind::Purge).1;
     let waits = open.first().map(|action| key(&after, action));
     Life { before, after, done, waits }
@@ -74,7 +76,8 @@ impl Life {
     pub fn next(&self, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
         let first = self.after.starts_on.map(crate::domain::calendar::midnight);
         let due = lifecycle::due(rules, &self.after, now).into_iter().map(|action| action.at);
-        due.chain(first).filter(|at| *at > now).min()
+        let half = lifecycle::asked(rules, &self.after).map(|asked| asked.half);
+        due.chain(first).chain(half).filter(|at| *at > now).min()
     }
 
     /// Writes it into the status. What rests on use keeps its day while the use is not known.
@@ -93,6 +96,17 @@ impl Life {
     }
 }
 
+/// Writes where mail goes. Since when is kept as long as it goes there, also for nobody after there was somebody: each change has a
+/// beginning of its own, by which the journal tells it apart.
+pub(super) fn show_forward(status: &mut MailboxStatus, to: Option<&String>, now: Timestamp) {
+    let known = status.forwarding.take().filter(|_| status.state == Some(MailboxState::Revoked));
+    status.forwarding = match known {
+        Some(known) if known.to.as_ref() == to => Some(known),
+        None if to.is_none() => None,
+        _ => Some(Forwarding { to: to.cloned(), since: Time(now) }),
+    };
+}
+
 /// What happens to it by itself soon.
 fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Due> {
     let until = now.checked_add(SHOWN).unwrap_or(Timestamp::MAX);
@@ -104,7 +118,7 @@ fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Due> {
     let due = |action: Action| Due {
         action: action.kind.as_str().into(),
         reason: action.cause.as_str().into(),
-        at: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(action.at),
+        at: Time(action.at),
         rule: action.cause.rule().into(),
     };
     all.map(due).collect()
@@ -115,17 +129,20 @@ pub(super) fn is_stale(mailbox: &Mailbox, rules: &Rules, account: &Account, now:
     mailbox.status.as_ref().is_some_and(|status| status.issued_at.is_some() && status.due != due(rules, account, now))
 }
 
-/// What Ready says of an account of which nothing is wrong.
-pub(super) fn good(life: &Life, rules: &Rules, now: Timestamp) -> (Reason, String) {
+/// What Ready says of an account of which nothing is wrong; `forwarded` is where the mail of a revoked one goes.
+pub(super) fn good(life: &Life, rules: &Rules, forwarded: Option<&str>, now: Timestamp) -> (Reason, String) {
     let account = &life.after;
+    let over = || {
+        let mail = forwarded.map_or("refused".into(), |to| format!("forwarded to {to} (spec.successorRef)"));
+        format!("no access, mail is {mail}, everything is kept (D-14)")
+    };
     match MailboxState::from(account.state(&rules.terms, now)) {
         MailboxState::Revoked if account.revoke => {
-            (Reason::Revoked, "revoked by spec.state (R5.4.c, D-11): no access, mail is refused, everything is kept (D-14)".into())
+            (Reason::Revoked, format!("revoked by spec.state (R5.4.c, D-11): {}", over()))
         }
-        MailboxState::Revoked => (
-            Reason::Revoked,
-            "revoked, its last day (spec.endsOn) has come (R5.4.b): no access, mail is refused, everything is kept (D-14)".into(),
-        ),
+        MailboxState::Revoked => {
+            (Reason::Revoked, format!("revoked, its last day (spec.endsOn) has come (R5.4.b): {}", over()))
+        }
         MailboxState::Purged => (Reason::Purged, "its mail was removed after the time of keeping (D-14)".into()),
         MailboxState::Locked => (Reason::Locked, locked(account)),
         MailboxState::RevocationProposed => {
@@ -143,7 +160,10 @@ pub(super) fn good(life: &Life, rules: &Rules, now: Timestamp) -> (Reason, Strin
         ),
         MailboxState::Pending => {
             let first = account.starts_on.map(|day| format!(" on {day}")).unwrap_or_default();
-            (Reason::NotStarted, format!("access begins{first} (spec.startsOn); until then senders are told to try again"))
+            (
+                Reason::NotStarted,
+                format!("access begins{first} (spec.startsOn); until then senders are told to try again"),
+            )
         }
         MailboxState::Active => (Reason::Issued, "address, account and password are issued".into()),
     }
@@ -184,14 +204,19 @@ pub(super) fn held(key: &Key) -> Problem {
 }
 
 /// The account is locked by people, and a document asks for it back.
-pub(super) fn restore_waits(life: &Life) -> Option<String> {
+pub(super) fn restore_waits(life: &Life, rules: &Rules, now: Timestamp) -> Option<String> {
     let restore = life.after.restore.as_ref().filter(|restore| !restore.handled)?;
     let person: Vec<&str> =
         life.after.locks.iter().filter(|(_, lock)| lock.by == By::Person).map(|(reason, _)| reason.as_str()).collect();
+    let term = lifecycle::asked(rules, &life.after).map(|asked| {
+        let due = by_the_end_of(asked.end);
+        if now < asked.end { format!(" {due}") } else { format!("; it was to be done {due}") }
+    });
     let message = format!(
-        "R6.3: a document of {} asks for the account back, and spec.lock still names {}; take it out there",
+        "R6.3: a document received {} asks for the account back, and spec.lock still names {}; take it out there{}",
         day(restore.received_at),
-        person.join(", ")
+        person.join(", "),
+        term.unwrap_or_default()
     );
     (!person.is_empty()).then_some(message)
 }

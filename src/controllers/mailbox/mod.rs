@@ -424,6 +424,7 @@ fn status(mailbox: &Mailbox, facts: &Facts, outcome: &Outcome, now: Timestamp) -
         let synced = matches!(outcome.synced, Some(Ok(())));
         if synced || status.issued_at.is_some() {
             outcome.life.show(&mut status, mailbox, &facts.rules, facts.use_known, now);
+            life::show_forward(&mut status, decided.account.forward.as_ref(), now);
         }
         if synced && status.issued_at.is_none() {
             // A Mailbox that was made again was issued when its claim was.
@@ -445,8 +446,9 @@ fn status(mailbox: &Mailbox, facts: &Facts, outcome: &Outcome, now: Timestamp) -
         .or_else(|| outcome.synced.as_ref().and_then(|s| s.as_ref().err()));
     match failed.or(outcome.problem.as_ref()).or(outcome.staying.as_ref()) {
         None => {
-            let (reason, mut message) = life::good(&outcome.life, &facts.rules, now);
-            if let Some(more) = life::restore_waits(&outcome.life) {
+            let to = outcome.decided.as_ref().and_then(|decided| decided.account.forward.as_deref());
+            let (reason, mut message) = life::good(&outcome.life, &facts.rules, to, now);
+            if let Some(more) = life::restore_waits(&outcome.life, &facts.rules, now) {
                 message = format!("{message}. {more}");
             }
             summarise(conditions, Outlook::Ready, reason, message, generation, now);
@@ -466,6 +468,11 @@ fn status(mailbox: &Mailbox, facts: &Facts, outcome: &Outcome, now: Timestamp) -
 fn blocks(problem: &Problem) -> bool {
     !matches!(
         problem.reason,
-        Reason::QuotaPolicyNotFound | Reason::AddressKept | Reason::NameChanged | Reason::InvalidQuota
+        Reason::QuotaPolicyNotFound
+            | Reason::AddressKept
+            | Reason::NameChanged
+            | Reason::InvalidQuota
+            | Reason::SuccessorNotFound
+            | Reason::SuccessorCircle
     )
 }

@@ -4,7 +4,7 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::api::{Mailbox, MailboxStatus};
+use crate::api::{Forwarding, Mailbox, MailboxState, MailboxStatus};
 use crate::controllers::journal::author;
 use crate::domain::journal::Event;
 use crate::domain::lifecycle::{Action, By, Cause, Kind};
@@ -49,7 +49,48 @@ pub(super) fn events(mailbox: &Mailbox, after: &MailboxStatus, life: &Life, now:
         });
     }
     events.extend(life.done.iter().map(|action| of(mailbox, &uid, action, life, &base)));
+    if let Some(revoked) = events.iter_mut().find(|event| event.action == Kind::Revoke.as_str()) {
+        let successor = mailbox.spec.successor_ref.as_ref().map(|successor| successor.name.as_str());
+        revoked.note = successor.map(|name| goes(name, after)).unwrap_or_default();
+    }
+    events.extend(redirected(mailbox, &before, after, &base));
     events
+}
+
+fn goes(successor: &str, after: &MailboxStatus) -> String {
+    match after.forwarding.as_ref().and_then(|forwarding| forwarding.to.as_ref()) {
+        Some(to) => format!("mail is forwarded to {to} (successor {successor})"),
+        None => format!("successor {successor} does not receive: mail is refused"),
+    }
+}
+
+/// Mail of an account that was revoked before goes elsewhere: people named another successor, or one of those moved, ended or came
+/// back. The beginning of the former state tells one change from the next.
+fn redirected(mailbox: &Mailbox, before: &MailboxStatus, after: &MailboxStatus, base: &Event) -> Option<Event> {
+    let (old, new) = (before.forwarding.as_ref(), after.forwarding.as_ref());
+    let to = |forwarding: Option<&Forwarding>| forwarding.and_then(|f| f.to.clone()).unwrap_or_default();
+    let stays = before.revoked_at.is_some() && after.state == Some(MailboxState::Revoked);
+    if !stays || to(old) == to(new) {
+        return None;
+    }
+    let since = old.map(|old| &old.since).or(before.revoked_at.as_ref())?;
+    let by_people = before.observed_generation != mailbox.metadata.generation;
+    let note = match &mailbox.spec.successor_ref {
+        Some(successor) => goes(&successor.name, after),
+        None => "no successor is named: mail is refused".into(),
+    };
+    Some(Event {
+        key: format!("{}/Forward/{}/{}", mailbox.uid().unwrap_or_default(), since.0.as_second(), to(new)),
+        actor: if by_people { base.actor.clone() } else { OPERATOR.into() },
+        action: "Forward".into(),
+        cause: "Successor".into(),
+        rule: "5.4.c".into(),
+        document: base.document.clone().filter(|_| by_people),
+        before: to(old),
+        after: to(new),
+        note,
+        ..base.clone()
+    })
 }
 
 fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) -> Event {
@@ -87,6 +128,7 @@ fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) 
 mod tests {
     use super::*;
     use crate::domain::lifecycle::{self, LockReason, Rules};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 
     fn mailbox(generation: i64, spec: serde_json::Value) -> Mailbox {
@@ -121,8 +163,43 @@ mod tests {
         assert_ne!(told(&mailbox(5, lock), "2026-02-06T00:05:00Z")[0].key, event.key);
     }
 
+    fn forwarded(generation: i64, observed: i64, known: Option<(&str, &str)>, to: Option<&str>) -> Vec<Event> {
+        let mut mailbox = mailbox(generation, json!({"state": "Revoked", "successorRef": {"name": "nv-2"}}));
+        let at = |text: &str| Time(text.parse().expect(text));
+        if let Some(status) = &mut mailbox.status {
+            (status.state, status.revoked_at) = (Some(MailboxState::Revoked), Some(at("2026-03-01T00:00:00Z")));
+            status.observed_generation = Some(observed);
+            status.forwarding = known.map(|(to, since)| Forwarding { to: Some(to.into()), since: at(since) });
+        }
+        let now = "2026-03-05T00:00:00Z".parse().expect("a time");
+        let life = super::super::life::decide(&Rules::default(), mailbox.life(None), |_| true, now);
+        let mut after = mailbox.status.clone().expect("status");
+        super::super::life::show_forward(&mut after, to.map(String::from).as_ref(), now);
+        events(&mailbox, &after, &life, now)
+    }
+
     #[test]
-    fn r5_1_an_issue_is_the_same_decision_whenever_the_pass_comes_again() {
+    fn r5_2_r5_4_c_where_mail_of_a_revoked_account_goes_is_written_down() {
+        // With the revocation.
+        let spec = json!({"state": "Revoked", "successorRef": {"name": "nv-2"}});
+        let note = told(&mailbox(2, spec), "2026-03-01T00:00:00Z")[0].note.clone();
+        assert!(note.contains("nv-2") && note.contains("refused"), "{note}");
+        // Another one, by people or by what became of the successor.
+        assert_eq!(forwarded(2, 2, None, None), []);
+        assert_eq!(forwarded(2, 2, Some(("b@x.vn", "2026-03-02T00:00:00Z")), Some("b@x.vn")), []);
+        let by_people = &forwarded(3, 2, None, Some("b@x.vn"))[0];
+        assert_eq!((by_people.action.as_str(), by_people.actor.as_str()), ("Forward", "flux"));
+        assert!(by_people.document.is_some() && by_people.note.contains("b@x.vn"), "{by_people:?}");
+        let by_itself = &forwarded(3, 3, Some(("b@x.vn", "2026-03-02T00:00:00Z")), None)[0];
+        assert_eq!((by_itself.actor.as_str(), by_itself.document.as_ref()), ("mail-operator", None));
+        assert_eq!((by_itself.before.as_str(), by_itself.after.as_str()), ("b@x.vn", ""));
+        // The same change of a later time is another one.
+        let later = &forwarded(3, 3, Some(("b@x.vn", "2026-03-04T00:00:00Z")), None)[0];
+        assert!(later.key != by_itself.key && later.key.starts_with("u-1/Forward/"), "{}", later.key);
+    }
+
+    #[test]
+    fn r5_2_an_issue_is_the_same_decision_whenever_the_pass_comes_again() {
         let mut new = mailbox(1, json!({}));
         let mut after = new.status.take().expect("status");
         let told = |after: &MailboxStatus, now: &str| {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `account` | its state, and what an action makes of it |
 //! | `clocks` | when which term of one account is over |
+//! | `restore` | how far the three working days of a document are (R6.3) |
 //! | `pass` | what is done now for all accounts of a system together, and what the brake holds (D-15) |
 //! | `forecast` | what will happen until a day if nobody does anything |
 
@@ -15,6 +16,7 @@ pub mod forecast;
 #[allow(clippy::unwrap_used)]
 mod model;
 mod pass;
+mod restore;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -26,6 +28,7 @@ use k8s_openapi::jiff::civil::Date;
 
 pub use clocks::{Unknown, due, ended, unknown, warnings};
 pub use pass::{Brake, Held, Key, Pass, advance, pass};
+pub use restore::{Asked, asked, tell_half_time};
 
 use super::calendar::Calendar;
 
@@ -147,6 +150,8 @@ pub struct Restore {
     pub handled: bool,
     /// Whether somebody was told that it is due.
     pub told: bool,
+    /// Whether somebody was told that half of its term is over.
+    pub half_told: bool,
 }
 
 /// Who locked.

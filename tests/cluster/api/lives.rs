@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use mail_operator::api::{
     LockReason, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, MailboxStatus,
 };
@@ -331,6 +332,41 @@ async fn d_13_r6_3_a_document_takes_away_what_a_clock_locked_and_people_their_ow
     lives.agent.until(OPEN, &[ADDRESS]).await;
     lives.state("nv-1", MailboxState::Active).await;
     assert_ne!(initial_password(&world.client, &world.namespace, "nv-1").await, before);
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_3_half_of_the_three_working_days_warns_once_for_each_document() {
+    let Some(lives) = Lives::new("half-time").await else { return };
+    let lock = ", lock: {reasons: [Compromised], basis: {number: 9/CV, date: '2026-03-01', issuer: STTTT}}";
+    lives.person(lock).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    lives.state("nv-1", MailboxState::Locked).await;
+    lives.person(&format!("{lock}{}", restore("7/CV", lives.days.now()))).await;
+    let status = lives.until("nv-1", "the request", |status| status.restored.is_some()).await;
+    let due = status.due.iter().find(|due| due.action == "RestoreDue").expect("due").at.0;
+    let last = day(due).yesterday().expect("a day");
+    assert!(ready_message(&status).contains(&format!("by the end of {last}")), "{}", ready_message(&status));
+    let events: Api<Event> = Api::namespaced(lives.world.client.clone(), &lives.world.namespace);
+    let told = async || {
+        let all = events.list(&ListParams::default()).await.expect("events").items;
+        all.into_iter().filter(|event| event.reason.as_deref() == Some("RestoreHalfTime")).collect::<Vec<_>>()
+    };
+    assert_eq!((status.restored.expect("restored").half_told, told().await.len()), (false, 0));
+    let half = due.duration_since(lives.days.now()).as_hours() / 48 + 1;
+    lives.pass(half, &["nv-1"]).await;
+    lives.until("nv-1", "told", |status| status.restored.as_ref().is_some_and(|restored| restored.half_told)).await;
+    let event = eventually("the event", SOON, || async { told().await.pop().ok_or("none yet".to_string()) }).await;
+    let note = event.note.unwrap_or_default();
+    assert!(event.type_.as_deref() == Some("Warning") && note.contains("7/CV"), "{note}");
+    // Neither the next leader nor the end of the term says it again.
+    let Lives { world, operator, agent, days, clock } = lives;
+    operator.stop().await;
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock.clone(), Clock::system());
+    let lives = Lives { world, operator, agent, days, clock };
+    lives.pass(7, &["nv-1"]).await;
+    lives.until("nv-1", "overdue", |status| status.restored.as_ref().is_some_and(|restored| restored.overdue)).await;
+    assert_eq!(told().await.len(), 1);
     lives.end().await;
 }
 

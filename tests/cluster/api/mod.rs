@@ -17,6 +17,7 @@ mod portal_rights;
 mod purge;
 mod refused;
 mod restart;
+mod successor;
 mod system;
 
 use std::time::Duration;
