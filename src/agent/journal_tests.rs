@@ -218,8 +218,11 @@ fn r7_2_a_damaged_index_is_made_anew_from_the_files_at_the_start_and_in_use() {
         let many: Vec<Event> = (0..300).map(|n| event(&format!("{n}-{}", "k".repeat(200)))).collect();
         let mut journal = open(folder.path());
         journal.append(&many, at(NOW)).expect("written");
-        sqlite::damage(&folder.path().join(INDEX), whole);
-        if reopened {
+        if !reopened {
+            sqlite::damage(&folder.path().join(INDEX), whole);
+        } else {
+            drop(journal);
+            sqlite::damage(&folder.path().join(INDEX), whole);
             journal = open(folder.path());
             assert_eq!(journal.recovered().lines.len(), 0, "nothing is told twice");
         }
