@@ -290,7 +290,11 @@ async fn d_15_r6_3_who_was_locked_when_the_tree_was_lost_is_locked_when_it_comes
         let status = lives.state(name, MailboxState::Locked).await;
         assert_eq!(status.locks[0].reason, LockReason::DefaultPassword);
     }
-    wait_ready(&world.systems, "gialai", SOON).await;
+    eventually("nothing is held", SOON, || async {
+        let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
+        system.status.and_then(|status| status.held).map_or(Ok(()), |held| Err(held.token))
+    })
+    .await;
     assert_eq!(lives.agent.rows(locked), names);
     lives.end().await;
 }
