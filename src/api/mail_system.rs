@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Basis, NameRef};
 use super::conditions::conditions_schema;
+use super::mail_system_status::{JournalStatus, ReleasedStatus};
+use super::office::Office;
 use super::regulation::Regulation;
 
 /// The volume of the mail store. It is kept when the MailSystem is deleted.
@@ -202,38 +204,6 @@ fn yes() -> bool {
     true
 }
 
-/// The body that runs the mail system (5.1): whom agencies and holders turn to. Notices and the password page name it.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Office {
-    /// Its name, for example `Sở Thông tin và Truyền thông`.
-    #[serde(default = "office")]
-    #[schemars(default = "office", length(min = 1, max = 200))]
-    pub name: String,
-    /// Where it is called, for example `0269 3824 000`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 40))]
-    #[x_kube(validation = Rule::new("self.matches('^[0-9+(). -]+$')")
-        .message("spec.office.phone is a telephone number of digits, spaces and + ( ) . -"))]
-    pub phone: Option<String>,
-    /// Where it is written to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 254))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$')")
-        .message("spec.office.email is a mail address: write for example hotro@gialai.gov.vn"))]
-    pub email: Option<String>,
-}
-
-impl Default for Office {
-    fn default() -> Self {
-        Self { name: office(), phone: None, email: None }
-    }
-}
-
-fn office() -> String {
-    "Sở Thông tin và Truyền thông".into()
-}
-
 /// One mail system of one domain.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, PartialEq, KubeSchema)]
 #[kube(
@@ -410,37 +380,6 @@ pub struct Completeness {
     pub complete_from: Time,
     /// Through when.
     pub complete_through: Time,
-}
-
-/// What a person released of what the brake held (D-15): it stays released, also when the operator starts anew before all of it is
-/// done.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReleasedStatus {
-    /// The word, as it stood in `spec.acknowledge.held` or the annotation.
-    #[schemars(length(max = 40))]
-    pub token: String,
-    /// When it was heeded.
-    pub at: Time,
-    /// How many actions.
-    pub count: i64,
-    /// A mark of eight characters for each of them, in the order of the marks: names of that many accounts would not fit.
-    #[schemars(length(max = 160_000))]
-    pub marks: String,
-}
-
-/// Where the journal of decisions ended: kept here, outside of the volume on which it stands, so that an end that is cut off, or a
-/// journal that is exchanged, is noticed (7.2).
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct JournalStatus {
-    /// Number of the last entry.
-    pub entries: i64,
-    /// Its hash, hexadecimal.
-    #[schemars(length(max = 64))]
-    pub head: String,
-    /// When it was the last one.
-    pub at: Time,
 }
 
 /// What the operator decided and saw of a MailSystem.

@@ -11,9 +11,11 @@ mod life;
 #[cfg(test)]
 mod life_tests;
 mod mail_system;
+mod mail_system_status;
 mod mailbox;
 mod mailbox_activity;
 mod mailbox_status;
+mod office;
 mod quota_policy;
 mod regulation;
 mod status;
@@ -29,9 +31,10 @@ pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_con
 pub use life::{acted, activity, brake_limits, document, held, purged, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
-    HeldAction, HeldStatus, IssuerRef, JournalStatus, MailSystem, MailSystemSpec, MailSystemStatus, Office,
-    PodSecurity, Portal, ReleasedStatus, Storage, Tls, password_page,
+    HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Portal, Storage, Tls,
+    password_page,
 };
+pub use mail_system_status::{JournalStatus, ReleasedStatus};
 pub use mailbox::{
     ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,
     StructuredName, WantedState,
@@ -40,6 +43,7 @@ pub use mailbox_activity::{MailboxActivity, MailboxActivitySpec, MailboxActivity
 pub use mailbox_status::{
     Due, EffectiveQuota, Forwarding, LockStatus, MailboxState, MailboxStatus, QuotaTold, Relieved, Restored,
 };
+pub use office::Office;
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
 pub use regulation::{BrakeLimits, DefaultPassword, FirstAccess, Inactivity, NamingProfile, Regulation, Retention};
 pub use status::ObjectStatus;

@@ -54,7 +54,7 @@ pub struct QuotaSelector {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.warnAtPercent) || self.warnAtPercent.all(w, w > self.rearmBelowPercent)")
+#[x_kube(validation = Rule::new("(has(self.warnAtPercent) ? self.warnAtPercent : [80, 90, 95]).all(w, w > (has(self.rearmBelowPercent) ? self.rearmBelowPercent : 75))")
     .message("D-17: spec.rearmBelowPercent is less than each of spec.warnAtPercent: write for example warnAtPercent: [80, 90, 95] and rearmBelowPercent: 75"))]
 pub struct QuotaPolicySpec {
     /// The MailSystem it speaks of.

@@ -259,6 +259,9 @@ mod tests {
         let agency = Subject { agency_ref: Some("named"), ..SUBJECT };
         assert_eq!(pick(agency), (Some("named".into()), Source::Agency));
         assert_eq!(pick(Subject { own_ref: Some("a"), ..agency }), (Some("a".into()), Source::Mailbox));
+        let own = Policy { warn_at: vec![60], rearm_below: 50, ..policies[0].clone() };
+        let own = effective(SUBJECT, &[own], limits(1), Bytes(1000));
+        assert_eq!((own.warn_at, own.rearm_below), (vec![60], 50), "D-17");
         let none = effective(SUBJECT, &policies[3..], limits(1), Bytes(1000));
         assert_eq!((none.policy, none.source, none.limits.storage), (None, Source::SystemDefault, Bytes(1)));
     }

@@ -237,6 +237,27 @@ mod tests {
     }
 
     #[test]
+    fn r6_3_the_page_of_a_locked_account_says_who_gets_the_document() {
+        let office = |phone: Option<&str>| crate::api::Office {
+            name: "Trung tâm CNTT".into(),
+            phone: phone.map(String::from),
+            email: phone.map(|_| "hotro@x.vn".into()),
+        };
+        let account = |phone| Account {
+            mailbox: "nv-1".into(),
+            addresses: vec!["a@x.vn".into()],
+            locked: true,
+            locks: Vec::new(),
+            agency: "Sở Nội vụ".into(),
+            office: office(phone),
+        };
+        let page = |phone| Pages::new().expect("templates").locked(Lang::Vi, "x.vn", &account(phone));
+        let whom = "<strong>Trung tâm CNTT</strong>, điện thoại 0269 3824 000, thư điện tử hotro@x.vn.";
+        assert!(page(Some("0269 3824 000")).contains(whom));
+        assert!(page(None).contains("<strong>Trung tâm CNTT</strong>."));
+    }
+
+    #[test]
     fn every_input_has_a_label_and_what_describes_it_exists() {
         for (page, _) in all().iter().filter(|(page, _)| page.contains("<form")) {
             for id in ["address", "current", "new", "again"] {

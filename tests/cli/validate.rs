@@ -110,8 +110,17 @@ fn schemas_of_the_kinds_are_checked_offline() {
     findings[0].is("OutOfRange", "p.yaml:8:23", "spec.warnAtPercent[1]");
     findings[1].is("WrongType", "p.yaml:9:13", "spec.priority");
     let policy = policy.replace("101", "95").replace("x\n", "1\n").replace("5Gi", "5.5Gi");
-    let found = Folder::new().with("p.yaml", policy).only();
+    let found = Folder::new().with("p.yaml", policy.clone()).only();
     found.is("RuleBroken", "p.yaml:6:12", "spec.storage");
+    // Above the percentage that arms a warning again, also where one of the two is the default (D-17).
+    for wrong in ["[70, 90]", "[80, 90]\n  rearmBelowPercent: 80"] {
+        let policy = policy.replace("5.5Gi", "5Gi").replace("[80, 95]", wrong);
+        let found = Folder::new().with("p.yaml", policy).only();
+        assert_eq!(found.code, "RuleBroken");
+        assert!(found.message.contains("rearmBelowPercent"), "{}", found.message);
+    }
+    let good = policy.replace("5.5Gi", "5Gi").replace("[80, 95]", "[60, 90]\n  rearmBelowPercent: 50");
+    assert!(Folder::new().with("p.yaml", good).validate(&[]).0.is_empty());
     let found =
         with("  basis", "  lock: {reasons: [Inactiv], basis: {number: 1/x, date: 2026-01-01, issuer: x}}\n  basis")
             .only();

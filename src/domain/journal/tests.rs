@@ -162,6 +162,28 @@ fn r7_2_after_the_retention_a_chain_begins_with_the_first_entry_that_is_there() 
 }
 
 #[test]
+fn r7_2_what_was_noted_outside_must_be_there_wherever_the_journal_begins() {
+    let (lines, head) = journal(6);
+    let noted = |head: &Head| Known { noted: Some(head.clone()), ..Known::default() };
+    let fourth = Head { sequence: 4, hash: read(lines[3].trim_end()).expect("an entry").hash };
+    for begin in 0..4 {
+        assert!(verify("f", &lines[begin..].concat(), noted(&fourth)).is_ok(), "{begin}");
+    }
+    let of = |text: String, head: &Head| verify("f", &text, noted(head)).expect_err("bad");
+    let bad = of(lines[4..].concat(), &fourth);
+    assert_eq!((bad.fault, bad.sequence), (Fault::Missing, 5), "{}", bad.message);
+    assert!(bad.message.contains("entry 4 is missing"), "{}", bad.message);
+    let bad = of(lines[..4].concat(), &head);
+    assert_eq!((bad.fault, bad.sequence), (Fault::CutOff, 5));
+    let bad = of(lines.concat(), &Head { sequence: 4, hash: head.hash.clone() });
+    assert_eq!((bad.fault, bad.sequence), (Fault::Changed, 4));
+    assert_eq!(of(String::new(), &head).fault, Fault::CutOff);
+    // What the index says of the retention takes nothing away from it.
+    let printed = preamble(&Known { first: Some(5), ..Known::default() }).expect("JSON") + "\n" + &lines[4..].concat();
+    assert_eq!(of(printed, &fourth).fault, Fault::Missing);
+}
+
+#[test]
 fn the_copy_on_stdout_can_be_verified_too() {
     let (lines, head) = journal(4);
     let copy: String = lines.iter().map(|l| for_stdout(l.trim_end()) + "\n").collect();

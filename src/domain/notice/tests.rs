@@ -70,6 +70,17 @@ fn every_notice_says_what_by_which_article_when_what_to_do_and_whom_to_ask() {
             "{body}"
         );
     }
+    let office = Office {
+        manager: "Trung tâm CNTT và Truyền thông".into(),
+        phone: Some("0269 3824 000".into()),
+        email: Some("hotro@gialai.gov.vn".into()),
+        ..Office::default()
+    };
+    for letter in all_samples() {
+        let (_, body) = templates.render(&letter, &office).expect("a text");
+        let whom = "Trung tâm CNTT và Truyền thông (điện thoại 0269 3824 000, thư điện tử hotro@gialai.gov.vn).";
+        assert!(body.contains(whom), "{body}");
+    }
     let before = letter(Notice::BeforeLock { reason: LockReason::DefaultPassword, day: day(), days_left: 14 });
     let (subject, body) = templates.render(&before, &Office::default()).expect("a text");
     assert_eq!(subject, "Tài khoản quynhhtn.stttt@gialai.gov.vn sẽ bị tạm khóa sau 14 ngày");
