@@ -17,3 +17,4 @@ pub mod quota;
 pub mod refusal;
 pub mod text;
 pub mod throttle;
+pub mod witness;

@@ -176,8 +176,7 @@ fn due(actions: &[(usize, Action)], now: Timestamp) -> Vec<Due> {
 fn requests(life: &Life<'_>, now: Timestamp) -> Vec<Request> {
     let mut all = Vec::new();
     for (holder, account) in life.holders.iter().zip(&life.accounts) {
-        let open = account.restore.as_ref().filter(|restore| !restore.handled && !account.locks.is_empty());
-        let Some(restore) = open.filter(|_| account.revoked_at.is_none()) else { continue };
+        let Some(restore) = account.asked_back() else { continue };
         let due = life.rules.calendar.over_working_days(restore.received_at, life.rules.terms.restore_days);
         let half = restore.received_at + due.duration_since(restore.received_at) / 2;
         let progress = match now {
