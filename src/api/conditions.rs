@@ -114,6 +114,10 @@ reasons! {
     /// More accounts would be locked, revoked or removed by themselves within a day than the brake allows; all of that waits for a
     /// person.
     HeldByBrake,
+    /// Operator and mail pod do not tell one time: nobody is locked, proposed or revoked by a clock until they do.
+    ClocksDiffer,
+    /// spec.regulation.workCalendarRef names a WorkCalendar that does not exist (yet): nobody is locked or proposed by a clock.
+    WorkCalendarNotFound,
     /// An alias belongs to another holder.
     AliasConflict,
     /// The issued address stays although name or agency would now give another one.

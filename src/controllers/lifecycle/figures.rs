@@ -77,8 +77,7 @@ fn count<'a>(
 
 /// A document that was received and did not give the account back yet (R6.3).
 fn restores(figures: &mut LifeFigures, rules: &Rules, account: &Account, now: Timestamp) {
-    let open = account.restore.as_ref().filter(|restore| !restore.handled && !account.locks.is_empty());
-    let Some(restore) = open.filter(|_| account.revoked_at.is_none()) else { return };
+    let Some(restore) = account.asked_back() else { return };
     let end = rules.calendar.over_working_days(restore.received_at, rules.terms.restore_days);
     let half = end.duration_since(restore.received_at) / 2;
     figures.restores_open += 1;
@@ -137,7 +136,7 @@ mod tests {
     }
 
     fn locked(id: &str, restore: Option<&str>) -> Account {
-        let lock = Lock { since: at("2026-03-04T03:00:00Z"), by: By::Person };
+        let lock = Lock { since: at("2026-03-04T03:00:00Z"), by: By::Person, also_clock: false };
         let restore = restore.map(|received| Restore { received_at: at(received), ..Restore::default() });
         let wanted_locks = [LockReason::Compromised].into();
         Account { locks: [(LockReason::Compromised, lock)].into(), wanted_locks, restore, ..issued(id) }

@@ -8,6 +8,7 @@
 mod effects;
 mod facts;
 mod figures;
+mod stopped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +21,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub(super) use facts::{life, rules};
+pub(super) use stopped::why;
 
 use super::context::Ctx;
-use crate::api::{HeldAction, HeldStatus, MailSystem, acted, brake_limits};
+use crate::api::{HeldAction, HeldStatus, MailSystem, Reason, acted, brake_limits};
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Key, Pass};
 
@@ -55,6 +57,8 @@ struct State {
     released: BTreeMap<Key, Timestamp>,
     held: BTreeSet<Key>,
     shown: Option<HeldStatus>,
+    /// Why clocks lead to nothing, as of the last look.
+    stopped: Option<Reason>,
     /// Accounts of the last word: what a person released is not what automation did by itself.
     confirmed: BTreeMap<String, Timestamp>,
     /// Whether the status of the MailSystem was looked at for what an earlier leader held.
@@ -137,7 +141,7 @@ async fn look(ctx: &Ctx) {
         (state.asked, state.looked) = (None, Some(Instant::now()));
         (state.held.clone(), state.released.keys().cloned().collect::<BTreeSet<_>>())
     };
-    decide(ctx, &accounts, now);
+    let wanted = decide(ctx, &accounts, now);
     figures::tell(ctx, &accounts, now);
     let (held, released, shown) = {
         let state = ctx.life.state();
@@ -147,21 +151,25 @@ async fn look(ctx: &Ctx) {
         warn!(held = held.len(), "what the brake holds changed (D-15)");
     }
     let said = system.status.as_ref().and_then(|status| status.held.clone());
-    if said != shown {
+    let stopped = why(ctx).map(|(reason, _)| reason);
+    let known = std::mem::replace(&mut ctx.life.state().stopped, stopped);
+    if said != shown || known != stopped {
         ctx.triggers.systems.fire(&system.name_any()).await;
     }
     effects::keep_closed(&accounts, now, ctx).await;
     effects::revoke_gone(&released, now, ctx).await;
     let changed = held.symmetric_difference(&before.0).chain(released.symmetric_difference(&before.1));
-    let news: BTreeSet<&str> = changed.map(Deed::account).collect();
+    // What the brake does not count, such as a proposal, is done by the Mailbox's own pass as well: use may have been proven since the
+    // last one (D-16), and nobody else would ask for it.
+    let news: BTreeSet<&str> = changed.map(Deed::account).chain(wanted.iter().map(String::as_str)).collect();
     for mailbox in news.into_iter().filter(|mailbox| ctx.mailbox(mailbox).is_some()) {
         ctx.triggers.mailboxes.fire(mailbox).await;
     }
 }
 
-/// Asks the brake, and notes what is released and what is held.
-fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
-    let Some(system) = ctx.system() else { return };
+/// Asks the brake, and notes what is released and what is held. The Mailboxes of which something is to be done now.
+fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) -> BTreeSet<String> {
+    let Some(system) = ctx.system() else { return BTreeSet::new() };
     let (rules, limits) = (rules(ctx), brake_limits(system.spec.regulation.brake));
     let mut guard = ctx.life.state();
     let state = &mut *guard;
@@ -192,12 +200,15 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
         result = pass(&released, &mut brake);
         (due, held) = keys(accounts, &result);
     }
+    // What clocks led to and waits is not forgotten while they stand still.
+    held.extend(state.held.iter().filter(|key| stopped::stands_still(rules.stopped, key)).cloned());
     state.released.retain(|key, _| due.contains(key));
     for key in due {
         state.released.entry(key).or_insert(now);
     }
     state.shown = (!held.is_empty()).then(|| shown(&held, accounts, ctx));
     state.held = held;
+    result.act.iter().map(|(index, _)| accounts[*index].id.clone()).collect()
 }
 
 /// What a pass does that the brake counts, and what is held.

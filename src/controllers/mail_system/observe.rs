@@ -41,6 +41,8 @@ pub(super) struct Seen {
     pub waits: Option<HeldStatus>,
     /// For which time nothing is missing in what is known of use (D-16).
     pub activity: Option<Completeness>,
+    /// Why clocks lead to nothing.
+    pub stopped: Option<(Reason, String)>,
     /// What is wrong with the province's own texts of notices.
     pub notices_wrong: Option<String>,
     /// Why a child could not be applied.
@@ -64,6 +66,7 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         held,
         waits: ctx.life.held(ctx.system().as_deref()),
         activity: ctx.activities.to_show(ctx.system().as_deref()),
+        stopped: lifecycle::why(ctx),
         notices_wrong: ctx.notices.wrong(),
         refused: None,
         pod_refused: None,
@@ -137,6 +140,9 @@ fn most_urgent(problem: Option<Finding>, further: Option<Finding>) -> Option<Fin
 fn further(seen: &Seen, plan: &SystemPlan) -> Option<Finding> {
     if let Some(refused) = &seen.refused {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
+    }
+    if let Some((reason, message)) = &seen.stopped {
+        return Some(Finding::stalled(*reason, message));
     }
     if let Some(held) = &seen.waits {
         let message = format!(
@@ -391,6 +397,7 @@ mod tests {
             held: None,
             waits: None,
             activity: None,
+            stopped: None,
             notices_wrong: None,
             refused: None,
             pod_refused: None,
@@ -450,6 +457,7 @@ mod tests {
                 free_bytes,
                 total_bytes,
                 certificate_error: None,
+                now: None,
             };
             agent(&seen(Health::Reachable(state)), &plan).reason
         };
