@@ -7,6 +7,7 @@ mod address_claim;
 mod agency;
 mod common;
 mod conditions;
+mod kept;
 mod life;
 #[cfg(test)]
 mod life_tests;
@@ -21,8 +22,11 @@ mod work_calendar;
 
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
-pub use common::{Basis, GROUP, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, NameRef, PASSWORD_CHANGED_AT, VERSION};
+pub use common::{
+    Basis, GROUP, HANDED_OVER_ANNOTATION, HOLDER_ANNOTATION, NameRef, PASSWORD_CHANGED_AT, PASSWORD_MADE_AT, VERSION,
+};
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
+pub use kept::KeptLife;
 pub use life::{acted, activity, brake_limits, document, held, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,

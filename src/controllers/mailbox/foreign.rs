@@ -29,6 +29,7 @@ struct Kept {
     locks: Vec<LockStatus>,
     relieved: Vec<Relieved>,
     restored: Option<Restored>,
+    absent_until: Option<String>,
 }
 
 impl Kept {
@@ -54,6 +55,7 @@ impl Kept {
             locks: s.locks,
             relieved: s.relieved,
             restored: s.restored,
+            absent_until: s.absent_until,
         }
     }
 
@@ -69,6 +71,7 @@ impl Kept {
         status.locks = self.locks;
         status.relieved = self.relieved;
         status.restored = self.restored;
+        status.absent_until = self.absent_until;
     }
 }
 
