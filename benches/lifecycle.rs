@@ -158,7 +158,8 @@ fn account(i: usize, now: Timestamp) -> Result<Account, Failure> {
         4 => account.ends_on = Some(day(now)),
         5 => {
             account.wanted_locks = [LockReason::Compromised].into();
-            account.locks = [(LockReason::Compromised, Lock { since: issued_at, by: By::Person })].into();
+            account.locks =
+                [(LockReason::Compromised, Lock { since: issued_at, by: By::Person, also_clock: false })].into();
         }
         _ => {}
     }

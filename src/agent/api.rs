@@ -94,6 +94,7 @@ async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Fai
         free_bytes,
         total_bytes,
         certificate_error: shared.certificate_error.borrow().clone(),
+        now: Some(Timestamp::now().as_second()),
     }))
 }
 

@@ -9,6 +9,7 @@ use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::KeptLife;
 use crate::domain::naming::moving::{Issued, Left};
 use crate::domain::naming::{Held, Use, same_name};
 
@@ -97,6 +98,10 @@ pub struct AddressClaimSpec {
     /// When the account of its holder was purged (D-14): what is issued under that name since then has nothing to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purged_at: Option<Time>,
+    /// What of the life of the account outlives its Mailbox, while the address is a Primary one: with a new Mailbox it is in force
+    /// again. Written before the Mailbox's status says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<KeptLife>,
     /// Until when a former address is an alias, or a tombstone (D-19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,

@@ -13,6 +13,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const HOLDER_ANNOTATION: &str = "mail.gialai.gov.vn/holder";
 /// Annotation of a credentials Secret: when the holder changed the password (RFC 3339). Written by the password page.
 pub const PASSWORD_CHANGED_AT: &str = "mail.gialai.gov.vn/password-changed-at";
+/// Annotation of a credentials Secret: when the initial password was made (RFC 3339): its month begins then (6.2.d).
+pub const PASSWORD_MADE_AT: &str = "mail.gialai.gov.vn/password-made-at";
 /// Annotation of a credentials Secret: when the initial password was handed over (RFC 3339), which happens once.
 pub const HANDED_OVER_ANNOTATION: &str = "mail.gialai.gov.vn/handed-over-at";
 /// The run of `kubectl mail handover` that wrote that time: by it a run knows its own mark when the answer to it was lost.

@@ -121,6 +121,10 @@ reasons! {
     HeldByBrake,
     /// The journal of decisions does not hold an entry any more that it held before; the message says what to do.
     JournalDamaged,
+    /// Operator and mail pod do not tell one time: nobody is locked, proposed or revoked by a clock until they do.
+    ClocksDiffer,
+    /// spec.regulation.workCalendarRef names a WorkCalendar that does not exist (yet): nobody is locked or proposed by a clock.
+    WorkCalendarNotFound,
     /// An alias belongs to another holder.
     AliasConflict,
     /// The issued address stays although name or agency would now give another one.

@@ -11,10 +11,10 @@ use super::{
     Mailbox, MailboxActivityStatus, MailboxState, MailboxStatus, Regulation, Relieved, Restore, Restored, WantedState,
     WorkCalendar,
 };
-use crate::domain::brake;
 use crate::domain::lifecycle::{self, Account, Activity, By, Cause, Key, Kind, Rules, Terms};
+use crate::domain::{brake, calendar};
 
-/// How the regulation is set, with the days that are worked.
+/// How the regulation is set, with the days that are worked. While a WorkCalendar is named and not there, no term is over.
 pub fn rules(regulation: &Regulation, work: Option<&WorkCalendar>) -> Rules {
     let terms = Terms {
         inactive_months: regulation.inactivity.lock_after_months,
@@ -24,7 +24,8 @@ pub fn rules(regulation: &Regulation, work: Option<&WorkCalendar>) -> Rules {
         must_change: regulation.first_access == FirstAccess::ChangePassword,
         ..Terms::default()
     };
-    Rules { terms, calendar: work.map(|work| work.spec.calendar()).unwrap_or_default() }
+    let stopped = (regulation.work_calendar_ref.is_some() && work.is_none()).then_some(lifecycle::Stopped::Calendar);
+    Rules { terms, calendar: work.map(|work| work.spec.calendar()).unwrap_or_default(), stopped }
 }
 
 /// Limits of the brake (D-15).
@@ -120,17 +121,20 @@ impl Mailbox {
         let wanted = spec.lock.iter().flat_map(|lock| lock.reasons.iter());
         let lock = |lock: &LockStatus| {
             let by = if lock.basis.is_some() { By::Person } else { By::Clock };
-            (lock.reason.into(), lifecycle::Lock { since: lock.since.0, by })
+            let also_clock = by == By::Person && lock.by_term;
+            (lock.reason.into(), lifecycle::Lock { since: lock.since.0, by, also_clock })
         };
         Account {
             id: self.metadata.name.clone().unwrap_or_default(),
             issued_at: at(status.issued_at.as_ref()),
             password_changed_at: at(status.password_changed_at.as_ref()),
+            password_made_at: at(status.initial_password_at.as_ref()),
             unlocked_at: at(status.unlocked_at.as_ref()),
             relieved: status.relieved.iter().map(|relieved| (relieved.reason.into(), relieved.at.0)).collect(),
             starts_on: day(&spec.starts_on),
             ends_on: day(&spec.ends_on),
             absence,
+            absent_until: day(&status.absent_until),
             wanted_locks: wanted.map(|reason| (*reason).into()).collect(),
             locks: status.locks.iter().map(lock).collect(),
             restore: spec.restore.as_ref().map(|restore| asked_back(restore, status.restored.as_ref())),
@@ -170,6 +174,7 @@ impl MailboxStatus {
             since: Time(lock.since),
             // A lock of people stays theirs when its document is not named any more.
             basis: basis.or_else(|| known(reason)).filter(|_| lock.by == By::Person).cloned(),
+            by_term: lock.also_clock,
         };
         self.locks = after.locks.iter().map(lock).collect();
         let relieved = |(reason, at): (&lifecycle::LockReason, &Timestamp)| Relieved {
@@ -179,6 +184,11 @@ impl MailboxStatus {
         self.relieved = after.relieved.iter().map(relieved).collect();
         self.unlocked_at = after.unlocked_at.map(Time);
         self.password_changed_at = after.password_changed_at.map(Time);
+        let begun = after.issued_at.max(after.unlocked_at);
+        let later = |made: &Timestamp| begun.is_none_or(|begun| calendar::day(*made) > calendar::day(begun));
+        let made = after.password_made_at.filter(later).filter(|_| after.password_changed_at.is_none());
+        self.initial_password_at = made.map(Time);
+        self.absent_until = after.absent_until.map(|day| day.to_string());
         self.revoked_at = after.revoked_at.map(Time);
         self.proposed_at = after.proposed.then(|| self.proposed_at.clone().unwrap_or(Time(now)));
         if let Some((restore, asked)) = restore.zip(after.restore.as_ref()) {

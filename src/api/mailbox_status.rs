@@ -74,6 +74,9 @@ pub struct LockStatus {
     /// The document of a lock that people wrote; absent where a clock ran out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
+    /// Whether a clock had locked what people lock now: when they take theirs out, it stays for a document (R6.3).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_term: bool,
 }
 
 /// Something that will happen to the account by itself.
@@ -161,9 +164,18 @@ pub struct MailboxStatus {
     /// When the holder changed the password; absent while the default password stands (R9.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_changed_at: Option<Time>,
+    /// When the present default password was made, where that was later than issue and last unlock: the month of 6.2.d begins with
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_password_at: Option<Time>,
     /// When the last lock was taken away: every clock began anew then (D-12).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlocked_at: Option<Time>,
+    /// The last day of notified absences that were in force: silence counts from then on (6.2.a), whatever became of them in the
+    /// file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub absent_until: Option<String>,
     /// Since when its revocation is proposed (8.3.đ).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed_at: Option<Time>,

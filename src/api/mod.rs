@@ -7,6 +7,7 @@ mod address_claim;
 mod agency;
 mod common;
 mod conditions;
+mod kept;
 mod life;
 #[cfg(test)]
 mod life_tests;
@@ -25,9 +26,10 @@ pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, L
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
 pub use common::{
     Basis, GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, NameRef, PASSWORD_CHANGED_AT,
-    VERSION,
+    PASSWORD_MADE_AT, VERSION,
 };
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
+pub use kept::KeptLife;
 pub use life::{acted, activity, brake_limits, document, held, purged, rules};
 pub use mail_system::{
     Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,

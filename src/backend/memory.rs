@@ -24,6 +24,8 @@ pub struct Inner {
     pub revision: u64,
     /// Whether all accounts were there once.
     pub complete: bool,
+    /// The time of its clock, in Unix seconds.
+    pub now: i64,
     /// Changes at each start.
     pub instance: String,
     /// Every request fails with this.
@@ -69,6 +71,7 @@ fn state(inner: &Inner) -> State {
         free_bytes: 1 << 40,
         total_bytes: 1 << 41,
         certificate_error: None,
+        now: Some(inner.now),
     }
 }
 

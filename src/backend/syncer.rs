@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -38,6 +39,8 @@ pub struct Syncer {
     changed: Notify,
     progress: watch::Sender<u64>,
     health: watch::Sender<Health>,
+    /// The time that the server told, and when.
+    told: Mutex<Option<(i64, Instant)>>,
     /// Mailboxes whose account came to stand differently while nobody waited any more.
     news: mpsc::Sender<String>,
 }
@@ -51,6 +54,7 @@ impl Syncer {
             changed: Notify::new(),
             progress: watch::Sender::new(0),
             health: watch::Sender::new(Health::Unknown),
+            told: Mutex::default(),
             news,
         }
     }
@@ -63,6 +67,7 @@ impl Syncer {
     /// The server to speak to from now on.
     pub fn set_backend(&self, backend: Option<Arc<dyn MailBackend>>) {
         self.projection().forget();
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.backend.send_replace(backend);
         self.changed.notify_one();
     }
@@ -75,6 +80,13 @@ impl Syncer {
     /// Follows whether the server can be reached.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
+    }
+
+    /// What time it is by the server's clock: what it told last, and what passed since. None before it was asked.
+    pub fn witness(&self) -> Option<Timestamp> {
+        let (seconds, told) = (*self.told.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let passed = i64::try_from(told.elapsed().as_secs()).unwrap_or(i64::MAX);
+        Timestamp::from_second(seconds.saturating_add(passed)).ok()
     }
 
     /// What is the same for the whole system.
@@ -260,7 +272,10 @@ impl Syncer {
     }
 
     /// A state that is not what we left: restarted, restored or changed by somebody else.
-    fn see(&self, state: State) {
+    fn see(&self, mut state: State) {
+        // Its time is another one at each look, and no news.
+        let told = state.now.take().map(|now| (now, Instant::now()));
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
         let same = match &*self.health.borrow() {
             Health::Reachable(old) => old.instance == state.instance && old.revision == state.revision,
             _ => false,

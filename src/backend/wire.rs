@@ -71,6 +71,9 @@ pub struct State {
     pub total_bytes: u64,
     /// What is wrong with the server certificate that is mounted.
     pub certificate_error: Option<String>,
+    /// The time of the agent's clock of the wall, in Unix seconds: a witness for the operator's.
+    #[serde(default)]
+    pub now: Option<i64>,
 }
 
 /// `GET /v1/digests`: what the table holds, without hashes.

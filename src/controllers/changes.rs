@@ -274,6 +274,9 @@ pub(super) async fn on_activity(ctx: &Ctx, change: Change<MailboxActivity>) {
 pub(super) async fn on_calendar(ctx: &Ctx, change: Change<WorkCalendar>) {
     if !matches!(change, Change::Listed) {
         ctx.life.ask();
+        if let Some(system) = ctx.system() {
+            ctx.triggers.systems.fire(&system.name_any()).await;
+        }
         all_mailboxes(ctx).await;
     }
 }

@@ -14,7 +14,7 @@ use super::slots::Slots;
 use super::status::Written;
 use crate::api::{
     AddressClaim, AddressUse, Agency, HOLDER_ANNOTATION, MailSystem, Mailbox, MailboxState, PASSWORD_CHANGED_AT,
-    QuotaPolicy,
+    PASSWORD_MADE_AT, QuotaPolicy,
 };
 use crate::backend::Syncer;
 use crate::domain::lease::Term;
@@ -305,6 +305,8 @@ pub(crate) struct Credentials {
     pub holder: Option<String>,
     /// When the holder changed the password, as the page that did it says.
     pub changed_at: Option<Timestamp>,
+    /// When the initial password was made.
+    pub made_at: Option<Timestamp>,
     /// What the present initial password was made for, beside the issue.
     pub made_for: Option<String>,
 }
@@ -319,9 +321,13 @@ impl Credentials {
         let data = secret.data.as_ref()?;
         let hash = data.get("hash").map(|b| String::from_utf8_lossy(&b.0).into_owned()).unwrap_or_default();
         let said = |key: &str| secret.metadata.annotations.as_ref().and_then(|a| a.get(key)).cloned();
-        let changed_at = said(PASSWORD_CHANGED_AT).and_then(|at| at.parse().ok());
+        let time = |key| said(key).and_then(|at| at.parse::<Timestamp>().ok());
+        let (changed_at, made_for) = (time(PASSWORD_CHANGED_AT), said(MADE_FOR_ANNOTATION));
+        // One of before times were written down was made with its Secret, or for an unlock that stands in status.
+        let made = || secret.creation_timestamp().map(|at| at.0).filter(|_| made_for.is_none());
+        let made_at = time(PASSWORD_MADE_AT).or_else(made);
         let initial = data.contains_key("initialPassword");
-        Some(Self { hash, initial, holder: said(HOLDER_ANNOTATION), changed_at, made_for: said(MADE_FOR_ANNOTATION) })
+        Some(Self { hash, initial, holder: said(HOLDER_ANNOTATION), changed_at, made_at, made_for })
     }
 }
 

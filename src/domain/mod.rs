@@ -18,3 +18,4 @@ pub mod refusal;
 pub mod successor;
 pub mod text;
 pub mod throttle;
+pub mod witness;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{CREDENTIALS_LABEL, MADE_FOR_ANNOTATION, MANAGED_BY, SystemPlan};
-use crate::api::{HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, PASSWORD_CHANGED_AT};
+use crate::api::{
+    HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, PASSWORD_CHANGED_AT, PASSWORD_MADE_AT,
+};
 use crate::tls::Pair;
 
 /// The agent's certificate names it `agent.<system>.<namespace>`.
@@ -67,14 +70,15 @@ pub fn dkim(plan: &SystemPlan, private_pem: &SecretString, public: &str) -> Secr
     secret(plan.kept(plan.child("dkim")), "Opaque", vec![("dkim.key", private_pem.expose_secret()), ("public", public)])
 }
 
-/// The credentials of a mailbox. No owner: they stay when the Mailbox is deleted (D-14).
+/// The credentials of a mailbox, made at `now`. No owner: they stay when the Mailbox is deleted (D-14).
 pub fn credentials(
     namespace: &str,
     mailbox: &str,
     holder: &str,
-    hash: &str,
-    initial_password: &SecretString,
+    (hash, initial_password): (&str, &SecretString),
+    now: Timestamp,
 ) -> Secret {
+    let made = (PASSWORD_MADE_AT.to_string(), now.to_string());
     let labels: BTreeMap<String, String> = [("app.kubernetes.io/managed-by", MANAGED_BY), (CREDENTIALS_LABEL, "true")]
         .map(|(k, v)| (k.to_string(), v.to_string()))
         .into();
@@ -82,14 +86,19 @@ pub fn credentials(
         name: Some(format!("{mailbox}-credentials")),
         namespace: Some(namespace.into()),
         labels: Some(labels),
-        annotations: Some([(HOLDER_ANNOTATION.to_string(), holder.to_string())].into()),
+        annotations: Some([(HOLDER_ANNOTATION.to_string(), holder.to_string()), made].into()),
         ..ObjectMeta::default()
     };
     secret(metadata, "Opaque", vec![("hash", hash), ("initialPassword", initial_password.expose_secret())])
 }
 
-/// Credentials with another initial password, made for `unlock`: nobody changed it, and it was not handed over.
-pub fn new_password(mut secret: Secret, hash: &str, initial_password: &SecretString, unlock: &str) -> Secret {
+/// Credentials with another initial password, made at `now` for `unlock`: nobody changed it, and it was not handed over.
+pub fn new_password(
+    mut secret: Secret,
+    (hash, initial_password): (&str, &SecretString),
+    unlock: &str,
+    now: Timestamp,
+) -> Secret {
     let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
     let data = secret.data.get_or_insert_default();
     data.insert("hash".into(), bytes(hash));
@@ -99,5 +108,6 @@ pub fn new_password(mut secret: Secret, hash: &str, initial_password: &SecretStr
     annotations.remove(HANDED_OVER_ANNOTATION);
     annotations.remove(HANDOVER_RUN_ANNOTATION);
     annotations.insert(MADE_FOR_ANNOTATION.into(), unlock.into());
+    annotations.insert(PASSWORD_MADE_AT.into(), now.to_string());
     secret
 }

@@ -94,6 +94,11 @@ pub fn facts(life: &Life<'_>, holder: &Holder<'_>, account: &Account) -> Vec<Fac
         account.password_changed_at,
     );
     time(
+        "initialPasswordAt",
+        ("default password made anew", "cấp lại mật khẩu mặc định"),
+        account.password_made_at.filter(|_| account.password_changed_at.is_none()),
+    );
+    time(
         "unlockedAt",
         ("last unlocked; all clocks began anew (D-12)", "mở khóa lần cuối; mọi hạn tính lại (D-12)"),
         account.unlocked_at,
@@ -126,6 +131,11 @@ pub fn facts(life: &Life<'_>, holder: &Holder<'_>, account: &Account) -> Vec<Fac
         account.absence.map(|absence| absence.from),
     );
     day("absence.to", ("notified absence to", "vắng mặt có thông báo đến"), account.absence.map(|absence| absence.to));
+    day(
+        "absentUntil",
+        ("silence counts after the absence, from", "tính thời gian không hoạt động sau khi hết vắng mặt, từ"),
+        account.absent_until,
+    );
     let activity = account.activity.as_ref();
     day("lastLogin", ("last login", "đăng nhập lần cuối"), activity.and_then(|a| a.last_login));
     day("lastSend", ("last sent", "gửi thư lần cuối"), activity.and_then(|a| a.last_send));
@@ -144,7 +154,7 @@ pub fn facts(life: &Life<'_>, holder: &Holder<'_>, account: &Account) -> Vec<Fac
         ("use is known completely through", "hoạt động ghi nhận đủ đến"),
         complete.map(|a| a.complete_through),
     );
-    let restore = account.restore.as_ref().filter(|restore| !restore.handled);
+    let restore = account.asked_back();
     time(
         "restore.receivedAt",
         ("document for the restore received", "nhận văn bản khôi phục"),

@@ -6,12 +6,14 @@ use serde_json::{Map, Value as Json, json};
 use crate::api::Mailbox;
 
 /// What of the status of a Mailbox counts here.
-const STATUS: [&str; 13] = [
+const STATUS: [&str; 15] = [
     "address",
     "aliases",
     "state",
     "issuedAt",
     "passwordChangedAt",
+    "initialPasswordAt",
+    "absentUntil",
     "unlockedAt",
     "proposedAt",
     "revokedAt",

@@ -4,34 +4,40 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
 
 use super::super::context::Ctx;
 use super::effects::revoked_row;
+use super::stopped::{calendar, stopped};
 use crate::api::{self, Mailbox};
-use crate::domain::lifecycle::{Account, Rules};
+use crate::domain::lifecycle::{self, Account, By, Rules};
 
-/// How the regulation is set here.
+/// How the regulation is set here, and whether clocks lead to anything now.
 pub(crate) fn rules(ctx: &Ctx) -> Rules {
     let Some(system) = ctx.system() else { return Rules::default() };
-    let regulation = &system.spec.regulation;
-    let named = regulation.work_calendar_ref.as_ref();
-    let work =
-        named.and_then(|named| ctx.stores.calendars.get(&ObjectRef::new(&named.name).within(ctx.io.namespace())));
-    api::rules(regulation, work.as_deref())
+    let rules = api::rules(&system.spec.regulation, calendar(&system, ctx).as_deref());
+    let stopped = stopped(rules.stopped, ctx);
+    Rules { stopped, ..rules }
 }
 
-/// The facts of the life of one Mailbox.
+/// The facts of the life of one Mailbox: what its status says, or, where that is new, what stands beside its address.
 pub(crate) fn life(mailbox: &Mailbox, ctx: &Ctx, now: Timestamp) -> Account {
     let name = mailbox.name_any();
+    let claim = ctx.primary_claim(&name);
+    let remembered = mailbox.remembered(claim.as_deref());
+    let mailbox = remembered.as_ref().unwrap_or(mailbox);
     let mut account = mailbox.life(ctx.activity(&name));
     account.hold |= is_rehearsal(ctx);
     account.purged = ctx.is_purged(mailbox);
+    for lock in claim.iter().flat_map(|claim| mailbox.unsaid_locks(claim)) {
+        let known = lifecycle::Lock { since: lock.since.0, by: By::Person, also_clock: lock.by_term };
+        account.locks.entry(lock.reason.into()).or_insert(known);
+    }
     let changed = mailbox.status.as_ref().and_then(|status| status.password_changed_at.as_ref()).map(|at| at.0);
-    account.password_changed_at = match ctx.credentials(&name) {
-        Some(credentials) if credentials.initial => None,
-        Some(credentials) => Some(credentials.changed_at.or(changed).unwrap_or(now)),
-        None => None,
+    (account.password_changed_at, account.password_made_at) = match ctx.credentials(&name) {
+        Some(credentials) if credentials.initial => (None, credentials.made_at),
+        Some(credentials) => (Some(credentials.changed_at.or(changed).unwrap_or(now)), None),
+        // It is made by this pass.
+        None => (None, Some(now)),
     };
     account
 }

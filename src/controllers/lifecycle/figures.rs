@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn locked(id: &str, restore: Option<&str>) -> Account {
-        let lock = Lock { since: at("2026-03-04T03:00:00Z"), by: By::Person };
+        let lock = Lock { since: at("2026-03-04T03:00:00Z"), by: By::Person, also_clock: false };
         let restore = restore.map(|received| Restore { received_at: at(received), ..Restore::default() });
         let wanted_locks = [LockReason::Compromised].into();
         Account { locks: [(LockReason::Compromised, lock)].into(), wanted_locks, restore, ..issued(id) }

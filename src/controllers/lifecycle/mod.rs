@@ -10,6 +10,7 @@ mod facts;
 mod figures;
 mod purge;
 mod released;
+mod stopped;
 mod tombstones;
 mod words;
 
@@ -23,11 +24,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub(super) use facts::{life, rules};
+pub(super) use stopped::why;
 pub(super) use words::line;
 
 use self::released::{Facts, Released};
 use super::context::Ctx;
-use crate::api::{self, HeldAction, HeldStatus, MailSystem, ReleasedStatus, acted, brake_limits};
+use crate::api::{self, HeldAction, HeldStatus, MailSystem, Reason, ReleasedStatus, acted, brake_limits};
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{self, Account, Key, Kind, Pass};
 
@@ -62,6 +64,8 @@ struct State {
     shown: Option<HeldStatus>,
     /// What a person released: it is done once the status says so.
     word: Option<ReleasedStatus>,
+    /// Why clocks lead to nothing, as of the last look.
+    stopped: Option<Reason>,
     /// Accounts of the last word: what a person released is not what automation did by itself.
     confirmed: BTreeMap<String, Timestamp>,
     /// Whether the status of the MailSystem was looked at for what an earlier leader held.
@@ -158,7 +162,7 @@ async fn look(ctx: &Ctx) {
         (state.asked, state.looked) = (None, Some(Instant::now()));
         (state.held.clone(), state.released.keys().cloned().collect::<BTreeSet<_>>())
     };
-    decide(ctx, &accounts, now);
+    let wanted = decide(ctx, &accounts, now);
     figures::tell(ctx, &accounts, now);
     let (held, released, shown, word) = {
         let state = ctx.life.state();
@@ -169,7 +173,9 @@ async fn look(ctx: &Ctx) {
         warn!(held = held.len(), "what the brake holds changed (D-15)");
     }
     let said = system.status.as_ref().map(|status| (status.held.clone(), status.released.clone())).unwrap_or_default();
-    if said != (shown, word) {
+    let stopped = why(ctx).map(|(reason, _)| reason);
+    let known = std::mem::replace(&mut ctx.life.state().stopped, stopped);
+    if said != (shown, word) || known != stopped {
         ctx.triggers.systems.fire(&system.name_any()).await;
     }
     effects::keep_closed(&accounts, now, ctx).await;
@@ -177,15 +183,17 @@ async fn look(ctx: &Ctx) {
     purge::purge(&released, now, ctx).await;
     tombstones::end(now, ctx).await;
     let changed = held.symmetric_difference(&before.0).chain(released.symmetric_difference(&before.1));
-    let news: BTreeSet<&str> = changed.map(Deed::account).collect();
+    // What the brake does not count, such as a proposal, is done by the Mailbox's own pass as well: use may have been proven since the
+    // last one (D-16), and nobody else would ask for it.
+    let news: BTreeSet<&str> = changed.map(Deed::account).chain(wanted.iter().map(String::as_str)).collect();
     for mailbox in news.into_iter().filter(|mailbox| ctx.mailbox(mailbox).is_some()) {
         ctx.triggers.mailboxes.fire(mailbox).await;
     }
 }
 
-/// Asks the brake, and notes what is released and what is held.
-fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
-    let Some(system) = ctx.system() else { return };
+/// Asks the brake, and notes what is released and what is held. The Mailboxes of which something is to be done now.
+fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) -> BTreeSet<String> {
+    let Some(system) = ctx.system() else { return BTreeSet::new() };
     let (rules, limits) = (rules(ctx), brake_limits(system.spec.regulation.brake));
     let known = system.status.as_ref().and_then(|status| status.released.as_ref());
     let word = known.map(Released::of);
@@ -212,8 +220,9 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
             lifecycle::Brake { limits: crate::domain::brake::Limits { max: 0, percent: 0 }, ..brake.clone() };
         brake.held = keys(accounts, &pass(&released, &mut closed)).1;
     }
-    let (mut due, mut held) = keys(accounts, &pass(&released, &mut brake));
-    let names: BTreeSet<&str> = held.iter().chain(&due).map(Deed::account).collect();
+    let mut result = pass(&released, &mut brake);
+    let (mut due, mut held) = keys(accounts, &result);
+    let names: BTreeSet<&str> = held.iter().chain(&due).chain(&state.held).map(Deed::account).collect();
     let facts = Facts::new(accounts, &names, ctx);
     let heeded: BTreeSet<Key> =
         held.iter().filter(|key| word.as_ref().is_some_and(|word| word.has(key, &facts))).cloned().collect();
@@ -222,8 +231,11 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
         state.confirmed.extend(heeded.iter().map(|key| (key.account().to_string(), word.at)));
         brake.held.retain(|key| !heeded.contains(key));
         released.extend(heeded);
-        (due, held) = keys(accounts, &pass(&released, &mut brake));
+        result = pass(&released, &mut brake);
+        (due, held) = keys(accounts, &result);
     }
+    // What clocks led to and waits is not forgotten while they stand still.
+    held.extend(state.held.iter().filter(|key| stopped::stands_still(rules.stopped, key)).cloned());
     let undone: BTreeSet<Key> =
         due.iter().filter(|key| word.as_ref().is_some_and(|word| word.has(key, &facts))).cloned().collect();
     let waiting = state.word.take();
@@ -240,6 +252,7 @@ fn decide(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
     }
     state.shown = (!held.is_empty()).then(|| shown(&held, token));
     state.held = held;
+    result.act.iter().map(|(index, _)| accounts[*index].id.clone()).collect()
 }
 
 /// Accounts to which something was done by a person's word, also under an earlier leader, and when it was said.

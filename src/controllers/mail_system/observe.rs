@@ -45,6 +45,8 @@ pub(super) struct Seen {
     pub journal: Option<JournalEnd>,
     /// For which time nothing is missing in what is known of use (D-16).
     pub activity: Option<Completeness>,
+    /// Why clocks lead to nothing.
+    pub stopped: Option<(Reason, String)>,
     /// What is wrong with the province's own texts of notices.
     pub notices_wrong: Option<String>,
     /// Why a child could not be applied.
@@ -70,6 +72,7 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         released: ctx.life.released(ctx.system().as_deref()),
         journal: None,
         activity: ctx.activities.to_show(ctx.system().as_deref()),
+        stopped: lifecycle::why(ctx),
         notices_wrong: ctx.notices.wrong(),
         refused: None,
         pod_refused: None,
@@ -146,6 +149,9 @@ fn most_urgent(problem: Option<Finding>, further: Option<Finding>) -> Option<Fin
 fn further(seen: &Seen, plan: &SystemPlan, lost: Option<String>) -> Option<Finding> {
     if let Some(refused) = &seen.refused {
         return Some(Finding::stalled(Reason::ApplyFailed, format!("{refused}; what runs goes on as it is")));
+    }
+    if let Some((reason, message)) = &seen.stopped {
+        return Some(Finding::stalled(*reason, message));
     }
     if let Some(held) = &seen.waits {
         let message = lifecycle::line(held, &plan.namespace, &plan.name);

@@ -61,6 +61,7 @@ fn seen(health: Health) -> Seen {
         released: None,
         journal: None,
         activity: None,
+        stopped: None,
         notices_wrong: None,
         refused: None,
         pod_refused: None,
@@ -120,6 +121,7 @@ fn a_full_volume_is_said_before_mail_is_refused() {
             free_bytes,
             total_bytes,
             certificate_error: None,
+            now: None,
         };
         agent(&seen(Health::Reachable(state)), &plan).reason
     };

@@ -9,7 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::{AddressClaim, AddressClaimSpec, AddressUse, HOLDER_ANNOTATION, Mailbox, OwnerRef, Reason};
+use crate::api::{
+    AddressClaim, AddressClaimSpec, AddressUse, HOLDER_ANNOTATION, KeptLife, Mailbox, MailboxStatus, OwnerRef, Reason,
+};
 use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
 use crate::controllers::context::{Credentials, Ctx};
 use crate::controllers::newcomers;
@@ -75,9 +77,10 @@ pub(super) async fn claim(
     }
 }
 
-/// What the claim of an address says when this mailbox has it.
+/// What the claim of an address says when this mailbox has it. A new address of an account is told its life at once.
 fn wanted(mailbox: &Mailbox, address_use: AddressUse) -> AddressClaimSpec {
     let primary = address_use == AddressUse::Primary;
+    let known = mailbox.status.as_ref().filter(|status| primary && status.issued_at.is_some());
     AddressClaimSpec {
         address_use,
         owner_ref: owner(mailbox),
@@ -85,6 +88,7 @@ fn wanted(mailbox: &Mailbox, address_use: AddressUse) -> AddressClaimSpec {
         agency: primary.then(|| mailbox.spec.agency_ref.name.clone()),
         rename: mailbox.spec.rename.as_ref().filter(|_| primary).map(|rename| rename.basis.cited()),
         hold: hold(mailbox).filter(|_| primary),
+        life: known.and_then(|status| KeptLife::of(status, status.issued_at.as_ref())),
         ..AddressClaimSpec::default()
     }
 }
@@ -107,7 +111,15 @@ async fn own(
     }
     let same = (theirs.address_use, &theirs.agency, &theirs.rename, &theirs.until)
         == (wanted.address_use, &wanted.agency, &wanted.rename, &wanted.until);
-    if same { Ok(Ok(())) } else { take_over(known, wanted, ctx).await.map(Ok) }
+    if same {
+        return Ok(Ok(()));
+    }
+    // What is known of the account is not forgotten with the change.
+    let primary = (theirs.address_use, wanted.address_use) == (AddressUse::Primary, AddressUse::Primary);
+    let kept = theirs.clone();
+    let kept = if primary { (kept.life, kept.revoked_at) } else { (None, None) };
+    let wanted = AddressClaimSpec { life: wanted.life.clone().or(kept.0), revoked_at: kept.1, ..wanted };
+    take_over(known, wanted, ctx).await.map(Ok)
 }
 
 /// Somebody else's claim, or one of another use, becomes this one; whoever wrote it meanwhile was faster.
@@ -146,7 +158,7 @@ pub(super) async fn keep_former(claim: &AddressClaim, former: Former, ctx: &Ctx)
     if (claim.spec.address_use, &claim.spec.until) == (address_use, &until) {
         return Ok(());
     }
-    let spec = AddressClaimSpec { address_use, until, hold: None, ..claim.spec.clone() };
+    let spec = AddressClaimSpec { address_use, until, life: None, revoked_at: None, hold: None, ..claim.spec.clone() };
     take_over(claim.clone(), spec, ctx).await
 }
 
@@ -173,23 +185,53 @@ fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Pr
     Problem::stalled(Reason::Conflict, message)
 }
 
-/// A Mailbox that was made again holds its claim again; one that was issued before Agencies were written down gets its. What keeps its
-/// mail is remembered there.
-pub(super) async fn adopt(mailbox: &Mailbox, claim: &AddressClaim, ctx: &Ctx) -> Result<(), Error> {
-    let came_back = claim.spec.owner_ref.uid != mailbox.uid();
-    let known = !came_back && claim.spec.agency.is_some() && claim.spec.revoked_at.is_none();
-    if known && claim.spec.hold == hold(mailbox) {
+/// Writes down beside the address what outlives the Mailbox, where that changed, and whose it is: a Mailbox that was made again holds its
+/// claim again. The journal has it, and the status does not say it yet.
+/// `known` is the claim of `local`, if this pass did not take it: that of a new mailbox of which nothing is to be kept is as it is to be.
+pub(super) async fn keep(
+    mailbox: &Mailbox,
+    (local, known): (&str, Option<&AddressClaim>),
+    status: &MailboxStatus,
+    ctx: &Ctx,
+) -> Result<(), Error> {
+    let claim = match known {
+        Some(known) => known.clone(),
+        None if KeptLife::of(status, None).is_none() => return Ok(()),
+        None => {
+            let ours = |claim: &AddressClaim| claim.is_of(mailbox.metadata.uid.as_deref(), &mailbox.spec.full_name);
+            let Some(taken) = ctx.io.get::<AddressClaim>(local).await?.filter(ours) else { return Ok(()) };
+            taken
+        }
+    };
+    let mut new = claim.clone();
+    new.spec.owner_ref.uid = mailbox.uid();
+    new.spec.revoked_at = None;
+    new.spec.hold = hold(mailbox);
+    new.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
+    new.spec.life = claim.to_keep(status);
+    if new.spec == claim.spec {
         return Ok(());
     }
-    let mut claim = claim.clone();
-    claim.spec.owner_ref.uid = mailbox.uid();
-    claim.spec.revoked_at = None;
-    claim.spec.hold = hold(mailbox);
-    claim.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
-    ctx.io.replace(&claim).await?;
-    if came_back {
+    ctx.io.replace(&new).await?;
+    if claim.is_of_earlier(mailbox) {
         let note = "its Mailbox was gone and is there again: the same mail, address and password (D-14)";
         status::tell(mailbox, Event::new(Severity::Normal, "Reinstated", "Reinstate", note), ctx);
+    }
+    Ok(())
+}
+
+/// Locks of people that are in force and could not be written down: to take one out is to take back a lock all the same.
+pub(super) async fn keep_unsaid(claim: &AddressClaim, status: &MailboxStatus, ctx: &Ctx) -> Result<(), Error> {
+    let mut new = claim.clone();
+    let life = new.spec.life.get_or_insert_default();
+    for lock in claim.to_keep(status).map(|life| life.locks).unwrap_or_default() {
+        if lock.basis.is_some() && life.locks.iter().all(|known| known.reason != lock.reason) {
+            life.locks.push(lock);
+        }
+    }
+    let known = claim.spec.life.as_ref().map_or(0, |known| known.locks.len());
+    if life.locks.len() > known {
+        ctx.io.replace(&new).await?;
     }
     Ok(())
 }
@@ -199,20 +241,22 @@ pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<C
     let name = mailbox.name_any();
     let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
     let hash = cheap_hash(&initial)?;
-    let secret = resources::credentials(ctx.io.namespace(), &name, &mailbox.spec.full_name, &hash, &initial);
+    let (holder, now) = (&mailbox.spec.full_name, ctx.now());
+    let secret = resources::credentials(ctx.io.namespace(), &name, holder, (&hash, &initial), now);
     if let Created::New(_) = ctx.io.create(&secret).await? {
         return Ok(Ok(Credentials {
             hash,
             initial: true,
             holder: Some(mailbox.spec.full_name.clone()),
+            made_at: Some(now),
             ..Credentials::default()
         }));
     }
     let known = ctx.io.get::<Secret>(&format!("{name}-credentials")).await?;
     if known.as_ref().is_some_and(|s| !s.labels().contains_key(resources::CREDENTIALS_LABEL)) {
         // Without its label the watch does not see it, and a changed password would never arrive.
-        let mut label =
-            resources::credentials(ctx.io.namespace(), &name, &mailbox.spec.full_name, "", &SecretString::from(""));
+        let none = SecretString::from("");
+        let mut label = resources::credentials(ctx.io.namespace(), &name, holder, ("", &none), now);
         (label.data, label.type_, label.metadata.annotations) = (None, None, None);
         ctx.io.apply(&label).await?;
     }
@@ -252,7 +296,7 @@ pub(super) async fn new_password(mailbox: &Mailbox, unlock: &str, ctx: &Ctx) -> 
         return Ok(ctx.made(&name, &known));
     }
     let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
-    let secret = resources::new_password(known, &cheap_hash(&initial)?, &initial, unlock);
+    let secret = resources::new_password(known, (&cheap_hash(&initial)?, &initial), unlock, ctx.now());
     let written = ctx.io.replace(&secret).await?;
     Ok(ctx.made(&name, &written))
 }

@@ -30,6 +30,7 @@ struct Kept {
     locks: Vec<LockStatus>,
     relieved: Vec<Relieved>,
     restored: Option<Restored>,
+    absent_until: Option<String>,
 }
 
 impl Kept {
@@ -57,6 +58,7 @@ impl Kept {
             locks: s.locks,
             relieved: s.relieved,
             restored: s.restored,
+            absent_until: s.absent_until,
         }
     }
 
@@ -73,6 +75,7 @@ impl Kept {
         status.locks = self.locks;
         status.relieved = self.relieved;
         status.restored = self.restored;
+        status.absent_until = self.absent_until;
     }
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Due, Forwarding, Mailbox, MailboxState, MailboxStatus, Reason};
 use crate::backend::Access;
-use crate::domain::calendar::{by_the_end_of, day};
+use crate::domain::calendar::{by_the_end_of, day, midnight};
 use crate::domain::lifecycle::{self, Account, Action, By, Cause, Key, Kind, Rules};
 
 use super::decide::Problem;
@@ -74,7 +74,8 @@ impl Life {
 
     /// When something happens to it next.
     pub fn next(&self, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
-        let first = self.after.starts_on.map(crate::domain::calendar::midnight);
+        let days = [self.after.starts_on, self.after.absence.map(|absence| absence.from)];
+        let first = days.into_iter().flatten().map(midnight);
         let due = lifecycle::due(rules, &self.after, now).into_iter().map(|action| action.at);
         let half = lifecycle::asked(rules, &self.after).map(|asked| asked.half);
         due.chain(first).chain(half).filter(|at| *at > now).min()
@@ -85,6 +86,10 @@ impl Life {
         let basis = mailbox.spec.lock.as_ref().map(|lock| &lock.basis);
         status.live(&self.after, basis, mailbox.spec.restore.as_ref(), now);
         status.state = Some(self.after.state(&rules.terms, now).into());
+        if rules.stopped.is_some() {
+            // The days that it names are as good as any that are known now.
+            return;
+        }
         let rests_on_use = |due: &&Due| ["Inactive", "Unused"].contains(&due.reason.as_str());
         let mut new = due(rules, &self.after, now);
         if !use_known {
@@ -126,7 +131,8 @@ fn due(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Due> {
 
 /// Whether what a Mailbox shows as due is not what is known now.
 pub(super) fn is_stale(mailbox: &Mailbox, rules: &Rules, account: &Account, now: Timestamp) -> bool {
-    mailbox.status.as_ref().is_some_and(|status| status.issued_at.is_some() && status.due != due(rules, account, now))
+    let issued = mailbox.status.as_ref().filter(|status| status.issued_at.is_some() && rules.stopped.is_none());
+    issued.is_some_and(|status| status.due != due(rules, account, now))
 }
 
 /// What Ready says of an account of which nothing is wrong; `forwarded` is where the mail of a revoked one goes.
@@ -205,9 +211,10 @@ pub(super) fn held(key: &Key) -> Problem {
 
 /// The account is locked by people, and a document asks for it back.
 pub(super) fn restore_waits(life: &Life, rules: &Rules, now: Timestamp) -> Option<String> {
-    let restore = life.after.restore.as_ref().filter(|restore| !restore.handled)?;
+    let restore = life.after.asked_back()?;
+    let asked = life.after.locks.iter().filter(|(reason, lock)| restore.covers(**reason, lock.since));
     let person: Vec<&str> =
-        life.after.locks.iter().filter(|(_, lock)| lock.by == By::Person).map(|(reason, _)| reason.as_str()).collect();
+        asked.filter(|(_, lock)| lock.by == By::Person).map(|(reason, _)| reason.as_str()).collect();
     let term = lifecycle::asked(rules, &life.after).map(|asked| {
         let due = by_the_end_of(asked.end);
         if now < asked.end { format!(" {due}") } else { format!("; it was to be done {due}") }

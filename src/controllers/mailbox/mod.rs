@@ -71,6 +71,8 @@ struct Outcome {
     /// Why another address cannot be issued yet; the account goes on with the one it has.
     staying: Option<Problem>,
     life: Life,
+    /// It was made again since its address was issued.
+    came_back: bool,
     /// The decision could not be written down yet: the status keeps what it said.
     unsaid: bool,
     /// When a former address changes, or a clock runs out.
@@ -96,11 +98,16 @@ async fn decide_and_do(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
         return Ok(Next::After(Duration::from_secs(1)));
     }
     let mut slot = ctx.slots.take().await;
+    let claim = ctx.primary_claim(&mailbox.name_any());
+    // One that was made again goes on with the life that stands beside its address.
+    let remembered = mailbox.remembered(claim.as_deref());
+    let mailbox = remembered.as_ref().unwrap_or(mailbox);
     let facts = facts::gather(mailbox, ctx);
     if let Some(nothing) = nothing::decide(mailbox, facts.life.purged, facts.claim.is_some(), facts.now) {
         return nothing::say(mailbox, &facts, &nothing, ctx).await;
     }
     let mut outcome = perform(mailbox, &facts, &mut slot, ctx).await?;
+    outcome.came_back = remembered.is_some() && claim.is_some_and(|claim| claim.is_of_earlier(mailbox));
     outcome.claimed_at = facts.claim.as_ref().and_then(|c| c.metadata.creation_timestamp.clone());
     if outcome.gathering {
         return Ok(Next::Change);
@@ -110,14 +117,21 @@ async fn decide_and_do(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
     }
     let now = ctx.now();
     let mut status = status(mailbox, &facts, &outcome, now);
-    let events = record::events(mailbox, &status, &outcome.life, now);
+    let events = record::events(mailbox, &status, &outcome.life, outcome.came_back, now);
     if !events.is_empty()
         && let Err(error) = slot.lend(ctx.journal.write(events)).await
     {
+        if let Some(claim) = facts.claim.as_ref().filter(|_| is_issued(mailbox) && !outcome.came_back) {
+            effects::keep_unsaid(claim, &status, ctx).await?;
+        }
         // What is not written down is not said either; what the mail server shall do is wanted all the same.
         outcome.synced = Some(Err(effects::not_written_down(&error)));
         outcome.unsaid = true;
         status = self::status(mailbox, &facts, &outcome, now);
+    } else if status.issued_at.is_some() && outcome.decided.is_some() {
+        let local = outcome.local.as_deref().unwrap_or_default();
+        let known = facts.claim.as_deref().filter(|claim| claim.name_any() == local);
+        effects::keep(mailbox, (local, known), &status, ctx).await?;
     }
     let new_policy = status.quota.as_ref().and_then(|q| q.policy.clone());
     ctx.index().set_policy(&mailbox.name_any(), new_policy.as_deref());
@@ -134,6 +148,10 @@ async fn decide_and_do(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
         Some(problem) if problem.waiting => Next::After(LOOK_AGAIN),
         Some(_) => Next::After(SAFETY),
     })
+}
+
+fn is_issued(mailbox: &Mailbox) -> bool {
+    mailbox.status.as_ref().is_some_and(|status| status.issued_at.is_some())
 }
 
 /// At most a day: a timer says nothing of a clock that was set.
@@ -323,9 +341,6 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
         if let Ok(decided) = decide::account(mailbox, facts, system, &local, &aliases, &known.hash, access) {
             ctx.syncer.want(decided.account);
         }
-    }
-    if let Some(claim) = facts.claim.as_ref().filter(|_| !moved) {
-        effects::adopt(mailbox, claim, ctx).await?;
     }
     let alias_problem = aliases(mailbox, &mut outcome, ctx).await?;
     keep_former(mailbox, facts, &local, &mut outcome, ctx).await?;

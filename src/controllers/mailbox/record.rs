@@ -3,6 +3,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use sha2::{Digest, Sha256};
 
 use crate::api::{Forwarding, Mailbox, MailboxState, MailboxStatus};
 use crate::controllers::journal::author;
@@ -15,7 +16,14 @@ use super::life::Life;
 const OPERATOR: &str = "mail-operator";
 
 /// The decisions between the status that is there and the one that is to be written.
-pub(super) fn events(mailbox: &Mailbox, after: &MailboxStatus, life: &Life, now: Timestamp) -> Vec<Event> {
+/// `came_back`: the Mailbox was made again since its address was issued, which is no issue (D-14).
+pub(super) fn events(
+    mailbox: &Mailbox,
+    after: &MailboxStatus,
+    life: &Life,
+    came_back: bool,
+    now: Timestamp,
+) -> Vec<Event> {
     let before = mailbox.status.clone().unwrap_or_default();
     let uid = mailbox.uid().unwrap_or_default();
     let state = |status: &MailboxStatus| status.state.map(|state| format!("{state:?}")).unwrap_or_default();
@@ -36,6 +44,12 @@ pub(super) fn events(mailbox: &Mailbox, after: &MailboxStatus, life: &Life, now:
         let note = format!("{} gets {}", mailbox.spec.full_name, base.address);
         events.push(Event { key, action: "Issue".into(), rule: "5.1".into(), note, ..base.clone() });
     }
+    if came_back {
+        let note =
+            format!("the Mailbox of {} is there again: the same mail, address and password", mailbox.spec.full_name);
+        let (key, action) = (format!("{uid}/Reinstate"), "Reinstate".to_string());
+        events.push(Event { key, action, rule: "D-14".into(), note, ..base.clone() });
+    }
     if let Some((old, new)) = before.address.as_ref().zip(after.address.as_ref()).filter(|(old, new)| old != new) {
         let key = format!("{uid}/ChangeAddress/{new}/{}", mailbox.metadata.generation.unwrap_or(0));
         let renamed = mailbox.spec.rename.as_ref().map(|rename| rename.basis.cited());
@@ -48,7 +62,9 @@ pub(super) fn events(mailbox: &Mailbox, after: &MailboxStatus, life: &Life, now:
             ..change
         });
     }
-    events.extend(life.done.iter().map(|action| of(mailbox, &uid, action, life, &base)));
+    // What was undone with the file is said by that.
+    let done = life.done.iter().filter(|action| !came_back || action.cause != Cause::Undone);
+    events.extend(done.map(|action| of(mailbox, &uid, action, life, &base)));
     if let Some(revoked) = events.iter_mut().find(|event| event.action == Kind::Revoke.as_str()) {
         let successor = mailbox.spec.successor_ref.as_ref().map(|successor| successor.name.as_str());
         revoked.note = successor.map(|name| goes(name, after)).unwrap_or_default();
@@ -103,12 +119,12 @@ fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) 
     };
     let document = match action.cause {
         Cause::Locks(_) => spec.lock.as_ref().filter(|_| by_person).map(|lock| lock.basis.cited()),
-        Cause::Restore | Cause::Withdrawn => spec.restore.as_ref().map(|restore| restore.basis.cited()),
+        Cause::Restore => spec.restore.as_ref().map(|restore| restore.basis.cited()),
+        Cause::Withdrawn => spec.restore.as_ref().filter(|_| is_covered(life)).map(|restore| restore.basis.cited()),
         Cause::Approved | Cause::EndsOn => Some(spec.basis.cited()),
         Cause::Unused | Cause::Deleted | Cause::Undone | Cause::RetentionOver => None,
     };
-    // What people wrote is told apart by the generation of the spec, what a clock says by its hour.
-    let which = if by_person { format!("generation {generation}") } else { action.at.to_string() };
+    let which = which(action, by_person, generation, life, document.as_deref());
     let since = (action.kind == Kind::Lock && !by_person).then(|| format!("due {}", action.at));
     let bare =
         (action.cause == Cause::Withdrawn && document.is_none()).then(|| "no document is named (R5.2)".to_string());
@@ -122,6 +138,31 @@ fn of(mailbox: &Mailbox, uid: &str, action: &Action, life: &Life, base: &Event) 
         note: since.or(bare).unwrap_or_default(),
         ..base.clone()
     }
+}
+
+/// What tells an action from another one of its kind and cause, and is the same whenever its pass comes again: what people wrote, by the
+/// generation of the spec; what a document asks for, by that and the locks that it found; what a clock says, by its hour and the moment
+/// from which clocks run.
+fn which(action: &Action, by_person: bool, generation: i64, life: &Life, document: Option<&str>) -> String {
+    let begun = || life.before.unlocked_at.map(|at| format!(" since {}", at.as_second())).unwrap_or_default();
+    match action.cause {
+        _ if by_person => format!("generation {generation}"),
+        Cause::Restore => {
+            let asked = format!("{}\n{}", document.unwrap_or_default(), life.unlock());
+            let digest: String = Sha256::digest(asked).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("{} {digest}", action.at)
+        }
+        _ => format!("{}{}", action.at, begun()),
+    }
+}
+
+/// Whether the document covers a lock that people took back.
+fn is_covered(life: &Life) -> bool {
+    let Some(restore) = &life.before.restore else { return false };
+    let gone = life.before.locks.iter().filter(|(reason, lock)| {
+        lock.by == By::Person && life.after.locks.get(*reason).is_none_or(|left| left.by != By::Person)
+    });
+    gone.into_iter().any(|(reason, lock)| restore.covers(*reason, lock.since))
 }
 
 #[cfg(test)]
@@ -147,7 +188,7 @@ mod tests {
         let life = super::super::life::decide(&rules, mailbox.life(None), |_| true, now);
         let mut after = mailbox.status.clone().expect("status");
         life.show(&mut after, mailbox, &rules, true, now);
-        events(mailbox, &after, &life, now)
+        events(mailbox, &after, &life, false, now)
     }
 
     #[test]
@@ -175,7 +216,7 @@ mod tests {
         let life = super::super::life::decide(&Rules::default(), mailbox.life(None), |_| true, now);
         let mut after = mailbox.status.clone().expect("status");
         super::super::life::show_forward(&mut after, to.map(String::from).as_ref(), now);
-        events(&mailbox, &after, &life, now)
+        events(&mailbox, &after, &life, false, now)
     }
 
     #[test]
@@ -205,7 +246,7 @@ mod tests {
         let told = |after: &MailboxStatus, now: &str| {
             let now = now.parse().expect("a time");
             let life = super::super::life::decide(&Rules::default(), new.life(None), |_| true, now);
-            events(&new, after, &life, now)
+            events(&new, after, &life, false, now)
         };
         let one = told(&after, "2026-02-02T00:00:00.7Z");
         // The operator was killed before the status was written: now the claim says when it was.
@@ -224,5 +265,80 @@ mod tests {
         assert_eq!((one[0].actor.as_str(), one[0].document.as_ref()), ("mail-operator", None));
         assert_eq!(one[0].cause, lifecycle::LockReason::DefaultPassword.as_str());
         assert_eq!(LockReason::DefaultPassword.rule(), one[0].rule);
+    }
+
+    /// With these lines in its status.
+    fn with(mut mailbox: Mailbox, status: serde_json::Value) -> Mailbox {
+        let mut all = serde_json::to_value(&mailbox.status).expect("status");
+        all.as_object_mut().expect("a map").extend(status.as_object().cloned().expect("a map"));
+        mailbox.status = serde_json::from_value(all).expect("a status");
+        mailbox
+    }
+
+    fn restore(number: &str, received_at: &str) -> serde_json::Value {
+        let basis = json!({"number": number, "date": "2026-03-01", "issuer": "STTTT"});
+        json!({"restore": {"basis": basis, "receivedAt": received_at}})
+    }
+
+    #[test]
+    fn r5_2_a_lock_that_people_take_back_names_a_document_only_if_that_covers_it() {
+        let basis = json!({"number": "9/CV", "date": "2026-09-05", "issuer": "STTTT"});
+        let locks = json!({"locks": [{"reason": "Compromised", "rule": "6.2.b", "since": "2026-09-05T00:00:00Z", "basis": basis}]});
+        let told_of = |received| {
+            let mailbox = with(mailbox(4, restore("3/CV", received)), locks.clone());
+            told(&mailbox, "2026-09-20T00:00:00Z").remove(0)
+        };
+        let march = told_of("2026-03-01T00:00:00Z");
+        assert_eq!((march.document, march.note.contains("no document")), (None, true));
+        assert!(told_of("2026-09-18T00:00:00Z").document.is_some_and(|document| document.contains("3/CV")));
+    }
+
+    #[test]
+    fn r5_2_each_decision_has_a_key_of_its_own_and_keeps_it() {
+        // The same last day, before and after it was undone.
+        let ends = |status| {
+            told(&with(mailbox(2, json!({"endsOn": "2026-02-20"})), status), "2026-02-21T00:00:00Z").remove(0).key
+        };
+        let first = ends(json!({}));
+        assert_eq!(first, ends(json!({})));
+        assert_ne!(first, ends(json!({"unlockedAt": "2026-02-20T01:00:00Z"})));
+        // Two documents that were received at one time.
+        let locks = json!({"passwordChangedAt": "2026-02-03T00:00:00Z", "locks": [{"reason": "Inactive", "rule": "6.2.a", "since": "2026-02-10T00:00:00Z"}]});
+        let gives = |number: &str| {
+            let mailbox = with(mailbox(2, restore(number, "2026-02-11T00:00:00Z")), locks.clone());
+            told(&mailbox, "2026-02-12T00:00:00Z").remove(0).key
+        };
+        assert_eq!(gives("7/CV"), gives("7/CV"));
+        assert_ne!(gives("7/CV"), gives("8/CV"));
+        // And both are due on one day, while people keep it locked.
+        let basis = json!({"number": "9/CV", "date": "2026-02-05", "issuer": "STTTT"});
+        let locks = json!({"locks": [{"reason": "Compromised", "rule": "6.2.b", "since": "2026-02-05T00:00:00Z", "basis": basis.clone()}]});
+        let due = |number: &str| {
+            let mut spec = restore(number, "2026-02-11T00:00:00Z");
+            spec["lock"] = json!({"reasons": ["Compromised"], "basis": basis.clone()});
+            let mailbox = with(mailbox(2, spec), locks.clone());
+            told(&mailbox, "2026-02-21T00:00:00Z")
+                .into_iter()
+                .find(|event| event.action == "RestoreDue")
+                .expect("due")
+                .key
+        };
+        assert_eq!(due("7/CV"), due("7/CV"));
+        assert_ne!(due("7/CV"), due("8/CV"));
+        assert!([first, gives("7/CV"), due("8/CV")].iter().all(|key| key.len() <= crate::domain::journal::LONGEST_KEY));
+    }
+
+    #[test]
+    fn d_14_one_that_was_made_again_is_reinstated_and_not_issued() {
+        let back = with(mailbox(1, json!({})), json!({"revokedAt": "2026-02-10T00:00:00Z"}));
+        let now = "2026-05-10T00:00:00Z".parse().expect("a time");
+        let life = super::super::life::decide(&Rules::default(), back.life(None), |_| true, now);
+        assert_eq!(life.after.unlocked_at, Some(now), "all clocks begin anew");
+        let told = events(&back, &back.status.clone().expect("status"), &life, true, now);
+        let [event] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(
+            (event.action.as_str(), event.rule.as_str(), event.key.as_str()),
+            ("Reinstate", "D-14", "u-1/Reinstate")
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::calendar;
 
 impl Restore {
     /// Whether it takes away this lock: one that came after the day of its receipt needs a document of its own.
-    pub(super) fn covers(&self, reason: LockReason, since: Timestamp) -> bool {
+    pub fn covers(&self, reason: LockReason, since: Timestamp) -> bool {
         let named = self.reasons.is_empty() || self.reasons.contains(&reason);
         named && calendar::day(since) <= calendar::day(self.received_at)
     }
@@ -75,16 +75,35 @@ impl Account {
 
     fn lock(&mut self, reason: LockReason, now: Timestamp) {
         let by = if self.wanted_locks.contains(&reason) { By::Person } else { By::Clock };
-        let since = self.locks.get(&reason).map_or(now, |known| known.since);
-        self.locks.insert(reason, Lock { since, by });
+        let known = self.locks.get(&reason);
+        let since = known.map_or(now, |known| known.since);
+        let clock = known.is_some_and(|known| known.by == By::Clock || known.also_clock);
+        self.locks.insert(reason, Lock { since, by, also_clock: clock && by == By::Person });
     }
 
-    /// Locks that a document takes away (R6.3), or that people took out of the spec.
+    /// The document that asks for the account back, while a lock stands that it covers (R6.3).
+    pub fn asked_back(&self) -> Option<&Restore> {
+        let open = self.restore.as_ref().filter(|restore| !restore.handled && self.revoked_at.is_none())?;
+        self.is_covered(open).then_some(open)
+    }
+
+    fn is_covered(&self, restore: &Restore) -> bool {
+        self.locks.iter().any(|(reason, lock)| restore.covers(*reason, lock.since))
+    }
+
+    /// Locks of people that they took out of the spec.
+    pub(super) fn withdrawn(&self) -> impl Iterator<Item = LockReason> {
+        let gone = |(reason, lock): &(&LockReason, &Lock)| lock.by == By::Person && !self.wanted_locks.contains(reason);
+        self.locks.iter().filter(gone).map(|(reason, _)| *reason)
+    }
+
+    /// Locks that a document takes away (R6.3), or that nobody wants any more: people took them out of the spec, and no clock had
+    /// locked before.
     pub(super) fn relievable(&self, cause: Cause) -> impl Iterator<Item = LockReason> {
         let open = self.restore.as_ref().filter(|restore| cause == Cause::Restore && !restore.handled);
         let gone = move |(reason, lock): (&LockReason, &Lock)| match lock.by {
             By::Clock => open.is_some_and(|restore| restore.covers(*reason, lock.since)),
-            By::Person => cause == Cause::Withdrawn && !self.wanted_locks.contains(reason),
+            By::Person => cause == Cause::Withdrawn && !lock.also_clock && !self.wanted_locks.contains(reason),
         };
         self.locks.iter().filter(move |(reason, lock)| gone((*reason, *lock))).map(|(reason, _)| *reason)
     }
@@ -92,13 +111,22 @@ impl Account {
     /// Takes them away (D-13). With the last one all clocks begin anew, with a new password (D-12, R6.3).
     fn relieve(&mut self, cause: Cause, now: Timestamp) {
         let gone: Vec<LockReason> = self.relievable(cause).collect();
-        if let Some(restore) = self.restore.as_mut().filter(|_| cause == Cause::Restore) {
-            restore.handled = true;
-        }
+        let mut removed = Vec::new();
         for reason in gone {
-            self.locks.remove(&reason);
+            removed.extend(self.locks.remove(&reason).map(|lock| (reason, lock.since)));
             self.relieved.insert(reason, now);
         }
+        if cause == Cause::Withdrawn {
+            // What is left of these is the clock's alone again.
+            for reason in self.withdrawn().collect::<Vec<_>>() {
+                self.locks.entry(reason).and_modify(|lock| (lock.by, lock.also_clock) = (By::Clock, false));
+            }
+        }
+        let answered = |restore: &Restore| {
+            restore.received_at <= now && removed.iter().any(|(reason, since)| restore.covers(*reason, *since))
+        };
+        let answered = self.restore.as_ref().is_some_and(|restore| answered(restore) && !self.is_covered(restore));
+        self.restore.iter_mut().for_each(|restore| restore.handled |= answered);
         if self.locks.is_empty() {
             self.relieved.clear();
             self.unlocked_at = Some(now);

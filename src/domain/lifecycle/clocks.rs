@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::{Account, Action, Activity, By, Cause, Kind, LockReason, Rules};
+use super::{Account, Action, Activity, By, Cause, Kind, LockReason, Rules, Stopped};
 use crate::domain::calendar::{day, midnight};
 
 /// A clock that cannot be read (D-16).
@@ -77,8 +77,22 @@ pub(super) fn is_proven(account: &Account, action: &Action) -> bool {
     !rests || account.activity.as_ref().is_some_and(|activity| activity.complete_through >= action.at)
 }
 
-/// When the holder of an open account is told of the lock to come.
+/// Whether the action may be done although clocks lead to nothing: it is for people.
+pub(super) fn acts(rules: &Rules, account: &Account, action: &Action) -> bool {
+    let clock = match (action.kind, action.cause) {
+        (Kind::Lock, Cause::Locks(reason)) => !account.wanted_locks.contains(&reason),
+        (Kind::RestoreDue, _) | (_, Cause::Unused | Cause::RetentionOver) => true,
+        (_, Cause::EndsOn) => rules.stopped == Some(Stopped::Time),
+        _ => false,
+    };
+    rules.stopped.is_none() || !clock
+}
+
+/// When the holder of an open account is told of the lock to come; nothing while that is not known.
 pub fn warnings(rules: &Rules, account: &Account, now: Timestamp) -> Vec<Action> {
+    if rules.stopped.is_some() {
+        return Vec::new();
+    }
     let all = due(rules, account, now);
     let end = all.iter().find(|action| action.kind == Kind::Revoke).map_or(Timestamp::MAX, |action| action.at);
     let open = account.locks.is_empty() && account.wanted_locks.is_empty();
@@ -121,10 +135,12 @@ fn people(account: &Account, now: Timestamp) -> impl Iterator<Item = Action> {
 /// What a document, or people, take away.
 fn relief(account: &Account, cause: Cause, now: Timestamp) -> Option<Action> {
     let gone = account.relievable(cause).count();
+    // What people give back to a clock is an action as well.
+    let some = gone > 0 || (cause == Cause::Withdrawn && account.withdrawn().next().is_some());
     let at = if cause == Cause::Restore { account.restore.as_ref()?.received_at } else { now };
     // Locks that people want and that are not in force yet are still to come.
     let last = gone == account.locks.len() && account.wanted_locks.is_empty();
-    (gone > 0).then_some(Action { at, kind: if last { Kind::Unlock } else { Kind::Relieve }, cause })
+    some.then_some(Action { at, kind: if last { Kind::Unlock } else { Kind::Relieve }, cause })
 }
 
 /// A document that waits for people to take their lock out of the spec.
@@ -149,7 +165,9 @@ fn default_password(rules: &Rules, account: &Account) -> Option<Action> {
     if account.password_changed_at.is_some() || account.has(reason) {
         return None;
     }
-    let at = rules.calendar.over(begin(account, Some(reason))?, rules.terms.default_password_months);
+    let made = account.password_made_at.unwrap_or(Timestamp::MIN);
+    let from = begin(account, Some(reason))?.max(made);
+    let at = rules.calendar.over(from, rules.terms.default_password_months);
     Some(Action { at, kind: Kind::Lock, cause: Cause::Locks(reason) })
 }
 
@@ -162,15 +180,34 @@ fn inactive(rules: &Rules, account: &Account) -> Option<Silence> {
     if account.has(reason) {
         return None;
     }
-    let last = account.activity.as_ref().map(|a| [a.last_login, a.last_send, a.last_receive]);
     let months = rules.terms.inactive_months;
-    // A term of which a part has a reason that was notified is none: the next one begins with the last day of the absence.
-    let explained = |from: Date| match account.absence {
-        Some(absence) if absence.to > from && absence.from <= rules.calendar.last_day(from, months) => absence.to,
-        _ => from,
-    };
-    let from = since(last.unwrap_or_default(), begin(account, Some(reason))?);
+    let explained = |from: Date| explained(rules, account, from).unwrap_or(from);
+    let used = silent_since(account)?;
+    let from = account.absent_until.map_or(used, |until| used.max(until));
     Some(silence(rules, account, from, months, explained, (Kind::Lock, Cause::Locks(reason))))
+}
+
+/// The day after which there was no use of any kind.
+fn silent_since(account: &Account) -> Option<Date> {
+    let last = account.activity.as_ref().map(|a| [a.last_login, a.last_send, a.last_receive]);
+    Some(since(last.unwrap_or_default(), begin(account, Some(LockReason::Inactive))?))
+}
+
+/// A term of which a part has a reason that was notified is none (6.2.a): the next one begins with the last day of the absence.
+fn explained(rules: &Rules, account: &Account, from: Date) -> Option<Date> {
+    let in_time = rules.calendar.last_day(from, rules.terms.inactive_months);
+    account.absence.filter(|absence| absence.to > from && absence.from <= in_time).map(|absence| absence.to)
+}
+
+/// The last day of absences that were in force: silence counts from then on, whatever becomes of them in the file. One that is taken
+/// out before its end ends with that day.
+pub(super) fn absent_until(rules: &Rules, account: &Account, now: Timestamp) -> Option<Date> {
+    let today = day(now);
+    let known = account.absent_until.map(|until| until.min(today));
+    let Some(used) = silent_since(account) else { return known };
+    let from = known.map_or(used, |until| used.max(until));
+    let begun = account.absence.is_some_and(|absence| absence.from <= today);
+    known.max(explained(rules, account, from).filter(|_| begun))
 }
 
 fn unused(rules: &Rules, account: &Account) -> Option<Silence> {

@@ -14,6 +14,9 @@ mod clocks;
 pub mod forecast;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod memory_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod model;
 mod pass;
 mod restore;
@@ -113,6 +116,17 @@ pub struct Rules {
     pub terms: Terms,
     /// Which days are worked.
     pub calendar: Calendar,
+    /// Why clocks lead to nothing now; what people decide goes on.
+    pub stopped: Option<Stopped>,
+}
+
+/// What is not known of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stopped {
+    /// Which days are worked (D-09): no term is over. An official last day is none.
+    Calendar,
+    /// What time it is: no term is over, and no day has come.
+    Time,
 }
 
 /// Use of an account, as the mail server tells it (D-10): days in the province. Mail of the system itself is none.
@@ -170,6 +184,8 @@ pub struct Lock {
     pub since: Timestamp,
     /// Who locked.
     pub by: By,
+    /// Whether a clock had locked what people lock now: it stays when they take theirs out.
+    pub also_clock: bool,
 }
 
 /// All that decides about one account.
@@ -181,6 +197,8 @@ pub struct Account {
     pub issued_at: Option<Timestamp>,
     /// When the holder changed the password; none while the default password stands.
     pub password_changed_at: Option<Timestamp>,
+    /// When the present default password was made, where that is known.
+    pub password_made_at: Option<Timestamp>,
     /// When the last lock was taken away (D-12).
     pub unlocked_at: Option<Timestamp>,
     /// Reasons that a document took away while others stayed, and when: their clocks began anew then.
@@ -191,6 +209,8 @@ pub struct Account {
     pub ends_on: Option<Date>,
     /// Days of which a reason for silence was notified.
     pub absence: Option<Absence>,
+    /// The last day of absences that were in force, whatever became of them in the file.
+    pub absent_until: Option<Date>,
     /// Locks that people want.
     pub wanted_locks: BTreeSet<LockReason>,
     /// Locks in force.

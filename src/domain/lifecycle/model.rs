@@ -126,19 +126,20 @@ impl Model<'_> {
                 a.locks.iter().filter(move |(l, lock)| old((*l, *lock))).map(|(l, _)| *l).collect::<Vec<_>>()
             })
             .collect();
-        let by_people: Vec<LockReason> = a
-            .locks
-            .iter()
-            .filter(|(l, lock)| lock.by == By::Person && !a.wanted_locks.contains(l))
-            .map(|(l, _)| *l)
-            .collect();
+        let of_people = |(l, lock): &(&LockReason, &Lock)| lock.by == By::Person && !a.wanted_locks.contains(l);
+        let (to_clock, by_people): (Vec<_>, Vec<_>) = a.locks.iter().filter(of_people).partition(|(_, l)| l.also_clock);
+        let names = |all: Vec<(&LockReason, &Lock)>| all.into_iter().map(|(l, _)| *l).collect::<Vec<LockReason>>();
+        let (to_clock, by_people) = (names(to_clock), names(by_people));
         if !by_document.is_empty() {
-            self.account.restore.as_mut().unwrap().handled = true;
             self.take(&by_document, today, "Restore");
-        } else if !by_people.is_empty() {
+        } else if !by_people.is_empty() || !to_clock.is_empty() {
+            for reason in &to_clock {
+                *self.account.locks.get_mut(reason).unwrap() =
+                    Lock { by: By::Clock, also_clock: false, ..self.account.locks[reason] };
+            }
             self.take(&by_people, today, "Withdrawn");
         }
-        !by_document.is_empty() || !by_people.is_empty()
+        !by_document.is_empty() || !by_people.is_empty() || !to_clock.is_empty()
     }
 
     fn locks(&mut self, today: Date) -> bool {
@@ -150,7 +151,7 @@ impl Model<'_> {
         let last = activity.and_then(|x| [x.last_login, x.last_send, x.last_receive].into_iter().flatten().max());
         let silent_since = used(last, self.begin(Some(LockReason::Inactive)));
         let unused_since = used(activity.and_then(|x| x.last_login), self.begin(None));
-        let default = self.begin(Some(LockReason::DefaultPassword));
+        let default = self.begin(Some(LockReason::DefaultPassword)).max(a.password_made_at.map_or(Date::MIN, day));
         let people = a.wanted_locks.iter().find(|l| a.locks.get(l).is_none_or(|lock| lock.by == By::Clock));
         let (mut lock, mut by) = (None, By::Clock);
         if let Some(reason) = people {
@@ -164,8 +165,10 @@ impl Model<'_> {
             lock = Some(LockReason::Inactive);
         }
         if let Some(reason) = lock {
-            let since = a.locks.get(&reason).map_or(midnight(today), |known| known.since);
-            self.account.locks.insert(reason, Lock { since, by });
+            let known = a.locks.get(&reason);
+            let since = known.map_or(midnight(today), |known| known.since);
+            let also_clock = by == By::Person && known.is_some();
+            self.account.locks.insert(reason, Lock { since, by, also_clock });
             self.say(today, Kind::Lock, reason.as_str());
             return true;
         }
@@ -244,14 +247,17 @@ fn life(random: &mut fastrand::Rng, id: usize, issued: Date, now: Date) -> Accou
     };
     let wanted_locks = reasons(random, 16);
     let locks = reasons(random, 10).into_iter().map(|reason| {
-        let person = !matches!(reason, LockReason::Inactive | LockReason::DefaultPassword);
-        (reason, Lock { since: moment(random, issued, span), by: if person { By::Person } else { By::Clock } })
+        let clock = matches!(reason, LockReason::Inactive | LockReason::DefaultPassword);
+        let by = if clock && random.u8(0..3) > 0 { By::Clock } else { By::Person };
+        let also_clock = by == By::Person && clock && random.bool();
+        (reason, Lock { since: moment(random, issued, span), by, also_clock })
     });
     let locks = locks.collect();
     Account {
         id: format!("nv-{id}"),
         issued_at: Some(moment(random, issued, 1)),
         password_changed_at: some(random, 2, |r| moment(r, issued, span)),
+        password_made_at: some(random, 3, |r| moment(r, issued, span)),
         unlocked_at: some(random, 3, |r| moment(r, issued, span)),
         starts_on: some(random, 6, |r| date(r, issued, 60)),
         ends_on: some(random, 3, |r| date(r, issued, 900)),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::clocks::{is_proven, proposal_stands};
-use super::{Account, Action, Cause, Kind, Rules, due};
+use super::clocks::{absent_until, acts, is_proven, proposal_stands};
+use super::{Account, Action, Cause, Kind, Rules, Stopped, due};
 use crate::domain::brake::{self, Deed};
 
 /// Actions of one account in one look, at most: each leads to another state, and there are no circles.
@@ -71,7 +71,7 @@ pub(super) fn look(
     let mut courses = Vec::new();
     for index in some {
         let account = &mut accounts[*index];
-        account.proposed = account.proposed && proposal_stands(rules, account, now);
+        *account = as_of(rules, account, now);
         courses.push((*index, steps(rules, account, now, |_, _| true)));
     }
     let mut wanted: BTreeSet<Key> = BTreeSet::new();
@@ -110,9 +110,17 @@ pub fn advance(
     now: Timestamp,
     may: impl Fn(&Account, &Action) -> bool,
 ) -> (Account, Vec<Action>) {
-    let proposed = account.proposed && proposal_stands(rules, account, now);
-    let course = steps(rules, &Account { proposed, ..account.clone() }, now, may);
+    let course = steps(rules, &as_of(rules, account, now), now, may);
     (course.after, course.done.into_iter().map(|(action, _)| action).collect())
+}
+
+/// The account with what time alone makes of it: a proposal that stands no more, an absence that is in force.
+fn as_of(rules: &Rules, account: &Account, now: Timestamp) -> Account {
+    if rules.stopped == Some(Stopped::Time) {
+        return account.clone();
+    }
+    let proposed = account.proposed && proposal_stands(rules, account, now);
+    Account { proposed, absent_until: absent_until(rules, account, now), ..account.clone() }
 }
 
 /// An account on its way through what is due.
@@ -127,7 +135,8 @@ fn steps(rules: &Rules, account: &Account, now: Timestamp, may: impl Fn(&Account
     let mut course = Course { after: account.clone(), done: Vec::new() };
     while course.done.len() < STEPS {
         let account = &course.after;
-        let ready = |action: &Action| action.at <= now && may(account, action) && is_proven(account, action);
+        let free = |action: &Action| acts(rules, account, action) && may(account, action);
+        let ready = |action: &Action| action.at <= now && free(action) && is_proven(account, action);
         let next = due(rules, account, now).into_iter().filter(ready).min_by_key(|action| (action.kind, action.at));
         let Some(action) = next else { break };
         course.done.push((action, account.is_braked(&action)));

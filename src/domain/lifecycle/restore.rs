@@ -16,11 +16,9 @@ pub struct Asked {
 /// The term that runs for an account: a document asks for it back, was not handled, and a lock is left that it would take away. A lock of
 /// a later day than its receipt needs a document of its own.
 pub fn asked(rules: &Rules, account: &Account) -> Option<Asked> {
-    let open = account.revoked_at.is_none() && !account.purged;
-    let restore = account.restore.as_ref().filter(|restore| open && !restore.handled)?;
-    let left = account.locks.iter().any(|(reason, lock)| restore.covers(*reason, lock.since));
+    let restore = account.asked_back().filter(|_| !account.purged)?;
     let end = rules.calendar.over_working_days(restore.received_at, rules.terms.restore_days);
-    left.then(|| Asked { half: restore.received_at + end.duration_since(restore.received_at) / 2, end })
+    Some(Asked { half: restore.received_at + end.duration_since(restore.received_at) / 2, end })
 }
 
 /// Notes that half of the term is over, once for each document; whether that is news.
@@ -43,7 +41,7 @@ mod tests {
     fn locked(since: &str, by: By) -> Account {
         // Received on a Wednesday at 9: over at the end of Monday; half of that is Saturday at 4:30.
         let restore = Restore { received_at: at("2026-03-11T02:00:00Z"), ..Restore::default() };
-        let locks = [(LockReason::Compromised, Lock { since: at(since), by })].into();
+        let locks = [(LockReason::Compromised, Lock { since: at(since), by, also_clock: false })].into();
         let issued_at = Some(at("2026-01-05T02:00:00Z"));
         Account { id: "nv-1".into(), issued_at, locks, restore: Some(restore), ..Account::default() }
     }

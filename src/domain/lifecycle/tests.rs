@@ -51,11 +51,11 @@ fn together(accounts: Vec<Account>, brake: Brake, now: Timestamp, until: Timesta
 }
 
 fn by_clock(since: Timestamp) -> Lock {
-    Lock { since, by: By::Clock }
+    Lock { since, by: By::Clock, also_clock: false }
 }
 
 fn by_person(since: Timestamp) -> Lock {
-    Lock { since, by: By::Person }
+    Lock { since, by: By::Person, also_clock: false }
 }
 
 /// A document that was received on this day and asks for all.

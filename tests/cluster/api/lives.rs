@@ -19,14 +19,15 @@ use super::{AGENCY, SOON, SYSTEM, World};
 use crate::support::operator::{Agent, Operator};
 use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
 
-const NAME: &str = "Trần Đình Nguyên";
-const ADDRESS: &str = "nguyentd.stttt@gialai.gov.vn";
-const OPEN: &str = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND NOT locked AND NOT revoked AND NOT pending";
-const LOCKED: &str = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND locked";
+pub const NAME: &str = "Trần Đình Nguyên";
+pub const ADDRESS: &str = "nguyentd.stttt@gialai.gov.vn";
+pub const OPEN: &str =
+    "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND NOT locked AND NOT revoked AND NOT pending";
+pub const LOCKED: &str = "SELECT address FROM accounts WHERE mailbox = 'nv-1' AND locked";
 const HASH: &str = "SELECT password FROM accounts WHERE mailbox = 'nv-1'";
 
 /// A clock that a test moves, in days from now.
-struct Days(Arc<AtomicI64>);
+pub struct Days(Arc<AtomicI64>);
 
 impl Days {
     fn new() -> (Self, Clock) {
@@ -36,25 +37,25 @@ impl Days {
         (Self(days), Clock::new(now))
     }
 
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         Timestamp::now() + SignedDuration::from_hours(24 * self.0.load(Ordering::Relaxed))
     }
 }
 
-struct Lives {
-    world: World,
-    operator: Operator,
-    agent: Agent,
-    days: Days,
-    clock: Clock,
+pub struct Lives {
+    pub world: World,
+    pub operator: Operator,
+    pub agent: Agent,
+    pub days: Days,
+    pub clock: Clock,
 }
 
 impl Lives {
-    async fn new(name: &str) -> Option<Self> {
+    pub async fn new(name: &str) -> Option<Self> {
         Self::with(name, SYSTEM).await
     }
 
-    async fn with(name: &str, system: &str) -> Option<Self> {
+    pub async fn with(name: &str, system: &str) -> Option<Self> {
         let world = World::new(name).await?;
         apply(&world.systems, system).await.expect("system");
         apply(&world.agencies, AGENCY).await.expect("agency");
@@ -64,17 +65,17 @@ impl Lives {
         Some(Self { world, operator, agent, days, clock })
     }
 
-    async fn person(&self, more: &str) {
+    pub async fn person(&self, more: &str) {
         self.world.person("nv-1", NAME, more).await;
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.operator.stop().await;
         self.world.end().await;
     }
 
     /// Moves the clock and has the mailboxes looked at.
-    async fn pass(&self, days: i64, names: &[&str]) {
+    pub async fn pass(&self, days: i64, names: &[&str]) {
         self.days.0.fetch_add(days, Ordering::Relaxed);
         for name in names {
             let word = json!({"metadata": {"annotations":
@@ -83,7 +84,7 @@ impl Lives {
         }
     }
 
-    async fn until(&self, name: &str, what: &str, is: impl Fn(&MailboxStatus) -> bool) -> MailboxStatus {
+    pub async fn until(&self, name: &str, what: &str, is: impl Fn(&MailboxStatus) -> bool) -> MailboxStatus {
         eventually(&format!("{name}: {what}"), SOON, || async {
             let status = self.world.mailboxes.get(name).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
             if is(&status) { Ok(status) } else { Err(format!("{status:?}")) }
@@ -91,7 +92,7 @@ impl Lives {
         .await
     }
 
-    async fn state(&self, name: &str, state: MailboxState) -> MailboxStatus {
+    pub async fn state(&self, name: &str, state: MailboxState) -> MailboxStatus {
         self.until(name, &format!("{state:?}"), |status| status.state == Some(state)).await
     }
 
@@ -119,7 +120,7 @@ fn ready_message(status: &MailboxStatus) -> String {
 }
 
 /// `spec.restore` by a document that was received then.
-fn restore(number: &str, received_at: Timestamp) -> String {
+pub fn restore(number: &str, received_at: Timestamp) -> String {
     format!(
         ", restore: {{basis: {{number: {number}, date: '2026-03-01', issuer: STTTT}}, receivedAt: '{received_at:.0}'}}"
     )
@@ -376,7 +377,7 @@ async fn r6_3_half_of_the_three_working_days_warns_once_for_each_document() {
 
 impl Lives {
     /// As the password page does it.
-    async fn change_password(&self, name: &str) {
+    pub async fn change_password(&self, name: &str) {
         use k8s_openapi::api::core::v1::Secret;
         let api: Api<Secret> = Api::namespaced(self.world.client.clone(), &self.world.namespace);
         let now = self.days.now().to_string();

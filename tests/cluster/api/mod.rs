@@ -7,6 +7,7 @@ mod deletion;
 mod ending;
 mod issue;
 mod journal;
+mod kept;
 mod kills;
 mod lives;
 mod moving;

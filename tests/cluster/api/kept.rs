@@ -1,0 +1,284 @@
+//! What of the life of an account outlives its Mailbox (D-14), and what clocks do not do while something is not known.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp, ToSpan};
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use mail_operator::api::{
+    LockReason, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, WorkCalendar,
+};
+use mail_operator::controllers::Clock;
+use mail_operator::domain::calendar::day;
+use serde_json::json;
+
+use super::lives::{ADDRESS, LOCKED, Lives, NAME, OPEN, restore};
+use super::{AGENCY, SOON, SYSTEM, World};
+use crate::support::operator::{Agent, Operator};
+use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
+
+const ROW: &str = "SELECT locked || revoked FROM accounts WHERE mailbox = 'nv-1'";
+const COMPROMISED: &str = ", lock: {reasons: [Compromised], basis: {number: 9/CV, date: '2026-03-01', issuer: STTTT}}";
+
+impl Lives {
+    async fn delete(&self) {
+        self.world.mailboxes.delete("nv-1", &DeleteParams::default()).await.expect("deleted");
+    }
+
+    /// How often an action stands in the journal for nv-1.
+    fn written(&self, action: &str) -> usize {
+        let text = super::journal::printed(&self.agent);
+        text.lines()
+            .filter(|line| line.contains("\"nv-1\"") && line.contains(&format!("\"action\":\"{action}\"")))
+            .count()
+    }
+
+    async fn revoked(&self) {
+        self.agent.until("SELECT address FROM accounts WHERE mailbox = 'nv-1' AND revoked", &[ADDRESS]).await;
+        eventually("the claim says so", SOON, || async {
+            let claim = self.world.claims.get("nguyentd.stttt").await.map_err(|e| e.to_string())?;
+            claim.spec.revoked_at.map(drop).ok_or("not yet".to_string())
+        })
+        .await;
+    }
+}
+
+/// What a row said while something was going on, each value once.
+fn watched(agent: &Agent) -> (std::thread::JoinHandle<Vec<String>>, std::sync::mpsc::Sender<()>) {
+    let (path, (stop, stopped)) = (agent.folder.path().join("mail.sqlite"), std::sync::mpsc::channel());
+    let task = std::thread::spawn(move || {
+        let db = rusqlite::Connection::open(path).expect("database");
+        let mut seen: Vec<String> = Vec::new();
+        while stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+            let row = db.query_row(ROW, [], |row| row.get::<_, String>(0)).unwrap_or_default();
+            if seen.last() != Some(&row) {
+                seen.push(row);
+            }
+            std::thread::yield_now();
+        }
+        seen
+    });
+    (task, stop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_14_r6_3_a_lock_of_a_clock_outlives_the_mailbox_and_no_moment_opens_the_account() {
+    let Some(lives) = Lives::new("kept-lock").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    lives.pass(40, &["nv-1"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    let before = lives.state("nv-1", MailboxState::Locked).await;
+    let password = initial_password(&world.client, &world.namespace, "nv-1").await;
+    let (task, stop) = watched(&lives.agent);
+    // Before anybody saw that it was gone, and after it was revoked.
+    for revoked in [false, true] {
+        lives.delete().await;
+        if revoked {
+            lives.revoked().await;
+        }
+        lives.person("").await;
+        lives.agent.until(LOCKED, &[ADDRESS]).await;
+        let after = lives.state("nv-1", MailboxState::Locked).await;
+        assert_eq!((after.locks, after.issued_at), (before.locks.clone(), before.issued_at.clone()));
+        assert_eq!(after.unlocked_at.is_some(), revoked, "an undone revocation begins all clocks anew (D-12)");
+    }
+    drop(stop);
+    let seen = task.join().expect("seen");
+    assert!(seen.iter().all(|row| row != "00"), "{seen:?}");
+    assert_eq!((lives.written("Issue"), lives.written("Reinstate"), lives.written("Lock")), (1, 2, 1));
+    // It takes the document of R6.3, and that is kept as well.
+    lives.person(&restore("7/CV", lives.days.now())).await;
+    lives.agent.until(OPEN, &[ADDRESS]).await;
+    let open = lives.state("nv-1", MailboxState::Active).await;
+    let second = initial_password(&world.client, &world.namespace, "nv-1").await;
+    assert_ne!(second, password);
+    lives.delete().await;
+    lives.revoked().await;
+    lives.person(&restore("7/CV", lives.days.now() - SignedDuration::from_hours(1))).await;
+    let again = lives.until("nv-1", "as it was", |status| status.restored.is_some()).await;
+    assert_eq!((again.state, initial_password(&world.client, &world.namespace, "nv-1").await), (open.state, second));
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_12_d_14_who_comes_back_months_later_is_not_locked_for_the_time_between() {
+    let Some(lives) = Lives::new("kept-back").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    lives.delete().await;
+    lives.revoked().await;
+    lives.pass(120, &[]).await;
+    lives.person("").await;
+    lives.agent.until(OPEN, &[ADDRESS]).await;
+    let status = lives.state("nv-1", MailboxState::Active).await;
+    let unlocked = status.unlocked_at.expect("a baseline").0;
+    assert!(lives.days.now().duration_since(unlocked) < SignedDuration::from_hours(1));
+    let due = lives.until("nv-1", "due", |status| !status.due.is_empty()).await.due;
+    assert!(due[0].at.0 > lives.days.now() + SignedDuration::from_hours(24 * 27), "{due:?}");
+    let claim = world.claims.get("nguyentd.stttt").await.expect("claim").spec;
+    assert_eq!((claim.revoked_at, claim.life.and_then(|life| life.unlocked_at).map(|at| at.0)), (None, Some(unlocked)));
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_2_d_a_new_first_password_has_a_month_of_its_own() {
+    let Some(lives) = Lives::new("kept-first").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    let first = initial_password(&world.client, &world.namespace, "nv-1").await;
+    lives.change_password("nv-1").await;
+    lives.until("nv-1", "changed", |status| status.password_changed_at.is_some()).await;
+    lives.pass(60, &["nv-1"]).await;
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    secrets.delete("nv-1-credentials", &DeleteParams::default()).await.expect("deleted");
+    let status = lives.until("nv-1", "a new one", |status| status.initial_password_at.is_some()).await;
+    let due = lives.until("nv-1", "due", |status| !status.due.is_empty()).await.due;
+    assert_eq!((due[0].reason.as_str(), status.locks.len()), ("DefaultPassword", 0));
+    assert!(due[0].at.0 > lives.days.now() + SignedDuration::from_hours(24 * 27), "{due:?}");
+    assert_ne!(initial_password(&world.client, &world.namespace, "nv-1").await, first);
+    // Nor does a look at all of them lock it.
+    world.person("nv-2", "Lê Thị Hoa", "").await;
+    wait_ready(&world.mailboxes, "nv-2", SOON).await;
+    assert_eq!(lives.agent.rows(OPEN), [ADDRESS]);
+    lives.pass(35, &["nv-1"]).await;
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_3_dd_a_proposal_that_fell_due_while_nobody_looked_is_made() {
+    let Some(lives) = Lives::new("kept-proposal").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    lives.change_password("nv-1").await;
+    lives.until("nv-1", "changed", |status| status.password_changed_at.is_some()).await;
+    let api: Api<MailboxActivity> = Api::namespaced(world.client.clone(), &world.namespace);
+    let later = |days: i64| Timestamp::now() + SignedDuration::from_hours(24 * days);
+    let status = MailboxActivityStatus {
+        last_login: Some(day(Timestamp::now()).to_string()),
+        last_receive: Some(day(later(180)).to_string()),
+        complete_from: Some(Time(later(-2))),
+        complete_through: Some(Time(later(300))),
+        ..MailboxActivityStatus::default()
+    };
+    api.create(&PostParams::default(), &MailboxActivity::new("nv-1", MailboxActivitySpec {})).await.expect("created");
+    api.patch_status("nv-1", &PatchParams::default(), &Patch::Merge(&json!({"status": status}))).await.expect("status");
+    lives.until("nv-1", "looked at", |status| status.due.is_empty()).await;
+    // Nobody has it looked at.
+    lives.pass(190, &[]).await;
+    eventually("it is proposed", std::time::Duration::from_secs(60), || async {
+        let status = world.mailboxes.get("nv-1").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        if status.proposed_at.is_some() { Ok(()) } else { Err(format!("{:?}", status.state)) }
+    })
+    .await;
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_09_a_work_calendar_that_is_not_there_stops_clocks_and_not_people() {
+    let system = SYSTEM.replace("regulation: {", "regulation: {workCalendarRef: {name: lich}, ");
+    let Some(lives) = Lives::with("kept-calendar", &system).await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    let why = wait_reason(&world.systems, "gialai", "WorkCalendarNotFound", std::time::Duration::from_secs(60)).await;
+    assert!(why.contains("'lich'") && why.contains("workCalendarRef"), "{why}");
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    lives.pass(40, &["nv-1"]).await;
+    world.person("nv-2", "Lê Thị Hoa", COMPROMISED).await;
+    lives.agent.until("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'", &["nv-2"]).await;
+    let calendars: Api<WorkCalendar> = Api::namespaced(world.client.clone(), &world.namespace);
+    apply(&calendars, "metadata: {name: lich}\nspec: {holidays: []}").await.expect("calendar");
+    lives.agent.until(LOCKED, &[ADDRESS]).await;
+    lives.state("nv-1", MailboxState::Locked).await;
+    eventually("the MailSystem is as it was", SOON, || async {
+        let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
+        let reason = system.status.iter().flat_map(|s| &s.conditions).find(|c| c.reason == "WorkCalendarNotFound");
+        reason.map_or(Ok(()), |reason| Err(reason.message.clone()))
+    })
+    .await;
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_2_b_a_lock_that_was_never_written_down_ends_with_a_new_password_also_with_the_next_leader() {
+    let Some(lives) = Lives::new("kept-unsaid").await else { return };
+    let world = &lives.world;
+    lives.person("").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    let leaked = initial_password(&world.client, &world.namespace, "nv-1").await;
+    // A journal that cannot be written, and that the agent does not have open.
+    let Lives { world, operator, mut agent, days, clock } = lives;
+    agent.kill();
+    let folder = agent.folder.path().to_path_buf();
+    std::fs::rename(folder.join("journal"), folder.join("aside")).expect("moved");
+    std::fs::write(folder.join("journal"), "no folder").expect("in its place");
+    agent.start_again();
+    world.person("nv-1", NAME, COMPROMISED).await;
+    agent.until(LOCKED, &[ADDRESS]).await;
+    eventually("the claim knows", SOON, || async {
+        let life = world.claims.get("nguyentd.stttt").await.map_err(|e| e.to_string())?.spec.life;
+        life.filter(|life| life.locks.len() == 1).map(drop).ok_or("not yet".to_string())
+    })
+    .await;
+    let status = world.mailboxes.get("nv-1").await.expect("nv-1").status.expect("status");
+    assert_eq!(status.locks.len(), 0, "what is not written down is not said");
+    operator.stop().await;
+    world.person("nv-1", NAME, "").await;
+    agent.kill();
+    std::fs::remove_file(folder.join("journal")).expect("removed");
+    std::fs::rename(folder.join("aside"), folder.join("journal")).expect("moved back");
+    agent.start_again();
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock.clone(), Clock::system());
+    let lives = Lives { world, operator, agent, days, clock };
+    lives.until("nv-1", "given back", |status| status.unlocked_at.is_some()).await;
+    lives.agent.until(OPEN, &[ADDRESS]).await;
+    assert_ne!(initial_password(&lives.world.client, &lives.world.namespace, "nv-1").await, leaked);
+    let claim = lives.world.claims.get("nguyentd.stttt").await.expect("claim").spec.life.expect("kept");
+    assert_eq!((claim.locks.len(), claim.unlocked_at.is_some()), (0, true));
+    assert_eq!(lives.written("Unlock"), 1);
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_4_b_a_clock_that_is_months_ahead_ends_and_locks_nobody() {
+    let Some(world) = World::new("kept-ahead").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    // The clock of the operator's node, which somebody sets.
+    let ahead = Arc::new(AtomicI64::new(0));
+    let set = ahead.clone();
+    let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * set.load(Ordering::Relaxed)));
+    let operator = Operator::start_at(world.client.clone(), &world.namespace, clock);
+    let agent = Agent::start(&world.client, &world.namespace).await;
+    let soon = day(Timestamp::now()).checked_add(20.days()).expect("a day");
+    world.person("nv-1", NAME, &format!(", endsOn: '{soon}'")).await;
+    world.person("nv-2", "Lê Thị Hoa", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    wait_ready(&world.mailboxes, "nv-2", SOON).await;
+    ahead.store(40, Ordering::Relaxed);
+    let why = wait_reason(&world.systems, "gialai", "ClocksDiffer", std::time::Duration::from_secs(90)).await;
+    assert!(why.contains("40 days ahead") && why.contains("NTP"), "{why}");
+    // What people write is done, and when that is, a look at all would have released the others.
+    world.person("nv-3", "Phạm Cúc", COMPROMISED).await;
+    agent.until("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'", &["nv-3"]).await;
+    assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE revoked"), Vec::<String>::new());
+    let status = world.mailboxes.get("nv-2").await.expect("nv-2").status.expect("status");
+    assert_eq!(status.locks.iter().filter(|lock| lock.reason == LockReason::DefaultPassword).count(), 0);
+    ahead.store(0, Ordering::Relaxed);
+    eventually("the MailSystem is as it was", std::time::Duration::from_secs(90), || async {
+        let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
+        let reason = system.status.iter().flat_map(|s| &s.conditions).find(|c| c.reason == "ClocksDiffer");
+        reason.map_or(Ok(()), |reason| Err(reason.message.clone()))
+    })
+    .await;
+    operator.stop().await;
+    world.end().await;
+}
