@@ -20,6 +20,9 @@ pub const HANDED_OVER_ANNOTATION: &str = "mail.gialai.gov.vn/handed-over-at";
 /// The run of `kubectl mail handover` that wrote that time: by it a run knows its own mark when the answer to it was lost.
 pub const HANDOVER_RUN_ANNOTATION: &str = "mail.gialai.gov.vn/handover-run";
 
+/// Who writes for the operator, in `managedFields`.
+pub const MANAGER: &str = "mail-operator";
+
 /// A reference to an object of the same namespace.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]

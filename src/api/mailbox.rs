@@ -177,6 +177,8 @@ pub struct Rename {
         .message("the name of a Mailbox has at most 63 characters: write the staff code, for example nv-000123"),
     validation = Rule::new("!self.metadata.name.startsWith('agency-') || (has(self.spec.holder) && self.spec.holder == 'Agency')")
         .message("names that begin with agency- are kept for the agencies' own mailboxes: write the staff code, for example nv-000123"),
+    validation = Rule::new("!has(self.spec.startsOn) || !has(self.spec.endsOn) || self.spec.startsOn < self.spec.endsOn")
+        .message("R5.4.b: spec.endsOn is the day on which access ends: write a day after spec.startsOn"),
     validation = Rule::new("!has(self.spec.successorRef) || self.spec.successorRef.name != self.metadata.name")
         .message("R5.4.c: nobody is their own successor: write the Mailbox of somebody else in spec.successorRef, or remove it"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),

@@ -21,7 +21,7 @@ pub use self::pages::{Incomplete, every};
 use crate::telemetry::Metrics;
 
 /// Field manager of everything that the operator applies.
-pub const MANAGER: &str = "mail-operator";
+pub use crate::api::MANAGER;
 const LIMIT: Duration = Duration::from_secs(10);
 /// Objects in the answer to one list; what is read here is looked at again and again, the rest comes then.
 const LARGEST_LIST: u32 = 100;
@@ -107,7 +107,8 @@ impl Io {
     /// Replaces with the resourceVersion that was read: whoever was faster wins.
     pub async fn replace<K: Object>(&self, object: &K) -> Result<K, Error> {
         let name = object.meta().name.clone().unwrap_or_default();
-        self.call::<K, _>("update", &name, self.api::<K>().replace(&name, &PostParams::default(), object)).await
+        let object = unmanaged(object);
+        self.call::<K, _>("update", &name, self.api::<K>().replace(&name, &PostParams::default(), &object)).await
     }
 
     /// Server-side apply of the status alone, if `object` is still the newest: what was decided from an older one is decided
@@ -129,7 +130,7 @@ impl Io {
         let name = object.meta().name.clone().unwrap_or_default();
         let parameters = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
         let api = self.api::<K>();
-        self.call::<K, _>("update/status", &name, api.replace_status(&name, &parameters, object)).await
+        self.call::<K, _>("update/status", &name, api.replace_status(&name, &parameters, &unmanaged(object))).await
     }
 
     /// Deletes; what is not there is an answer, not an error.
@@ -171,6 +172,13 @@ impl Io {
             Err(_) => Err(Error::Timeout { call: Call { verb, kind, name: name.into() } }),
         }
     }
+}
+
+/// What is sent says nothing of who manages it: the caches know a part of that alone.
+fn unmanaged<K: Object>(object: &K) -> K {
+    let mut object = object.clone();
+    object.meta_mut().managed_fields = None;
+    object
 }
 
 /// A kind that can be read and written.

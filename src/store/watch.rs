@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt, pin_mut};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use crate::api::MANAGER;
 use crate::telemetry::Metrics;
 
 /// Seconds after which the API server ends a watch by itself.
@@ -102,8 +104,44 @@ where
     }
 
     fn trim(&self, object: &mut K) {
-        object.managed_fields_mut().clear();
+        who_wrote(object.managed_fields_mut());
         object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         (self.prune)(object);
+    }
+}
+
+/// Managers whose names are kept, of one object.
+const MANAGERS: usize = 8;
+
+/// Leaves of `managedFields` who wrote and when, for the journal (R5.2); nothing of what, and nothing of our own statuses.
+fn who_wrote(entries: &mut Vec<ManagedFieldsEntry>) {
+    entries.retain(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty() || entry.manager.as_deref() != Some(MANAGER));
+    entries.sort_by(|a, b| b.time.cmp(&a.time));
+    entries.truncate(MANAGERS);
+    for entry in entries.iter_mut() {
+        let (manager, time, subresource) = (entry.manager.take(), entry.time.take(), entry.subresource.take());
+        *entry = ManagedFieldsEntry { manager, time, subresource, ..ManagedFieldsEntry::default() };
+    }
+    entries.shrink_to_fit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn r5_2_who_wrote_is_kept_of_an_object_and_not_what() {
+        let entry = |manager: &str, second: u8, subresource: Option<&str>| {
+            json!({"manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+                "time": format!("2026-02-03T00:00:{second:02}Z"), "subresource": subresource,
+                "fieldsV1": {"f:spec": {"f:lock": {}}}})
+        };
+        let all = json!([entry("kubectl", 1, None), entry("mail-operator", 3, Some("status")), entry("flux", 2, None)]);
+        let mut entries: Vec<ManagedFieldsEntry> = serde_json::from_value(all).expect("entries");
+        who_wrote(&mut entries);
+        let names: Vec<_> = entries.iter().filter_map(|entry| entry.manager.as_deref()).collect();
+        assert_eq!(names, ["flux", "kubectl"]);
+        assert!(entries.iter().all(|entry| entry.fields_v1.is_none() && entry.time.is_some()));
     }
 }

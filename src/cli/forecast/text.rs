@@ -105,8 +105,10 @@ fn held(out: &mut String, answer: &Answer, lang: Lang) {
         row(out, &waits.mailbox, &waits.holder, &waits.what, lang);
     }
     more(out, answer.held.len().saturating_sub(FEW), lang);
-    let release =
-        lang.pick("  release them: kubectl mail acknowledge", "  nếu đúng, xác nhận bằng: kubectl mail acknowledge");
+    let release = lang.pick(
+        "  release them: kubectl mail acknowledge (-n NAMESPACE)",
+        "  nếu đúng, xác nhận bằng: kubectl mail acknowledge (-n NAMESPACE)",
+    );
     let _ = writeln!(out, "{release}");
 }
 

@@ -270,7 +270,7 @@ fn may(secret: &Secret, holder: &Holder<'_>) -> Result<SecretString, Item> {
         let mut item = refused(
             name,
             format!(
-                "was handed over at {at}, and never is again; if the sheet is lost, a document for a restore (spec.restore) of the locked account makes a new password (6.3)"
+                "was handed over at {at}, and never is again; if the sheet is lost, lock the account (LostPassword) and restore it by a document (spec.restore): that makes a new password (6.3)"
             ),
             format!(
                 "đã giao lúc {at}, không in lại; nếu mất phiếu thì khóa tài khoản (LostPassword) và khôi phục theo văn bản (spec.restore) để có mật khẩu mới (điểm b khoản 3 Điều 6)."

@@ -75,6 +75,9 @@ impl World {
             let namespace = within(mailbox.metadata.namespace.as_deref().unwrap_or_default());
             groups.entry(namespace).or_default().push(mailbox);
         }
+        for claim in self.claims.iter().filter(|claim| claim.spec.revoked_at.is_some()) {
+            groups.entry(within(claim.metadata.namespace.as_deref().unwrap_or_default())).or_default();
+        }
         let mut notes = Vec::new();
         let lives = groups.into_iter().map(|(namespace, mailboxes)| self.life(namespace, mailboxes, now, &mut notes));
         (lives.collect(), notes)

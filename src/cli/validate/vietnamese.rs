@@ -48,6 +48,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "nhật ký phải được lưu tối thiểu 6 tháng: vui lòng ghi spec.regulation.retention.logMonths từ 6 trở lên.",
     ),
     (
+        "R5.4.b: spec.endsOn is the day on which access ends",
+        "spec.endsOn là ngày kết thúc quyền truy cập: vui lòng ghi một ngày sau spec.startsOn.",
+    ),
+    (
         "R5.4.c: nobody is their own successor",
         "không thể ghi chính hộp thư này làm người kế nhiệm: vui lòng ghi Mailbox của người khác vào spec.successorRef, hoặc bỏ đi.",
     ),

@@ -173,6 +173,7 @@ async fn look(ctx: &Ctx) {
         warn!(held = held.len(), "what the brake holds changed (D-15)");
     }
     let said = system.status.as_ref().map(|status| (status.held.clone(), status.released.clone())).unwrap_or_default();
+    let word = write_down(&system, said.1.as_ref(), word, now, ctx).await;
     let stopped = why(ctx).map(|(reason, _)| reason);
     let known = std::mem::replace(&mut ctx.life.state().stopped, stopped);
     if said != (shown, word) || known != stopped {
@@ -189,6 +190,25 @@ async fn look(ctx: &Ctx) {
     for mailbox in news.into_iter().filter(|mailbox| ctx.mailbox(mailbox).is_some()) {
         ctx.triggers.mailboxes.fire(mailbox).await;
     }
+}
+
+/// A new word is in the journal before the status says it; the word that may be said.
+async fn write_down(
+    system: &MailSystem,
+    known: Option<&ReleasedStatus>,
+    word: Option<ReleasedStatus>,
+    now: Timestamp,
+    ctx: &Ctx,
+) -> Option<ReleasedStatus> {
+    let is_new = |word: &&ReleasedStatus| known.is_none_or(|known| known.token != word.token);
+    let Some(new) = word.as_ref().filter(is_new) else { return word };
+    let held = system.status.as_ref().and_then(|status| status.held.clone()).unwrap_or_default();
+    if let Err(error) = ctx.journal.write(vec![words::entry(system, &new.token, &held, now)]).await {
+        warn!(%error, "a person's word is not written into the journal yet; nothing is released, trying again");
+        ctx.life.state().word = known.cloned();
+        return known.cloned();
+    }
+    word
 }
 
 /// Asks the brake, and notes what is released and what is held. The Mailboxes of which something is to be done now.

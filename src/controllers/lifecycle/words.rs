@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{ACKNOWLEDGE, NAMED};
 use crate::api::{HeldStatus, MailSystem};
+use crate::controllers::journal::author;
+use crate::domain::journal::Event;
 use crate::domain::lifecycle::Cause;
 
 /// Letters of all names together: with more of them the command at the end would not fit an event.
@@ -17,6 +20,22 @@ const LETTERS: usize = 300;
 pub(super) fn is_said(system: &MailSystem, token: &str) -> bool {
     let spec = system.spec.acknowledge.as_ref().map(|acknowledge| acknowledge.held.as_str());
     spec == Some(token) || system.annotations().get(ACKNOWLEDGE).is_some_and(|said| said == token)
+}
+
+/// The entry of the journal for a word (R5.2): who said it, by which document, and what it released.
+pub(super) fn entry(system: &MailSystem, token: &str, held: &HeldStatus, now: Timestamp) -> Event {
+    let spec = system.spec.acknowledge.as_ref().filter(|acknowledge| acknowledge.held == token);
+    let without = if spec.is_none() { "; no document is named (R5.2)" } else { "" };
+    Event {
+        key: format!("{}/Acknowledge/{token}", system.uid().unwrap_or_default()),
+        at: now,
+        actor: author(system),
+        action: "Acknowledge".into(),
+        rule: "D-15".into(),
+        document: spec.map(|acknowledge| acknowledge.basis.cited()),
+        note: format!("released {token}: {}{without}", who(held)),
+        ..Event::default()
+    }
 }
 
 /// The line. It ends with the command that confirms exactly this, so that it can be copied to the end.
