@@ -25,8 +25,8 @@ mod work_calendar;
 pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
 pub use common::{
-    Basis, GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, MANAGER, NameRef, PASSWORD_CHANGED_AT,
-    PASSWORD_MADE_AT, VERSION,
+    Basis, GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, MANAGER, NameRef,
+    PASSWORD_CHANGED_AT, PASSWORD_MADE_AT, VERSION,
 };
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use kept::KeptLife;

@@ -61,7 +61,9 @@ impl Journal {
 
     /// Where the journal ends, and whether it holds `noted`; nothing while the last answer was for another entry.
     pub async fn end(&self, noted: Option<Head>, syncer: &Syncer) -> Option<JournalEnd> {
-        if self.is_time() {
+        // What was noted changes with a status that was written: then it is another question.
+        let other = self.ends().end.as_ref().is_none_or(|(of, _)| *of != noted);
+        if self.is_time() || other {
             match syncer.journal_end(noted.clone()).await {
                 Ok(end) => self.ends().end = Some((noted.clone(), end)),
                 Err(error) => debug!(%error, "where the journal ends is not known; asked again"),
@@ -148,7 +150,7 @@ mod tests {
         assert_eq!(keys, ["a", "b"]);
         let end = journal.end(None, &syncer).await.expect("asked");
         assert_eq!((end.head.sequence, end.holds), (2, true));
-        assert_eq!(journal.end(Some(end.head.clone()), &syncer).await, None, "not asked for that one yet");
+        assert_eq!(journal.end(Some(end.head.clone()), &syncer).await, Some(end), "another question is asked at once");
         memory.with(|inner| inner.failing = Some(BackendError::Unavailable("down".into())));
         assert!(journal.write(vec![event("c")]).await.is_err());
         task.abort();

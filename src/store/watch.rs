@@ -115,7 +115,9 @@ const MANAGERS: usize = 8;
 
 /// Leaves of `managedFields` who wrote and when, for the journal (R5.2); nothing of what, and nothing of our own statuses.
 fn who_wrote(entries: &mut Vec<ManagedFieldsEntry>) {
-    entries.retain(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty() || entry.manager.as_deref() != Some(MANAGER));
+    entries.retain(|entry| {
+        entry.subresource.as_deref().unwrap_or_default().is_empty() || entry.manager.as_deref() != Some(MANAGER)
+    });
     entries.sort_by(|a, b| b.time.cmp(&a.time));
     entries.truncate(MANAGERS);
     for entry in entries.iter_mut() {

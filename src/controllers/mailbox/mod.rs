@@ -23,6 +23,7 @@ use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
 pub(super) use self::foreign::Lives;
 use self::life::Life;
+pub(super) use self::nothing::has_nothing;
 use super::context::Ctx;
 use super::newcomers;
 use super::runner::{Error, Next};
@@ -61,6 +62,8 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
 #[derive(Default)]
 struct Outcome {
     local: Option<String>,
+    /// The address was issued anew in this pass, and a document of a rename stands there.
+    renamed: bool,
     claimed_at: Option<Time>,
     /// Those who come with it are waited for; nothing is said meanwhile. An account that it has goes on.
     gathering: bool,
@@ -187,13 +190,6 @@ pub(super) fn fills(name: &str, used: u64, ctx: &Ctx) -> bool {
     quota.told.is_some() || u128::from(used) * 100 >= u128::from(storage) * u128::from(rearm)
 }
 
-/// Whether it is to have no address, now or ever: its account was purged, or it is revoked and never had one.
-pub(super) fn has_nothing(mailbox: &Mailbox, ctx: &Ctx) -> bool {
-    let (now, purged) = (ctx.now(), ctx.is_purged(mailbox));
-    let claimed = || ctx.primary_claim(&mailbox.name_any()).is_some();
-    (purged || mailbox.spec.ended(now).is_some()) && nothing::decide(mailbox, purged, claimed(), now).is_some()
-}
-
 /// Whether what it shows as due is not what is known now.
 pub(super) fn is_stale(mailbox: &Mailbox, ctx: &Ctx) -> bool {
     let (rules, now) = (super::lifecycle::rules(ctx), ctx.now());
@@ -258,6 +254,7 @@ async fn address(mailbox: &Mailbox, facts: &Facts, outcome: &mut Outcome, ctx: &
             let domain = facts.system.as_ref().map(|s| s.system.spec.domain.clone()).unwrap_or_default();
             return Ok(Some(match new {
                 Some(Ok(new)) => {
+                    outcome.renamed = mailbox.spec.rename.is_some();
                     effects::tell_moved(mailbox, why, &local, &new, &domain, ctx);
                     new
                 }
@@ -318,6 +315,9 @@ async fn keep_former(
 
 async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ctx) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
+    if has_nothing(mailbox, ctx) {
+        return Ok(outcome);
+    }
     let Some(local) = address(mailbox, facts, &mut outcome, ctx).await? else { return Ok(outcome) };
     let Some(system) = &facts.system else {
         let message = "there is no MailSystem in this namespace; apply one, this mailbox goes on by itself then";
@@ -356,8 +356,9 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
             }
         },
     };
-    if let Some(claim) = facts.claim.as_ref().filter(|_| !moved)
-        && decide::name_followed(mailbox, claim, credentials.holder.as_deref())
+    let named = |holder: &String| naming::same_name(holder, &mailbox.spec.full_name);
+    if !credentials.holder.as_ref().is_none_or(named)
+        && (outcome.renamed || facts.claim.as_ref().is_some_and(|claim| decide::is_renamed(mailbox, claim)))
     {
         effects::follow_name(mailbox, ctx).await?;
     }

@@ -117,6 +117,8 @@ async fn r5_4_c_nobody_is_their_own_successor_and_a_circle_forwards_nothing() {
     let own = person("nv-1", NGUYEN, ", successorRef: {name: nv-1}");
     let refused = apply(&world.mailboxes, &own).await.expect_err("refused").to_string();
     assert!(refused.contains("nobody is their own successor"), "{refused}");
+    world.person("nv-2", HOA, "").await;
+    wait_ready(&world.mailboxes, "nv-2", SOON).await;
     world.person("nv-2", HOA, ", state: Revoked, successorRef: {name: nv-1}").await;
     world.person("nv-1", NGUYEN, "").await;
     let to = "SELECT source || ' > ' || destination FROM aliases WHERE mailbox = 'nv-2'";
