@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -73,16 +73,25 @@ fn command(number: usize) -> Result<(), Failure> {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut answer = Vec::new();
-        child.stdout.take().ok_or("no answer")?.read_to_end(&mut answer)?;
-        // It has said all and is not waited for yet: its peak can still be read, unless it has ended.
-        let peak = peak_of(&child.id().to_string()).unwrap_or(0);
+        let mut out = child.stdout.take().ok_or("no answer")?;
+        let process = child.id().to_string();
+        let reading = std::thread::spawn(move || {
+            let mut answer = Vec::new();
+            out.read_to_end(&mut answer).map(|_| answer)
+        });
+        // What it took at most is told while it runs alone.
+        let mut most = 0;
+        while !reading.is_finished() {
+            most = peak_of(&process).unwrap_or(0).max(most);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let answer = reading.join().map_err(|_| "the answer was not read")??;
         let status = child.wait()?;
         let seconds = start.elapsed().as_secs_f64();
         let answer: serde_json::Value = serde_json::from_slice(&answer)?;
         let count = |what: &str| answer[what].as_array().map_or(0, Vec::len);
         println!(
-            "forecast_cli n={number} seconds={seconds:.2} exit={} states={} actions={} held={} peak_rss_mib={peak}",
+            "forecast_cli n={number} seconds={seconds:.2} exit={} states={} actions={} held={} peak_rss_mib={most}",
             status.code().unwrap_or(-1),
             count("states"),
             count("actions"),

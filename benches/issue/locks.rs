@@ -15,7 +15,7 @@ use mail_operator::api::{Mailbox, MailboxState};
 use tokio::sync::watch;
 
 use super::clients::{self, login, percentiles};
-use super::metrics::writes;
+use super::metrics::{since, writes_by_kind};
 use super::objects::lock;
 use super::operator::Running;
 use super::ready::issue;
@@ -62,7 +62,7 @@ pub(super) async fn locks(client: Client, n: usize, k: usize) -> Result<(), Fail
     let (said, shown) = watch::channel(BTreeMap::new());
     let watching = tokio::spawn(follow(client.clone(), Arc::new(said)));
     tokio::time::sleep(SETTLE).await;
-    let (before, start) = (writes().await?, Instant::now());
+    let (before, start) = (writes_by_kind().await?, Instant::now());
     let seen: Vec<Seen> = stream::iter(holders)
         .map(|holder| one(&client, &host, holder, shown.clone(), start))
         .buffer_unordered(k)
@@ -70,22 +70,23 @@ pub(super) async fn locks(client: Client, n: usize, k: usize) -> Result<(), Fail
         .await?;
     watching.abort();
     tokio::time::sleep(SETTLE).await;
-    let cost = writes().await? - before;
-    tell(n, &seen, cost, &running);
+    tell(n, &seen, &before, &writes_by_kind().await?, &running);
     Ok(())
 }
 
-fn tell(n: usize, seen: &[Seen], cost: u64, running: &Running) {
+fn tell(n: usize, seen: &[Seen], before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>, running: &Running) {
+    let cost = after.values().sum::<u64>() - before.values().sum::<u64>();
     let of = |what: fn(&Seen) -> Duration| seen.iter().map(what).collect::<Vec<_>>();
     let k = seen.len();
     println!(
-        "locks n={n} k={k} {} {} {} all_refused_s={:.2} late={} writes={cost} writes_per_lock={:.2} {}",
+        "locks n={n} k={k} {} {} {} all_refused_s={:.2} late={} writes={cost} writes_per_lock={:.2} kinds={} {}",
         percentiles("refused", &mut of(|s| s.refused)),
         percentiles("ended", &mut of(|s| s.ended)),
         percentiles("status", &mut of(|s| s.said)),
         of(|s| s.refused_at).into_iter().max().unwrap_or_default().as_secs_f64(),
         seen.iter().map(|s| s.late).sum::<usize>(),
         cost as f64 / k.max(1) as f64,
+        since(after, before),
         running.memory()
     );
 }
@@ -179,10 +180,9 @@ async fn refusal(
 ) -> Result<(Duration, Vec<Duration>), Failure> {
     let mut let_in = Vec::new();
     loop {
-        let told = news.wait_for(|told| *told);
-        if let Ok(Ok(_)) = tokio::time::timeout(STEP, told).await
-            && !let_in.is_empty()
-        {
+        // What it gives is let go of at once: who tells would wait for it.
+        let told = async { news.wait_for(|told| *told).await.is_ok() };
+        if tokio::time::timeout(STEP, told).await.unwrap_or(false) && !let_in.is_empty() {
             // It was told and is let in all the same: not as fast as it can be asked.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -1,6 +1,7 @@
 //! A whole province at once: how fast it is issued, what the operator takes, and what it writes when nothing is due and when something
 //! is.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -10,7 +11,7 @@ use kube::{Api, Client};
 use mail_operator::api::{Mailbox, MailboxState};
 use serde_json::json;
 
-use super::metrics::{is_ready, looks, writes};
+use super::metrics::{is_ready, looks, since, writes, writes_by_kind};
 use super::operator::Running;
 use super::ready::issue;
 use super::{Failure, NAMESPACE};
@@ -99,10 +100,12 @@ async fn come_due(client: &Client, n: usize, start: Instant, running: &Running) 
     let all = all.map_err(|_| format!("not all {DUE} are locked within {} s", LIMIT.as_secs()))??.as_secs_f64();
     let ready = ready.await?;
     tokio::time::sleep(SAID).await;
-    let (cost, looked) = (writes().await?, looks().await?);
+    let (cost, looked) = (writes_by_kind().await?, looks().await?);
     println!(
-        "mass_due n={n} due={DUE} ready_s={ready:.2} all_locked_s={all:.2} locked={} writes={cost} {} {}",
+        "mass_due n={n} due={DUE} ready_s={ready:.2} all_locked_s={all:.2} locked={} writes={} kinds={} {} {}",
         locked(client).await?,
+        cost.values().sum::<u64>(),
+        since(&cost, &BTreeMap::new()),
         shown(looked),
         running.memory()
     );

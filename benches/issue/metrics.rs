@@ -1,5 +1,7 @@
 //! What the operator's own metrics say.
 
+use std::collections::BTreeMap;
+
 use super::Failure;
 
 /// Where it serves them.
@@ -7,13 +9,29 @@ pub(super) const ADDRESS: &str = "127.0.0.1:8081";
 
 /// Requests of the operator that write, the Lease apart.
 pub(super) async fn writes() -> Result<u64, Failure> {
+    Ok(writes_by_kind().await?.values().sum())
+}
+
+/// The same by the kind that is written.
+pub(super) async fn writes_by_kind() -> Result<BTreeMap<String, u64>, Failure> {
     let verbs = ["create", "patch", "patch/status", "update", "delete"];
-    let writes = |line: &str| {
+    let writes = |line: &&str| {
         let verb = verbs.iter().any(|v| line.contains(&format!("verb=\"{v}\"")));
         verb && line.contains("kube_requests_total") && !line.contains("kind=\"Lease\"")
     };
     let text = http_get("/metrics").await?;
-    Ok(text.lines().filter(|line| writes(line)).filter_map(|line| value(line)?.parse::<u64>().ok()).sum())
+    let mut kinds = BTreeMap::new();
+    for line in text.lines().filter(writes) {
+        let kind = line.split_once("kind=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(kind, _)| kind);
+        *kinds.entry(kind.to_string()).or_insert(0) += value(line).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(kinds)
+}
+
+/// `KIND=…,KIND=…`: what came since.
+pub(super) fn since(new: &BTreeMap<String, u64>, old: &BTreeMap<String, u64>) -> String {
+    let more = new.iter().map(|(kind, n)| (kind, n - old.get(kind).unwrap_or(&0).min(n))).filter(|(_, n)| *n > 0);
+    more.map(|(kind, n)| format!("{kind}={n}")).collect::<Vec<_>>().join(",")
 }
 
 /// Looks at all accounts so far, and how many seconds they took together.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -12,6 +13,8 @@ use tracing::{info, warn};
 use super::doveadm::Doveadm;
 
 const AGAIN: Duration = Duration::from_secs(2);
+/// Users that Dovecot is asked about at the same time: of many who are locked together nobody waits for all the others.
+const AT_ONCE: usize = 8;
 
 /// Users whose sessions must end, and when to do it next. Bounded by the number of accounts.
 #[derive(Default)]
@@ -48,28 +51,30 @@ impl Kicks {
     pub async fn run(&self, doveadm: &Doveadm) {
         loop {
             let (ready, next) = self.take_due(Instant::now());
-            for (user, times) in ready {
-                match doveadm.kick(std::slice::from_ref(&user)).await {
-                    Ok(count) => {
-                        if count > 0 {
-                            info!(user, sessions = count, "sessions ended");
-                        }
-                        if times > 1 {
-                            self.put_back(user, Instant::now() + AGAIN, times - 1);
-                        }
-                    }
-                    Err(error) => {
-                        warn!(user, %error, "sessions not ended yet; trying again");
-                        self.put_back(user, Instant::now() + Duration::from_secs(1), times);
-                    }
-                }
-            }
+            stream::iter(ready).for_each_concurrent(AT_ONCE, |(user, times)| self.kick(user, times, doveadm)).await;
             let next = if next.is_some() { next } else { self.take_next() };
             match next {
                 Some(at) => {
                     tokio::select! { () = tokio::time::sleep_until(at) => {}, () = self.changed.notified() => {} }
                 }
                 None => self.changed.notified().await,
+            }
+        }
+    }
+
+    async fn kick(&self, user: String, times: u8, doveadm: &Doveadm) {
+        match doveadm.kick(std::slice::from_ref(&user)).await {
+            Ok(count) => {
+                if count > 0 {
+                    info!(user, sessions = count, "sessions ended");
+                }
+                if times > 1 {
+                    self.put_back(user, Instant::now() + AGAIN, times - 1);
+                }
+            }
+            Err(error) => {
+                warn!(user, %error, "sessions not ended yet; trying again");
+                self.put_back(user, Instant::now() + Duration::from_secs(1), times);
             }
         }
     }
