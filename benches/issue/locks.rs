@@ -180,10 +180,9 @@ async fn refusal(
 ) -> Result<(Duration, Vec<Duration>), Failure> {
     let mut let_in = Vec::new();
     loop {
-        let told = news.wait_for(|told| *told);
-        if let Ok(Ok(_)) = tokio::time::timeout(STEP, told).await
-            && !let_in.is_empty()
-        {
+        // What it gives is let go of at once: who tells would wait for it.
+        let told = async { news.wait_for(|told| *told).await.is_ok() };
+        if tokio::time::timeout(STEP, told).await.unwrap_or(false) && !let_in.is_empty() {
             // It was told and is let in all the same: not as fast as it can be asked.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
