@@ -42,7 +42,7 @@ pub struct AgentClient {
     connection: Mutex<Kept>,
     /// For the journal.
     journal: Mutex<Kept>,
-    /// For notices.
+    /// For notices and removals.
     letters: Mutex<Kept>,
     term: Term,
 }
@@ -183,7 +183,7 @@ impl MailBackend for AgentClient {
     fn purge(&self, mailboxes: Vec<Purge>) -> BoxFuture<'_, Result<Vec<Purged>, BackendError>> {
         let request = PurgeRequest { mailboxes };
         async move {
-            let answer: PurgeResponse = self.call_on(&self.aside, "POST", "/v1/purge", Some(&request)).await?;
+            let answer: PurgeResponse = self.call_on(&self.letters, "POST", "/v1/purge", Some(&request)).await?;
             if answer.outcomes.len() == request.mailboxes.len() {
                 return Ok(answer.outcomes);
             }

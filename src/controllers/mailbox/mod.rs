@@ -22,6 +22,7 @@ use self::decide::{Address, Decided, Problem};
 use self::facts::Facts;
 pub(super) use self::foreign::Lives;
 use self::life::Life;
+pub(super) use self::nothing::has_nothing;
 use super::context::Ctx;
 use super::newcomers;
 use super::runner::{Error, Next};
@@ -161,13 +162,6 @@ pub(super) fn fills(name: &str, used: u64, ctx: &Ctx) -> bool {
     quota.told.is_some() || u128::from(used) * 100 >= u128::from(storage) * u128::from(decide::REARM)
 }
 
-/// Whether it is to have no address, now or ever: its account was purged, or it is revoked and never had one.
-pub(super) fn has_nothing(mailbox: &Mailbox, ctx: &Ctx) -> bool {
-    let (now, purged) = (ctx.now(), ctx.is_purged(mailbox));
-    let claimed = || ctx.primary_claim(&mailbox.name_any()).is_some();
-    (purged || mailbox.spec.ended(now).is_some()) && nothing::decide(mailbox, purged, claimed(), now).is_some()
-}
-
 /// Whether what it shows as due is not what is known now.
 pub(super) fn is_stale(mailbox: &Mailbox, ctx: &Ctx) -> bool {
     let (rules, now) = (super::lifecycle::rules(ctx), ctx.now());
@@ -292,6 +286,9 @@ async fn keep_former(
 
 async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ctx) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
+    if has_nothing(mailbox, ctx) {
+        return Ok(outcome);
+    }
     let Some(local) = address(mailbox, facts, &mut outcome, ctx).await? else { return Ok(outcome) };
     let Some(system) = &facts.system else {
         let message = "there is no MailSystem in this namespace; apply one, this mailbox goes on by itself then";

@@ -37,6 +37,13 @@ pub(super) fn decide(mailbox: &Mailbox, purged: bool, claimed: bool, now: Timest
     never.then_some(Nothing { outlook: Outlook::Ready, reason: Reason::Revoked, message: NEVER })
 }
 
+/// Whether it is to have no address, now or ever: its account was purged, or it is revoked and never had one.
+pub(in super::super) fn has_nothing(mailbox: &Mailbox, ctx: &Ctx) -> bool {
+    let (now, purged) = (ctx.now(), ctx.is_purged(mailbox));
+    let claimed = || ctx.primary_claim(&mailbox.name_any()).is_some();
+    (purged || mailbox.spec.ended(now).is_some()) && decide(mailbox, purged, claimed(), now).is_some()
+}
+
 /// Says so.
 pub(super) async fn say(mailbox: &Mailbox, facts: &Facts, nothing: &Nothing, ctx: &Ctx) -> Result<Next, Error> {
     let name = mailbox.name_any();
