@@ -209,12 +209,14 @@ pub(super) fn renamed(mailbox: &Mailbox, facts: &Facts) -> Option<Problem> {
     (!same).then(|| Problem::explained(Reason::NameChanged, &sticky::renamed(holder, name)))
 }
 
-/// Whether the credentials still name the holder as before a rename that was decided by its document: the claim, which this very Mailbox
-/// holds, has the new name. A name that was merely changed in the spec changes nothing: it may be somebody else's.
-pub(super) fn name_followed(mailbox: &Mailbox, claim: &AddressClaim, holder: Option<&str>) -> bool {
-    let name = &mailbox.spec.full_name;
-    let decided = mailbox.metadata.uid.is_some() && claim.spec.owner_ref.uid == mailbox.metadata.uid;
-    decided && naming::same_name(&claim.spec.owner_name, name) && holder.is_some_and(|h| !naming::same_name(h, name))
+/// Whether a claim that this very Mailbox holds was issued on the document of its rename, in the name that the spec has: then it is the
+/// same person under another name. A name that was merely changed in the spec may be somebody else's.
+pub(super) fn is_renamed(mailbox: &Mailbox, claim: &AddressClaim) -> bool {
+    let document = mailbox.spec.rename.as_ref().map(|rename| rename.basis.cited());
+    let held = mailbox.metadata.uid.is_some() && claim.spec.owner_ref.uid == mailbox.metadata.uid;
+    held && document.is_some()
+        && claim.spec.rename == document
+        && naming::same_name(&claim.spec.owner_name, &mailbox.spec.full_name)
 }
 
 /// A pin that differs from the issued address changes nothing (D-02, D-21).

@@ -58,6 +58,8 @@ pub(super) fn reconcile(mailbox: Arc<Mailbox>, ctx: Arc<Ctx>) -> BoxFuture<'stat
 #[derive(Default)]
 struct Outcome {
     local: Option<String>,
+    /// The address was issued anew in this pass, and a document of a rename stands there.
+    renamed: bool,
     claimed_at: Option<Time>,
     /// Those who come with it are waited for; nothing is said meanwhile. An account that it has goes on.
     gathering: bool,
@@ -212,6 +214,7 @@ async fn address(mailbox: &Mailbox, facts: &Facts, outcome: &mut Outcome, ctx: &
             let domain = facts.system.as_ref().map(|s| s.system.spec.domain.clone()).unwrap_or_default();
             return Ok(Some(match new {
                 Some(Ok(new)) => {
+                    outcome.renamed = mailbox.spec.rename.is_some();
                     effects::tell_moved(mailbox, why, &local, &new, &domain, ctx);
                     new
                 }
@@ -313,9 +316,8 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
             }
         },
     };
-    if let Some(claim) = facts.claim.as_ref().filter(|_| !moved)
-        && decide::name_followed(mailbox, claim, credentials.holder.as_deref())
-    {
+    let renamed = outcome.renamed || facts.claim.as_ref().is_some_and(|claim| decide::is_renamed(mailbox, claim));
+    if renamed && credentials.holder.as_deref().is_some_and(|h| !naming::same_name(h, &mailbox.spec.full_name)) {
         effects::follow_name(mailbox, ctx).await?;
     }
     let credentials = if outcome.life.makes_password() {

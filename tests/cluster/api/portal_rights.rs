@@ -118,8 +118,8 @@ async fn r3_1_the_account_of_the_page_changes_hashes_of_mailboxes_and_nothing_el
     for name in ["gialai-tls", "gialai-agent-ca", "gialai-dkim", "policy-probe"] {
         let theirs = all.get(name).await.expect(name);
         let labelled = with(&theirs, |s| s["metadata"]["labels"] = json!({"mail.gialai.gov.vn/credentials": "true"}));
-        let emptied = with(&theirs, |s| s["data"] = json!({"hash": "eA=="}));
-        for changed in [theirs, labelled, emptied] {
+        let more = with(&theirs, |s| s["data"]["hash"] = json!("eA=="));
+        for changed in [theirs, labelled, more] {
             let said = refusal(&secrets, name, &changed).await;
             assert!(said.contains("credentials of mailboxes alone"), "{name}: {said}");
         }
