@@ -356,10 +356,8 @@ async fn perform(mailbox: &Mailbox, facts: &Facts, slot: &mut Slot<'_>, ctx: &Ct
             }
         },
     };
-    let named = |holder: &String| naming::same_name(holder, &mailbox.spec.full_name);
-    if !credentials.holder.as_ref().is_none_or(named)
-        && (outcome.renamed || facts.claim.as_ref().is_some_and(|claim| decide::is_renamed(mailbox, claim)))
-    {
+    let renamed = outcome.renamed || facts.claim.as_ref().is_some_and(|claim| decide::is_renamed(mailbox, claim));
+    if renamed && credentials.holder.as_deref().is_some_and(|h| !naming::same_name(h, &mailbox.spec.full_name)) {
         effects::follow_name(mailbox, ctx).await?;
     }
     let credentials = if outcome.life.makes_password() {
