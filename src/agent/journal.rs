@@ -22,6 +22,9 @@ const INDEX: &str = "index.sqlite";
 /// An entry has at most some 8 kB: what is longer is none.
 const LONGEST_LINE: u64 = 1 << 20;
 
+/// Entries that are known to be there: whoever notes them asks for one of the last.
+const FOUND: usize = 64;
+
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
@@ -88,8 +91,8 @@ pub struct Journal {
     length: u64,
     /// Lines that a crash had kept out of the index, and perhaps from stdout: one request, at most.
     late: Vec<String>,
-    /// The last entry that was written, or found in the files, by this process.
-    found: Option<Head>,
+    /// Entries that this process wrote, or found in the files, and told of: the last ones.
+    found: VecDeque<Head>,
     /// The file of the month in which old ones were looked for last.
     tidied: String,
 }
@@ -116,7 +119,7 @@ impl Journal {
             file,
             length: length.unwrap_or(0),
             late: Vec::new(),
-            found: None,
+            found: VecDeque::new(),
             tidied: String::new(),
         };
         journal.catch_up()?;
@@ -130,7 +133,7 @@ impl Journal {
     fn mend(&mut self) -> Result<(), JournalError> {
         let index = sqlite::anew(&self.folder.join(INDEX), SCHEMA, Kept::Elsewhere)?;
         let new = Self::with(index, &self.folder, self.months, true)?;
-        let (late, found) = (std::mem::take(&mut self.late), self.found.take());
+        let (late, found) = (std::mem::take(&mut self.late), std::mem::take(&mut self.found));
         *self = Self { late, found, ..new };
         Ok(())
     }
@@ -186,16 +189,25 @@ impl Journal {
         Ok(())
     }
 
+    fn remember(&mut self, head: Head) {
+        if !self.found.contains(&head) {
+            self.found.push_back(head);
+        }
+        if self.found.len() > FOUND {
+            self.found.pop_front();
+        }
+    }
+
     /// Where the chain ends, and whether the files hold an entry that was noted elsewhere.
     pub fn end(&mut self, noted: Option<&Head>) -> Result<JournalEnd, JournalError> {
         let written = fs::metadata(self.folder.join(&self.file)).map_or(0, |found| found.len());
         let holds = match noted {
             None => true,
-            Some(noted) if self.found.as_ref() == Some(noted) && written == self.length => true,
+            Some(noted) if self.found.contains(noted) && written == self.length => true,
             Some(noted) => holds(&self.folder, noted)?,
         };
         if let Some(noted) = noted.filter(|_| holds) {
-            self.found = Some(noted.clone());
+            self.remember(noted.clone());
         }
         Ok(JournalEnd { head: self.head.clone(), holds })
     }
@@ -261,7 +273,7 @@ impl Journal {
             return Err(error);
         }
         self.late.extend(lines);
-        self.found = Some(head.clone());
+        self.remember(head.clone());
         (self.head, self.file, self.length) = (head, name, length);
         Ok(())
     }
