@@ -134,6 +134,8 @@ impl Journal {
 
     /// Makes the index anew from the files.
     fn mend(&mut self) -> Result<(), JournalError> {
+        // Closed first: SQLite removes the log of what it closes by its name, which is that of the new one, too.
+        self.index = Connection::open_in_memory()?;
         let index = sqlite::anew(&self.folder.join(INDEX), SCHEMA, Kept::Elsewhere)?;
         let new = Self::with(index, &self.folder, self.months, true)?;
         let (late, found) = (std::mem::take(&mut self.late), std::mem::take(&mut self.found));
