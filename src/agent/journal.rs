@@ -3,24 +3,30 @@
 //! An index (SQLite) beside the files remembers keys and head. The files come first: what a crash kept out of the index is read
 //! from them at the next start, a line that was half written is cut there, and an index that is damaged is made anew from them.
 
+mod print;
+
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tracing::{info, warn};
 
 use super::sqlite::{self, Kept};
 use crate::backend::JournalEnd;
 use crate::domain::calendar;
-use crate::domain::journal::{self, Event, Head, Known, MOST_EVENTS, Unfit};
+use crate::domain::journal::{self, Event, Head, MOST_EVENTS, Unfit};
+
+pub use print::print;
 
 const INDEX: &str = "index.sqlite";
 /// An entry has at most some 8 kB: what is longer is none.
 const LONGEST_LINE: u64 = 1 << 20;
+
+/// Entries that are known to be there: whoever notes them asks for one of the last.
+const FOUND: usize = 64;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -88,8 +94,8 @@ pub struct Journal {
     length: u64,
     /// Lines that a crash had kept out of the index, and perhaps from stdout: one request, at most.
     late: Vec<String>,
-    /// The last entry that was written, or found in the files, by this process.
-    found: Option<Head>,
+    /// Entries that this process wrote, or found in the files, and told of: the last ones.
+    found: VecDeque<Head>,
     /// The file of the month in which old ones were looked for last.
     tidied: String,
 }
@@ -116,7 +122,7 @@ impl Journal {
             file,
             length: length.unwrap_or(0),
             late: Vec::new(),
-            found: None,
+            found: VecDeque::new(),
             tidied: String::new(),
         };
         journal.catch_up()?;
@@ -128,9 +134,11 @@ impl Journal {
 
     /// Makes the index anew from the files.
     fn mend(&mut self) -> Result<(), JournalError> {
+        // Closed first: SQLite removes the log of what it closes by its name, which is that of the new one, too.
+        self.index = Connection::open_in_memory()?;
         let index = sqlite::anew(&self.folder.join(INDEX), SCHEMA, Kept::Elsewhere)?;
         let new = Self::with(index, &self.folder, self.months, true)?;
-        let (late, found) = (std::mem::take(&mut self.late), self.found.take());
+        let (late, found) = (std::mem::take(&mut self.late), std::mem::take(&mut self.found));
         *self = Self { late, found, ..new };
         Ok(())
     }
@@ -186,16 +194,25 @@ impl Journal {
         Ok(())
     }
 
+    fn remember(&mut self, head: Head) {
+        if !self.found.contains(&head) {
+            self.found.push_back(head);
+        }
+        if self.found.len() > FOUND {
+            self.found.pop_front();
+        }
+    }
+
     /// Where the chain ends, and whether the files hold an entry that was noted elsewhere.
     pub fn end(&mut self, noted: Option<&Head>) -> Result<JournalEnd, JournalError> {
         let written = fs::metadata(self.folder.join(&self.file)).map_or(0, |found| found.len());
         let holds = match noted {
             None => true,
-            Some(noted) if self.found.as_ref() == Some(noted) && written == self.length => true,
+            Some(noted) if self.found.contains(noted) && written == self.length => true,
             Some(noted) => holds(&self.folder, noted)?,
         };
         if let Some(noted) = noted.filter(|_| holds) {
-            self.found = Some(noted.clone());
+            self.remember(noted.clone());
         }
         Ok(JournalEnd { head: self.head.clone(), holds })
     }
@@ -261,7 +278,7 @@ impl Journal {
             return Err(error);
         }
         self.late.extend(lines);
-        self.found = Some(head.clone());
+        self.remember(head.clone());
         (self.head, self.file, self.length) = (head, name, length);
         Ok(())
     }
@@ -397,62 +414,6 @@ fn read_from(
         file.sync_all()?;
     }
     Ok(end)
-}
-
-/// Prints every line, oldest first, after one that says what the index knows.
-pub fn print(folder: &Path, out: &mut impl Write) -> Result<(), JournalError> {
-    // First: entries that come meanwhile are more than the index said, not less.
-    let known = known(folder)?;
-    writeln!(out, "{}", journal::preamble(&known).map_err(|e| JournalError::Other(e.to_string()))?)?;
-    let names = names(folder)?;
-    for (n, name) in names.iter().enumerate() {
-        let mut file = File::open(folder.join(name))?;
-        let mut last = copy(&mut file, out)?;
-        if last.is_some_and(|byte| byte != b'\n') && n + 1 == names.len() {
-            // Perhaps it is just being written.
-            std::thread::sleep(Duration::from_millis(300));
-            last = copy(&mut file, out)?.or(last);
-        }
-        if last.is_some_and(|byte| byte != b'\n') && n + 1 < names.len() {
-            writeln!(out)?;
-        }
-    }
-    Ok(out.flush()?)
-}
-
-/// Copies the rest of a file; its last byte.
-fn copy(file: &mut File, out: &mut impl Write) -> io::Result<Option<u8>> {
-    let (mut buffer, mut last) = (vec![0; 1 << 16], None);
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(last);
-        }
-        out.write_all(&buffer[..read])?;
-        last = Some(buffer[read - 1]);
-    }
-}
-
-/// What the index knows; nothing where it is not there, or damaged: then it is made anew with the next entry.
-fn known(folder: &Path) -> Result<Known, JournalError> {
-    match indexed(&folder.join(INDEX)) {
-        Err(JournalError::Damaged(why)) => {
-            warn!(why, "the index of the journal is damaged; the files are printed without what it knows");
-            Ok(Known::default())
-        }
-        known => known,
-    }
-}
-
-fn indexed(path: &Path) -> Result<Known, JournalError> {
-    if !path.exists() {
-        return Ok(Known::default());
-    }
-    let index = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    index.busy_timeout(Duration::from_secs(5))?;
-    let first: Option<i64> = index.query_row("SELECT min(first) FROM files", [], |r| r.get(0))?;
-    let head = meta(&index, "head")?.and_then(|head| head.parse().ok());
-    Ok(Known { first: first.and_then(|n| u64::try_from(n).ok()), heads: head.into_iter().collect(), noted: None })
 }
 
 #[cfg(test)]

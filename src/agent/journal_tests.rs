@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::journal::{Fault, verify};
+use crate::domain::journal::{Fault, Known, verify};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")

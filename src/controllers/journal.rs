@@ -20,8 +20,7 @@ const WAITING: usize = 1_024;
 
 type Asked = (Vec<Event>, oneshot::Sender<Result<(), BackendError>>);
 
-/// Between two questions where the journal ends: after something was written to it, and otherwise.
-const AFTER_WRITES: Duration = Duration::from_secs(5);
+/// Between two questions where the journal ends, while nothing is written to it.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// The way to the journal of one mail server.
@@ -74,8 +73,7 @@ impl Journal {
 
     fn is_time(&self) -> bool {
         let mut ends = self.ends();
-        let pause = if ends.written { AFTER_WRITES } else { EVERY };
-        if ends.asked.is_some_and(|at| at.elapsed() < pause) {
+        if !ends.written && ends.asked.is_some_and(|at| at.elapsed() < EVERY) {
             return false;
         }
         (ends.asked, ends.written) = (Some(Instant::now()), false);
