@@ -85,13 +85,20 @@ async fn a_system_with_baseline_serves_as_one_with_restricted_and_each_becomes_t
     }
     apply(&systems, &system("Baseline")).await.expect("system");
     apply(&Api::<Agency>::namespaced(client.clone(), BASELINE), AGENCY).await.expect("agency");
-    wait_ready(&systems, "gialai", START).await;
+    // With a clock that is behind the MailSystem serves, and says ClocksDiffer.
+    eventually("Available", START, || async {
+        let status = systems.get("gialai").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        let available = status.conditions.iter().any(|c| c.type_ == "Available" && c.status == "True");
+        if available { Ok(()) } else { Err(format!("{:?}", status.conditions)) }
+    })
+    .await;
     let world = World::of(client.clone(), BASELINE).await;
     sends_and_receives(&world).await;
     takes_and_refuses(&world).await;
     if tier_number() == 1 {
         r3_1_is_renewed_when_it_is_time(&world, &secrets).await;
     }
+    wait_ready(&systems, "gialai", START).await;
     // Both ways: what one of them leaves in the queue's folder does not stop the other.
     for standard in ["Restricted", "Baseline"] {
         let old = world.pods.get("gialai-0").await.expect("pod").uid();

@@ -96,7 +96,14 @@ fn redirected(mailbox: &Mailbox, before: &MailboxStatus, after: &MailboxStatus, 
         None => "no successor is named: mail is refused".into(),
     };
     Some(Event {
-        key: format!("{}/Forward/{}/{}", mailbox.uid().unwrap_or_default(), since.0.as_second(), to(new)),
+        // Times of a status are whole seconds: what was read tells two changes of one second apart.
+        key: format!(
+            "{}/Forward/{}/{}/{}",
+            mailbox.uid().unwrap_or_default(),
+            since.0.as_second(),
+            mailbox.resource_version().unwrap_or_default(),
+            to(new)
+        ),
         actor: if by_people { base.actor.clone() } else { OPERATOR.into() },
         action: "Forward".into(),
         cause: "Successor".into(),
