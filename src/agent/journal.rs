@@ -96,6 +96,8 @@ pub struct Journal {
     late: Vec<String>,
     /// Entries that this process wrote, or found in the files, and told of: the last ones.
     found: VecDeque<Head>,
+    /// Number of the first entry that this process wrote into that file: of earlier ones its length says nothing.
+    ours: u64,
     /// The file of the month in which old ones were looked for last.
     tidied: String,
 }
@@ -123,6 +125,7 @@ impl Journal {
             length: length.unwrap_or(0),
             late: Vec::new(),
             found: VecDeque::new(),
+            ours: u64::MAX,
             tidied: String::new(),
         };
         journal.catch_up()?;
@@ -208,7 +211,7 @@ impl Journal {
         let written = fs::metadata(self.folder.join(&self.file)).map_or(0, |found| found.len());
         let holds = match noted {
             None => true,
-            Some(noted) if self.found.contains(noted) && written == self.length => true,
+            Some(noted) if noted.sequence >= self.ours && self.found.contains(noted) && written == self.length => true,
             Some(noted) => holds(&self.folder, noted)?,
         };
         if let Some(noted) = noted.filter(|_| holds) {
@@ -279,6 +282,9 @@ impl Journal {
         }
         self.late.extend(lines);
         self.remember(head.clone());
+        if self.ours == u64::MAX || name != self.file {
+            self.ours = self.head.sequence + 1;
+        }
         (self.head, self.file, self.length) = (head, name, length);
         Ok(())
     }

@@ -98,6 +98,7 @@ cat <<T
   kubectl -n $ns get msys gialai -o jsonpath='{range .status.dnsRecords[*]}{.name} {.type} {.value}{"\n"}{end}'
   kubectl -n $ns get secret nv-000125-credentials -o jsonpath='{.data.initialPassword}' | base64 -d; echo   # a first password
   kubectl explain mailbox.spec
+  kubectl mail status -n $ns; kubectl mail explain nv-000124 -n $ns   # with the line that make cli prints typed before
   kubectl -n $ns delete mbx nv-000123        # its mail, address and password are kept (D-14)
   kubectl -n $ns apply -f manifests/gialai/mailboxes/nv-000123.yaml
 T
