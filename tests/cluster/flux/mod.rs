@@ -72,6 +72,8 @@ impl<'a> Flux<'a> {
         let images = ["FLUX_SOURCE_IMAGE", "FLUX_KUSTOMIZE_IMAGE"].map(|name| (name, variable(name)));
         let images: Vec<(&str, &str)> = images.iter().map(|(name, value)| (*name, value.as_str())).collect();
         apply_manifest(include_str!("controllers.yaml"), &images);
+        // A test before this one ended them.
+        run("kubectl", &["-n", "flux-system", "scale", "deployment", "--all", "--replicas=1"]);
         for controller in ["source-controller", "kustomize-controller"] {
             let deployment = format!("deployment/{controller}");
             run("kubectl", &["-n", "flux-system", "rollout", "status", &deployment, "--timeout=120s"]);
