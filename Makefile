@@ -88,17 +88,18 @@ tools: ## Kubernetes programs from Go modules
 images: testbed ## Images of the mail server and of the operator, as OCI archives
 	@PROFILE=release $(RUN) env | grep -E '^MAIL_OPERATOR_(MAIL_)?(IMAGE|ARCHIVES)=' 
 
+# Most of these tests wait for a clock or a server, and each has a namespace of its own: four at once keep two cores busy.
 tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
 	cargo test --locked --no-run --test cluster
-	$(RUN) $(TESTBED) run --tier 1 --no-pods -- cargo test --locked --offline --test cluster -- api:: events::
-	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- mail:: sieve:: notices:: usage:: certificates:: baseline:: volume:: removal::
+	$(RUN) $(TESTBED) run --tier 1 --no-pods -- cargo test --locked --offline --test cluster -- --test-threads=4 api:: events::
+	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- --test-threads=2 mail:: senders:: waiting:: sieve:: notices:: usage:: certificates:: baseline:: volume:: removal:: damaged:: sessions:: restored::
 
 tier2: testbed ## Tests on a whole node, installed by the Helm chart
 	cargo test --locked --no-run --test cluster
-	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=1 chart:: flux:: mail:: sieve:: notices:: usage:: certificates:: baseline:: volume:: network:: node::
+	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=2 chart:: flux:: mail:: senders:: sieve:: notices:: usage:: certificates:: baseline:: volume:: network:: page:: node::
 
 tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
-	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: node::
+	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: page:: node::
 
 generate: checkout ## Generated files: CRDs, table of reasons, articles and their tests
 	cargo build --locked --bin mail-operator

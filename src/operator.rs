@@ -3,19 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::controllers::{self, Clock, Readiness, Settings, stop_when};
 use crate::kube_io::Io;
 use crate::leader::{Elector, Leadership, Term};
 use crate::telemetry::Metrics;
-use crate::{signals, tls};
+use crate::{signals, telemetry, tls};
 
 /// What is under way may take this long after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -72,7 +69,11 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error + Send +
     let client = Client::try_from(config)?;
     let readiness = Readiness::of(&args.namespaces);
     let (leadership, following) = watch::channel(Leadership::Standby);
-    let serving = tokio::spawn(serve(args.listen, metrics.clone(), following.clone(), readiness.clone()));
+    let why = {
+        let (following, readiness) = (following.clone(), readiness.clone());
+        move || not_ready(*following.borrow(), &readiness)
+    };
+    let serving = tokio::spawn(telemetry::serve(args.listen, metrics.clone(), why));
     let terminated = stop_when(signals::terminated());
     let elector =
         Elector::new(Io::new(client.clone(), &args.own_namespace, metrics.clone()), &args.lease, &args.identity);
@@ -185,24 +186,6 @@ fn not_ready(leadership: Leadership, readiness: &Readiness) -> Option<String> {
         Leadership::Standby => None,
         Leadership::Leading(_) => readiness.missing(),
         Leadership::Lost => Some("leadership lost".into()),
-    }
-}
-
-/// Probes and metrics.
-async fn serve(address: SocketAddr, metrics: Metrics, following: watch::Receiver<Leadership>, readiness: Readiness) {
-    let ready = move || async move {
-        match not_ready(*following.borrow(), &readiness) {
-            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-            None => (StatusCode::OK, "ok\n".into()),
-        }
-    };
-    let routes = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(move || async move { metrics.text() }));
-    let served = async { axum::serve(tokio::net::TcpListener::bind(address).await?, routes).await };
-    if let Err(error) = served.await {
-        error!(%address, %error, "probes and metrics cannot be served");
     }
 }
 

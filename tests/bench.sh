@@ -4,6 +4,7 @@
 # docs/benchmarks.md; those that begin with "progress" only say that it goes on.
 set -euo pipefail
 testbed=$1 n=$2 c=$3 rounds=$4 quiet=$5 locks=$6 mass=$7
+echo "progress: release builds (the first time takes a quarter of an hour)"
 program() { cargo bench --locked --bench "$1" --no-run --message-format=json 2> /dev/null | grep -o "\"executable\":\"[^\"]*$1-[^\"]*\"" | tail -n 1 | cut -d'"' -f4; }
 bench=$(program issue)
 lifecycle=$(program lifecycle)

@@ -4,6 +4,7 @@
 # FLUX=1 adds Flux's controllers: FLUX_SOURCE_IMAGE, FLUX_KUSTOMIZE_IMAGE, FLUX_CRDS (a folder).
 set -euo pipefail
 profile=${PROFILE:-debug}
+[ -x "$CARGO_TARGET_DIR/$profile/mail-operator" ] || echo "▸ the operator, $profile build (the first time takes some minutes)" >&2
 cargo build --locked --quiet --bin mail-operator $([ "$profile" = release ] && echo --release || :)
 folder=$(mktemp -d)
 strip -o "$folder/mail-operator" "$CARGO_TARGET_DIR/$profile/mail-operator"

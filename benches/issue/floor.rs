@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource};
 use mail_operator::api::{AddressClaim, Agency, Mailbox};
 
 use super::cpu::{cpu_since, cpu_ticks};
-use super::objects::{claim, mailbox, secret, status};
+use super::objects::{claim, mailbox, secret, sizes, status};
 use super::ready::count_ready;
 use super::{Failure, NAMESPACE};
 
@@ -70,6 +70,7 @@ pub(super) async fn floor(client: Client, n: usize, c: usize, what: &str) -> Res
     created?;
     issued?;
     counted.await??;
-    println!("{what} n={n} c={c} seconds={:.2} cpu={}", start.elapsed().as_secs_f64(), cpu_since(&cpu));
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_since(&cpu));
+    println!("{what} n={n} c={c} seconds={seconds:.2} bytes={} cpu={cpu}", sizes(&client).await?);
     Ok(())
 }

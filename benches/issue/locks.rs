@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
+use kube::api::{ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
-use mail_operator::api::{Mailbox, MailboxState};
+use mail_operator::api::{Mailbox, MailboxActivity, MailboxState};
 use tokio::sync::watch;
 
 use super::clients::{self, login, percentiles};
@@ -26,6 +26,8 @@ const AT_ONCE: usize = 32;
 /// Connections of each mailbox that stand ready for a password.
 const OPEN: usize = 2;
 const STEP: Duration = Duration::from_secs(1);
+/// The agent's pages of use are read each half minute.
+const NOTED: Duration = Duration::from_secs(180);
 /// From the patch; 5 s is the goal.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -59,6 +61,7 @@ pub(super) async fn locks(client: Client, n: usize, k: usize) -> Result<(), Fail
     let holders: Vec<Holder> =
         stream::iter(0..k).map(|i| holder(&client, &host, i)).buffer_unordered(AT_ONCE).try_collect().await?;
     println!("progress: {k} sessions and {} connections stand", k * OPEN);
+    logins_noted(&client, k).await?;
     let (said, shown) = watch::channel(BTreeMap::new());
     let watching = tokio::spawn(follow(client.clone(), Arc::new(said)));
     tokio::time::sleep(SETTLE).await;
@@ -72,6 +75,19 @@ pub(super) async fn locks(client: Client, n: usize, k: usize) -> Result<(), Fail
     tokio::time::sleep(SETTLE).await;
     tell(n, &seen, &before, &writes_by_kind().await?, &running);
     Ok(())
+}
+
+/// Waits until the logins stand in MailboxActivities: that they are the first ones of the day has nothing to do with the locks.
+async fn logins_noted(client: &Client, k: usize) -> Result<(), Failure> {
+    let activities: Api<MailboxActivity> = Api::namespaced(client.clone(), NAMESPACE);
+    for _ in 0..NOTED.as_secs() {
+        let all = activities.list(&ListParams::default()).await?;
+        if all.iter().filter(|one| one.status.as_ref().is_some_and(|status| status.last_login.is_some())).count() >= k {
+            return Ok(());
+        }
+        tokio::time::sleep(STEP).await;
+    }
+    Err(format!("not all {k} logins stand in MailboxActivities within {} s", NOTED.as_secs()).into())
 }
 
 fn tell(n: usize, seen: &[Seen], before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>, running: &Running) {

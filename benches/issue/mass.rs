@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client};
-use mail_operator::api::{Mailbox, MailboxState};
+use mail_operator::api::{Mailbox, MailboxState, PASSWORD_MADE_AT};
 use serde_json::json;
 
 use super::metrics::{is_ready, looks, since, writes, writes_by_kind};
@@ -69,17 +70,21 @@ fn minus(new: (u64, f64), old: (u64, f64)) -> (u64, f64) {
     (new.0.saturating_sub(old.0), new.1 - old.1)
 }
 
-/// While no operator runs, some statuses are made to say that they were issued long ago: the next one knows nothing else.
+/// While no operator runs, some statuses are made to say that they were issued long ago, and Secrets that their password is as old: the
+/// next one knows nothing else.
 async fn issued_long_ago(client: &Client) -> Result<(), Failure> {
     let mailboxes: Api<Mailbox> = Api::namespaced(client.clone(), NAMESPACE);
-    let at = Timestamp::now().checked_sub(AGO)?;
-    let status = json!({"status": {"issuedAt": format!("{at:.0}")}});
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    let at = format!("{:.0}", Timestamp::now().checked_sub(AGO)?);
+    let status = json!({"status": {"issuedAt": at, "initialPasswordAt": at}});
+    let made = json!({"metadata": {"annotations": {PASSWORD_MADE_AT: at}}});
     stream::iter(0..DUE)
         .map(|i| {
-            let (mailboxes, status) = (mailboxes.clone(), &status);
+            let (mailboxes, secrets, status, made) = (mailboxes.clone(), secrets.clone(), &status, &made);
             async move {
-                let name = format!("nv-{i}");
-                mailboxes.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await.map(drop)
+                let (name, how) = (format!("nv-{i}"), PatchParams::default());
+                secrets.patch(&format!("{name}-credentials"), &how, &Patch::Merge(made)).await?;
+                mailboxes.patch_status(&name, &how, &Patch::Merge(status)).await.map(drop)
             }
         })
         .buffer_unordered(DUE)

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cpu::{agent_rss, cpu_since, cpu_ticks, rss};
 use super::metrics::{ADDRESS, writes};
-use super::objects::{basis, document};
+use super::objects::{basis, document, sizes};
 use super::ready::issue;
 use super::{Failure, NAMESPACE, SETTLE};
 
@@ -81,7 +81,8 @@ pub(super) async fn operator(client: Client, n: usize, c: usize) -> Result<(), F
     let (before, cpu) = (writes().await?, cpu_ticks());
     let seconds = issue(&client, n, c).await?.as_secs_f64();
     let (cost, cpu) = (writes().await? - before, cpu_since(&cpu));
-    println!("operator n={n} c={c} seconds={seconds:.2} writes={cost} {} cpu={cpu}", running.memory());
+    let bytes = sizes(&client).await?;
+    println!("operator n={n} c={c} seconds={seconds:.2} writes={cost} {} bytes={bytes} cpu={cpu}", running.memory());
     Ok(())
 }
 

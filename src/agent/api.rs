@@ -1,6 +1,6 @@
 //! `/v1/…`: what the operator asks of the agent. Errors never repeat what was sent.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Query, State as Extract};
 use axum::http::{HeaderMap, StatusCode};
@@ -9,7 +9,6 @@ use axum::{Json, Router};
 use k8s_openapi::jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::foreign::Foreign;
 use super::table::TableError;
 use super::{JournalError, Shared, Table};
 use crate::backend::{
@@ -21,10 +20,6 @@ use crate::domain::lease::Term;
 use crate::domain::notice::MOST_NOTICES;
 
 const MAX_BODY: usize = 8 << 20;
-/// Mailboxes that an entry names.
-const NAMED: usize = 20;
-/// Entries that wait for a journal that cannot be written.
-const UNSAID: usize = 100;
 
 type Failure = (StatusCode, Json<ErrorBody>);
 
@@ -50,7 +45,8 @@ async fn with_table<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(move || {
         let mut table = shared.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        work(&mut table)
+        let done = work(&mut table);
+        table.mend(done)
     });
     match done.await {
         Ok(Ok(value)) => Ok(value),
@@ -63,7 +59,7 @@ fn failure(error: &TableError) -> Failure {
     let code = match error {
         TableError::VolumeFull => ErrorCode::VolumeFull,
         TableError::Superseded { .. } => ErrorCode::Superseded,
-        TableError::Damaged(_) | TableError::Other(_) => ErrorCode::Database,
+        TableError::Damaged(_) | TableError::Incomplete | TableError::Other(_) => ErrorCode::Database,
     };
     warn!(%error, "account table");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorBody { code, message: error.to_string() }))
@@ -79,18 +75,25 @@ fn term(headers: &HeaderMap) -> Term {
 }
 
 async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Failure> {
-    let look = |t: &mut Table| Ok((t.foreign()?, t.revision()?, t.is_complete()?));
-    let (foreign, revision, complete) = with_table(shared.clone(), look).await?;
-    if let Some(foreign) = foreign {
-        shared.unsaid.lock().unwrap_or_else(PoisonError::into_inner).push(changed(&shared, &foreign, revision));
-    }
-    say_late(&shared).await;
+    let look = |t: &mut Table| {
+        t.check()?;
+        t.look_again()?;
+        let held = t.held()?;
+        t.foreign()?;
+        let (revision, complete, lost) = (t.revision()?, t.is_complete()?, t.lost_at(Timestamp::now())?);
+        Ok((revision, complete, held, lost, t.untold()?, t.begun_anew()))
+    };
+    let (revision, complete, held, lost, untold, anew) = with_table(shared.clone(), look).await?;
+    say_late(&shared, untold).await;
     let (free_bytes, total_bytes) = super::table::volume(&shared.database);
     Ok(Json(State {
         version: env!("CARGO_PKG_VERSION").into(),
-        instance: shared.instance.clone(),
+        // Of a table that was begun anew nothing is as it was, whatever its revision.
+        instance: format!("{}.{anew}", shared.instance),
         revision,
         complete,
+        table_lost: lost.map(Timestamp::as_second),
+        held,
         free_bytes,
         total_bytes,
         certificate_error: shared.certificate_error.borrow().clone(),
@@ -98,44 +101,22 @@ async fn state(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<State>, Fai
     }))
 }
 
-/// Somebody changed the account table: the entry for it. The operator corrects it, also where the journal cannot be written.
-fn changed(shared: &Shared, foreign: &Foreign, revision: u64) -> Event {
-    let names = foreign.mailboxes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let count = foreign.mailboxes.len();
-    warn!(count, names, "the account table was changed by somebody else; the operator sends it anew");
-    // Rows that are gone, new or forged with their digest contradict nothing here: the operator finds them.
-    let which = if count == 0 { "rows".into() } else { format!("{count} rows ({names})") };
-    Event {
-        key: format!("table/{}/{revision}", shared.instance),
-        at: Timestamp::now(),
-        actor: "unknown".into(),
-        action: "ChangeTable".into(),
-        rule: "5.1".into(),
-        note: format!("{which} of the account table were changed behind the operator and are corrected"),
-        ..Event::default()
-    }
-}
-
-/// Writes down what could not be written when it was found.
-async fn say_late(shared: &Arc<Shared>) {
-    let events = std::mem::take(&mut *shared.unsaid.lock().unwrap_or_else(PoisonError::into_inner));
-    if events.is_empty() {
+/// Writes down what was found out of the table; what cannot be written waits there.
+async fn say_late(shared: &Arc<Shared>, untold: Vec<(i64, Event)>) {
+    if untold.is_empty() {
         return;
     }
-    let shared = shared.clone();
+    let (numbers, events): (Vec<i64>, Vec<Event>) = untold.into_iter().unzip();
+    let work = shared.clone();
     let write = move || {
-        let mut slot = shared.journal.lock();
-        match shared.journal.append(&mut slot, events.clone()) {
-            Ok(appended) => super::tell(&appended),
-            Err(error) => {
-                warn!(%error, "journal");
-                let mut unsaid = shared.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
-                unsaid.extend(events.into_iter().take(UNSAID));
-                unsaid.truncate(UNSAID);
-            }
-        }
+        let mut slot = work.journal.lock();
+        work.journal.append(&mut slot, events).map(|appended| super::tell(&appended))
     };
-    let _ = tokio::task::spawn_blocking(write).await;
+    match tokio::task::spawn_blocking(write).await {
+        Ok(Ok(())) => drop(with_table(shared.clone(), move |table| table.told(&numbers)).await),
+        Ok(Err(error)) => warn!(%error, "journal"),
+        Err(_) => {}
+    }
 }
 
 async fn digests(Extract(shared): Extract<Arc<Shared>>) -> Result<Json<Digests>, Failure> {
@@ -205,7 +186,8 @@ async fn journal(
     let term = term(&headers);
     let done = tokio::task::spawn_blocking(move || {
         let mut table = shared.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        table.admit(term).map_err(|error| failure(&error))?;
+        let admitted = table.admit(term);
+        table.mend(admitted).map_err(|error| failure(&error))?;
         let mut slot = shared.journal.lock();
         drop(table);
         let appended = shared.journal.append(&mut slot, request.events).map_err(|error| journal_failure(&error))?;
@@ -253,7 +235,7 @@ async fn notices(
     if request.notices.len() > MOST_NOTICES {
         return Err(invalid(format!("more than {MOST_NOTICES} notices in one request")));
     }
-    with_table(shared.clone(), move |table| table.admit(term)).await?;
+    with_table(shared.clone(), move |table| table.admit(term).and_then(|()| table.whole())).await?;
     let work = tokio::spawn(async move {
         let names: Vec<String> = request.notices.iter().map(|notice| notice.mailbox.clone()).collect();
         let find =
@@ -279,13 +261,21 @@ async fn purge(
     let work = shared.clone();
     let outcomes = with_table(shared.clone(), move |table| {
         table.admit(term)?;
+        // What has no row yet is not refused for good.
+        table.whole()?;
         let outcomes = work.purge.purge(table, &request.mailboxes)?;
         let done = request.mailboxes.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Purged::Done);
         let done: Vec<&str> = done.map(|(purge, _)| purge.mailbox.as_str()).collect();
-        work.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forget(&done)?;
+        let mut usage = work.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let forgotten = usage.forget(&done);
+        usage.mend(forgotten).map_err(TableError::of_another)?;
         Ok(outcomes)
     })
     .await?;
     shared.purge.wake();
     Ok(Json(PurgeResponse { outcomes }))
 }
+
+#[cfg(test)]
+#[path = "api_tests.rs"]
+mod tests;

@@ -11,6 +11,8 @@ use super::probes::http;
 
 const ADDRESS: &str = "127.0.0.1:8080";
 const LIMIT: Duration = Duration::from_secs(5);
+/// On top of it, for each command of a request.
+const EACH: Duration = Duration::from_millis(250);
 /// A message that is given up too early may be saved after all.
 const SAVE_LIMIT: Duration = Duration::from_secs(30);
 /// EX_NOUSER of sysexits.h.
@@ -23,7 +25,7 @@ pub(crate) struct Doveadm {
 }
 
 /// Why Dovecot did not do it; never holds the key.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("doveadm {command}: {message}")]
 pub(crate) struct DoveadmError {
     command: &'static str,
@@ -44,19 +46,19 @@ impl Doveadm {
         Self { key_file }
     }
 
-    /// Ends every session of the users; how many there were.
-    pub async fn kick(&self, users: &[String]) -> Result<u64, DoveadmError> {
-        let mut count = 0;
-        for user in users {
-            let answer = self.call("kick", json!({"mask": [user]}), LIMIT).await;
-            match answer {
-                Ok(value) => count += value[0]["count"].as_str().and_then(|c| c.parse::<u64>().ok()).unwrap_or(0),
-                // 68: no session matched
-                Err(error) if error.message.contains("exitCode 68") => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(count)
+    /// Ends every session of the users, in one request: a command of its own for each, since its mask takes one user. How many there
+    /// were of each.
+    pub async fn kick(&self, users: &[String]) -> Result<Vec<Result<u64, DoveadmError>>, DoveadmError> {
+        let masks = users.iter().map(|user| json!({"mask": [user]})).collect();
+        let answers =
+            self.call_all("kick", masks, LIMIT + EACH * u32::try_from(users.len()).unwrap_or(u32::MAX)).await?;
+        let count = |answer: Result<Value, DoveadmError>| match answer {
+            Ok(value) => Ok(value[0]["count"].as_str().and_then(|c| c.parse::<u64>().ok()).unwrap_or(0)),
+            // 68: no session matched
+            Err(error) if error.message.contains("exitCode 68") => Ok(0),
+            Err(error) => Err(error),
+        };
+        Ok(answers.into_iter().map(count).collect())
     }
 
     /// Has Dovecot read its certificate again; IMAP sessions survive.
@@ -100,16 +102,28 @@ impl Doveadm {
     }
 
     async fn call(&self, command: &'static str, parameters: Value, limit: Duration) -> Result<Value, DoveadmError> {
+        let answers = self.call_all(command, vec![parameters], limit).await?;
+        answers.into_iter().next().unwrap_or_else(|| Err(DoveadmError { command, message: "no answer".into() }))
+    }
+
+    /// One request with a command for each of these; the answers in their order.
+    async fn call_all(
+        &self,
+        command: &'static str,
+        parameters: Vec<Value>,
+        limit: Duration,
+    ) -> Result<Vec<Result<Value, DoveadmError>>, DoveadmError> {
         let failed = |message: String| DoveadmError { command, message };
         let key = tokio::fs::read_to_string(&self.key_file).await.map_err(|e| failed(format!("key file: {e}")))?;
         let authorization = format!("X-Dovecot-API {}", STANDARD.encode(key.trim()));
-        let body = json!([[command, parameters, "t"]]).to_string();
+        let count = parameters.len();
+        let commands = parameters.into_iter().enumerate().map(|(tag, one)| json!([command, one, tag.to_string()]));
         let (status, answer) = http(
             "POST",
             ADDRESS,
             "/doveadm/v1",
             &[("Authorization", &authorization), ("Content-Type", "application/json")],
-            body,
+            Value::Array(commands.collect()).to_string(),
             limit,
         )
         .await
@@ -117,13 +131,40 @@ impl Doveadm {
         if status != 200 {
             return Err(failed(format!("HTTP status {status}")));
         }
-        let answer: Value = serde_json::from_slice(&answer).map_err(|e| failed(format!("answer: {e}")))?;
-        match answer[0][0].as_str() {
-            Some("doveadmResponse") => Ok(answer[0][1].clone()),
-            _ => Err(failed(match answer[0][1]["exitCode"].as_i64() {
-                Some(code) => format!("exitCode {code}"),
-                None => format!("type {}", answer[0][1]["type"]),
-            })),
-        }
+        let answers: Value = serde_json::from_slice(&answer).map_err(|e| failed(format!("answer: {e}")))?;
+        Ok((0..count).map(|tag| outcome(&answers, tag).map_err(failed)).collect())
+    }
+}
+
+/// The answer to the command of this tag. They need not come in the order in which they were asked for.
+fn outcome(answers: &Value, tag: usize) -> Result<Value, String> {
+    let tag = tag.to_string();
+    let answer = answers.as_array().and_then(|all| all.iter().find(|answer| answer[2].as_str() == Some(&tag)));
+    let answer = answer.ok_or("no answer")?;
+    match answer[0].as_str() {
+        Some("doveadmResponse") => Ok(answer[1].clone()),
+        _ => Err(match answer[1]["exitCode"].as_i64() {
+            Some(code) => format!("exitCode {code}"),
+            None => format!("type {}", answer[1]["type"]),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_has_its_own_answer_whatever_their_order() {
+        let answers = json!([
+            ["error", {"type": "exitCode", "exitCode": 68}, "1"],
+            ["doveadmResponse", [{"count": "2"}], "0"],
+            ["error", {"type": "unknownMethod"}, "2"]
+        ]);
+        assert_eq!(outcome(&answers, 0), Ok(json!([{"count": "2"}])));
+        assert_eq!(outcome(&answers, 1), Err("exitCode 68".into()));
+        assert_eq!(outcome(&answers, 2), Err("type \"unknownMethod\"".into()));
+        assert_eq!(outcome(&answers, 3), Err("no answer".into()));
+        assert_eq!(outcome(&json!({}), 0), Err("no answer".into()));
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn version(db: &Connection) -> Result<i64, TableError> {
 pub(super) fn changed(db: &Connection) -> Result<Foreign, TableError> {
     let mut aliases = db.prepare_cached("SELECT source, destination FROM aliases WHERE mailbox = ?1 ORDER BY rowid")?;
     let mut rows = db.prepare_cached(
-        "SELECT mailbox, address, coalesce(password, ''), locked, must_change, revoked, pending, quota_bytes, max_message_bytes, digest \
+        "SELECT mailbox, address, coalesce(password, ''), locked, must_change, revoked, pending AND NOT held, quota_bytes, \
+         max_message_bytes, digest, issued \
          FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'",
     )?;
     let mut found = rows.query([])?;
@@ -60,6 +61,7 @@ pub(super) fn changed(db: &Connection) -> Result<Foreign, TableError> {
                 quota_bytes,
                 max_message_bytes,
                 forward: forward.clone(),
+                issued: row.get(10)?,
             })
         };
         let digest: String = row.get(9)?;

@@ -1,57 +1,97 @@
-//! Ends sessions of accounts that were locked, revoked or changed: at once, and once more two seconds later for a login
-//! that was under way; tried again while Dovecot does not answer.
+//! Ends sessions of accounts that were locked, revoked or changed: at once, and again for a login that was under way, which may have read
+//! its row before the change and become a session after a wait for its hash, or after the pause of one that failed before (15 s). Tried
+//! again while Dovecot does not answer.
+//!
+//! Nothing of it is kept: at each start of the agent it begins anew for everybody who may not log in (`Table::closed`). For a password or
+//! an address that changed in the last minute before that, it does not.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::doveadm::Doveadm;
+use super::doveadm::{Doveadm, DoveadmError};
 
-const AGAIN: Duration = Duration::from_secs(2);
-/// Users that Dovecot is asked about at the same time: of many who are locked together nobody waits for all the others.
-const AT_ONCE: usize = 8;
+/// Pauses between one end and the next: at once, after 2 s, 10 s, 60 s.
+const PAUSES: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(50)];
+/// How often in all.
+const TIMES: u8 = PAUSES.len() as u8 + 1;
+/// Users in one request: Dovecot starts a process for each, and that takes longer than to end the sessions of a user.
+const TOGETHER: usize = 16;
+/// Requests at the same time: of many who are locked together nobody waits for all the others.
+const AT_ONCE: usize = 4;
+
+/// How many sessions of each user ended, in their order.
+type Kicked = Result<Vec<Result<u64, DoveadmError>>, DoveadmError>;
+
+/// Who ends sessions.
+pub(crate) trait Door: Sync {
+    /// Ends every session of the users, in one request.
+    fn kick<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Kicked>;
+}
+
+impl Door for Doveadm {
+    fn kick<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Kicked> {
+        Box::pin(Doveadm::kick(self, users))
+    }
+}
+
+/// When a user's sessions are ended next.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    times: u8,
+    /// A request for several failed: this one is asked about for itself, so that nobody hides another.
+    alone: bool,
+}
 
 /// Users whose sessions must end, and when to do it next. Bounded by the number of accounts.
 #[derive(Default)]
 pub(crate) struct Kicks {
-    due: Mutex<BTreeMap<String, (Instant, u8)>>,
+    due: Mutex<BTreeMap<String, Due>>,
     changed: Notify,
 }
 
 impl Kicks {
-    /// Ends the sessions of `users` now and once more.
+    /// Ends the sessions of `users` now and again.
     pub fn push(&self, users: impl IntoIterator<Item = String>) {
         let now = Instant::now();
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        due.extend(users.into_iter().map(|user| (user, (now, 2))));
+        due.extend(users.into_iter().map(|user| (user, Due { at: now, times: TIMES, alone: false })));
         drop(due);
         self.changed.notify_one();
     }
 
-    fn take_due(&self, now: Instant) -> (Vec<(String, u8)>, Option<Instant>) {
+    /// Those whose time has come, as they are asked about together; when the next one's comes.
+    fn take_due(&self, now: Instant) -> (Vec<Vec<(String, Due)>>, Option<Instant>) {
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let ready: Vec<_> = due.iter().filter(|(_, (at, _))| *at <= now).map(|(u, (_, n))| (u.clone(), *n)).collect();
+        let mut ready: Vec<(String, Due)> =
+            due.iter().filter(|(_, one)| one.at <= now).map(|(user, one)| (user.clone(), *one)).collect();
         for (user, _) in &ready {
             due.remove(user);
         }
-        (ready, due.values().map(|(at, _)| *at).min())
+        // Those who were not asked about yet come first.
+        ready.sort_by_key(|(_, one)| std::cmp::Reverse(one.times));
+        let (alone, together): (Vec<_>, Vec<_>) = ready.into_iter().partition(|(_, one)| one.alone);
+        let requests = together.chunks(TOGETHER).map(<[_]>::to_vec).chain(alone.into_iter().map(|one| vec![one]));
+        (requests.collect(), due.values().map(|one| one.at).min())
     }
 
-    fn put_back(&self, user: String, at: Instant, times: u8) {
+    fn put_back(&self, user: String, next: Due) {
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        due.entry(user).or_insert((at, times));
+        due.entry(user).or_insert(next);
     }
 
     /// Works for ever.
-    pub async fn run(&self, doveadm: &Doveadm) {
+    pub async fn run(&self, door: &impl Door) {
         loop {
             let (ready, next) = self.take_due(Instant::now());
-            stream::iter(ready).for_each_concurrent(AT_ONCE, |(user, times)| self.kick(user, times, doveadm)).await;
+            stream::iter(ready).for_each_concurrent(AT_ONCE, |some| self.kick(some, door)).await;
             let next = if next.is_some() { next } else { self.take_next() };
             match next {
                 Some(at) => {
@@ -62,24 +102,152 @@ impl Kicks {
         }
     }
 
-    async fn kick(&self, user: String, times: u8, doveadm: &Doveadm) {
-        match doveadm.kick(std::slice::from_ref(&user)).await {
-            Ok(count) => {
-                if count > 0 {
-                    info!(user, sessions = count, "sessions ended");
+    async fn kick(&self, some: Vec<(String, Due)>, door: &impl Door) {
+        let users: Vec<String> = some.iter().map(|(user, _)| user.clone()).collect();
+        let outcomes = match door.kick(&users).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => users.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let now = Instant::now();
+        for ((user, due), outcome) in some.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(count) => {
+                    if count > 0 {
+                        info!(user, sessions = count, "sessions ended");
+                    }
+                    let done = usize::from(TIMES.saturating_sub(due.times));
+                    if let Some(pause) = PAUSES.get(done) {
+                        self.put_back(user, Due { at: now + *pause, times: due.times - 1, alone: false });
+                    }
                 }
-                if times > 1 {
-                    self.put_back(user, Instant::now() + AGAIN, times - 1);
+                Err(error) => {
+                    warn!(user, %error, "sessions not ended yet; trying again");
+                    self.put_back(user, Due { at: now + Duration::from_secs(1), alone: true, ..due });
                 }
-            }
-            Err(error) => {
-                warn!(user, %error, "sessions not ended yet; trying again");
-                self.put_back(user, Instant::now() + Duration::from_secs(1), times);
             }
         }
     }
 
     fn take_next(&self) -> Option<Instant> {
-        self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().map(|(at, _)| *at).min()
+        self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().map(|due| due.at).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Notes at which second whom it was asked about; fails for whoever is in `failing`, and with them for all who are asked about
+    /// together.
+    #[derive(Default)]
+    struct Noting {
+        begun: Mutex<Option<Instant>>,
+        asked: Mutex<Vec<(u64, Vec<String>)>>,
+        failing: Mutex<BTreeSet<String>>,
+    }
+
+    impl Noting {
+        fn asked(&self) -> Vec<(u64, Vec<String>)> {
+            let mut all = std::mem::take(&mut *self.asked.lock().expect("asked"));
+            all.sort();
+            all
+        }
+    }
+
+    impl Door for Noting {
+        fn kick<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Kicked> {
+            let begun = *self.begun.lock().expect("begun").get_or_insert_with(Instant::now);
+            self.asked.lock().expect("asked").push((begun.elapsed().as_secs(), users.to_vec()));
+            let failing = self.failing.lock().expect("failing").clone();
+            let all = users.iter().all(|user| !failing.contains(user));
+            Box::pin(
+                async move { if all { Ok(users.iter().map(|_| Ok(1)).collect()) } else { Err(DoveadmError::test()) } },
+            )
+        }
+    }
+
+    /// What was asked about within so many seconds.
+    async fn within(seconds: u64, kicks: &Kicks, door: &Noting) -> Vec<(u64, Vec<String>)> {
+        let _ = tokio::time::timeout(Duration::from_secs(seconds), kicks.run(door)).await;
+        door.asked()
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_string()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r6_1_sessions_end_at_once_and_for_a_minute_for_a_login_that_was_under_way() {
+        let (kicks, door) = (Kicks::default(), Noting::default());
+        kicks.push(names(&["an", "binh"]));
+        let both = names(&["an", "binh"]);
+        let expected = [0, 2, 10, 60].map(|second| (second, both.clone()));
+        assert_eq!(within(600, &kicks, &door).await, expected, "and not for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r6_1_nobody_is_left_in_for_somebody_else_of_whom_dovecot_says_nothing() {
+        let (kicks, door) = (Kicks::default(), Noting::default());
+        door.failing.lock().expect("failing").insert("binh".into());
+        kicks.push(names(&["an", "binh"]));
+        let one = |second, name| (second, names(&[name]));
+        let known = within(4, &kicks, &door).await;
+        assert_eq!(known[0], (0, names(&["an", "binh"])));
+        assert_eq!(known[1..3], [one(1, "an"), one(1, "binh")], "each for himself, a second later");
+        assert!(known[3..].contains(&one(3, "an")) && known[3..].contains(&one(2, "binh")), "{known:?}");
+        // It goes on for as long as it takes, and then as for everybody.
+        door.failing.lock().expect("failing").clear();
+        let then = within(600, &kicks, &door).await;
+        let count = |name: &str| then.iter().filter(|(_, who)| who.contains(&name.into())).count();
+        assert_eq!((count("binh"), count("an")), (4, 2), "an had two before: {then:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r6_1_who_is_locked_while_others_are_waited_for_is_not() {
+        let (kicks, door) = (Kicks::default(), Noting::default());
+        door.failing.lock().expect("failing").insert("binh".into());
+        kicks.push(names(&["binh"]));
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            kicks.push(names(&["an"]));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        tokio::select! { () = kicks.run(&door) => {}, () = late => {} }
+        let asked = door.asked();
+        assert!(asked.contains(&(1, names(&["an"]))), "before the next time of the others: {asked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r6_1_who_is_locked_again_while_his_sessions_end_has_all_times_before_him() {
+        let kicks = Kicks::default();
+        kicks.push(names(&["an"]));
+        let (ready, _) = kicks.take_due(Instant::now());
+        kicks.push(names(&["an"]));
+        for (user, due) in ready.into_iter().flatten() {
+            kicks.put_back(user, Due { at: due.at + PAUSES[0], times: 1, alone: false });
+        }
+        assert_eq!(kicks.due.lock().expect("due")["an"].times, TIMES);
+    }
+
+    #[test]
+    fn r6_1_many_are_asked_about_together_and_who_failed_alone() {
+        let kicks = Kicks::default();
+        kicks.push((0..40).map(|i| format!("u{i:02}")));
+        let now = Instant::now();
+        let (requests, next) = kicks.take_due(now);
+        assert_eq!((requests.iter().map(Vec::len).collect::<Vec<_>>(), next), (vec![16, 16, 8], None));
+        let all: std::collections::BTreeSet<_> = requests.iter().flatten().map(|(user, _)| user).collect();
+        assert_eq!(all.len(), 40, "nobody is forgotten");
+        let back = |user: &str, times: u8, alone: bool| kicks.put_back(user.into(), Due { at: now, times, alone });
+        back("u00", 1, false);
+        back("u01", 2, true);
+        back("u02", 2, true);
+        back("u03", 2, false);
+        let names = |requests: Vec<Vec<(String, Due)>>| -> Vec<Vec<String>> {
+            requests.into_iter().map(|one| one.into_iter().map(|(user, _)| user).collect()).collect()
+        };
+        assert_eq!(names(kicks.take_due(now).0), [vec!["u03", "u00"], vec!["u01"], vec!["u02"]], "first kicks first");
+        assert!(kicks.take_due(now).0.is_empty());
     }
 }

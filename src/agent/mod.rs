@@ -7,6 +7,7 @@
 mod api;
 mod certificate;
 mod doveadm;
+mod folders;
 mod foreign;
 mod journal;
 mod kicks;
@@ -84,8 +85,6 @@ pub(crate) struct Shared {
     pub instance: String,
     pub database: PathBuf,
     pub journal: JournalSlot,
-    /// Entries that could not be written when there was something to say.
-    pub unsaid: std::sync::Mutex<Vec<Event>>,
     pub notices: notices::Records,
     pub doveadm: doveadm::Doveadm,
     pub kicks: kicks::Kicks,
@@ -141,7 +140,10 @@ impl JournalSlot {
 
 /// Runs until SIGTERM; every task that ends before is an error.
 pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let table = Table::open(&args.database)?;
+    let mut table = Table::open(&args.database)?;
+    // Before anybody reads them: Dovecot starts later.
+    let looked = table.watch_folders(args.mail.clone());
+    table.mend(looked)?;
     info!(revision = table.revision()?, complete = table.is_complete()?, "account table open");
     let closed = table.closed()?;
     let doveadm = doveadm::Doveadm::new(args.doveadm_key.clone());
@@ -152,7 +154,6 @@ pub async fn run(args: AgentArgs) -> Result<(), Box<dyn std::error::Error + Send
         instance: format!("{:016x}", rand::random::<u64>()),
         database: args.database.clone(),
         journal: JournalSlot::new(args.journal.clone(), args.log_months),
-        unsaid: std::sync::Mutex::default(),
         notices: notices::Records::new(args.journal.join("notices.sqlite"), args.log_months),
         doveadm: doveadm.clone(),
         kicks: kicks::Kicks::default(),

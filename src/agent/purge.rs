@@ -87,6 +87,10 @@ impl Purger {
         Ok(match table.revoked(&purge.mailbox)? {
             Some((address, _)) if address != purge.address => Some("its row has another address"),
             Some((_, false)) => Some("its row is not that of a revoked account"),
+            // The folder goes first.
+            Some((_, true)) if purge.finish && folders.has(&purge.mailbox) => {
+                Some("it is to be kept, and nothing of it was removed")
+            }
             Some((_, true)) => None,
             None if folders.has(&purge.mailbox) => Some("it has a folder, but no row that says whose"),
             None => None,

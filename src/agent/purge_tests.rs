@@ -31,7 +31,7 @@ impl Store {
     }
 
     fn purge(&mut self, mailbox: &str, address: &str) -> Purged {
-        let wanted = [Purge { mailbox: mailbox.into(), address: address.into() }];
+        let wanted = [Purge { mailbox: mailbox.into(), address: address.into(), finish: false }];
         self.purger.purge(&mut self.table, &wanted).expect("answered").remove(0)
     }
 
@@ -67,6 +67,23 @@ fn clear(root: &Path) {
 }
 
 #[test]
+fn d_14_r5_4_c_who_has_a_successor_goes_as_all_others_and_who_was_led_elsewhere_by_somebody_does_not() {
+    // As the operator sorts them: by local part.
+    let forwarded = |mailbox: &str| {
+        let aliases = ["a", "b", "b.c"].map(|local| format!("{mailbox}.{local}@x.vn")).to_vec();
+        Account { aliases, ..open(mailbox) }.forwarded(Some("nv-9@x.vn".into()))
+    };
+    let mut store = Store::new(vec![forwarded("nv-1"), forwarded("nv-2"), open("nv-9")]);
+    let mail = store.mail("nv-1");
+    assert_eq!(store.purge("nv-1", "nv-1@x.vn"), Purged::Done);
+    assert!(!mail.exists());
+    let other = rusqlite::Connection::open(store.folder.path().join("mail.sqlite")).expect("another writer");
+    other.execute("UPDATE aliases SET destination = 'x@y.vn' WHERE mailbox = 'nv-2'", []).expect("led elsewhere");
+    assert!(is_refused(&store.purge("nv-2", "nv-2@x.vn")));
+    assert_eq!(store.rows(), ["nv-2", "nv-9"]);
+}
+
+#[test]
 fn d_14_mail_and_row_of_a_revoked_account_go_and_all_others_stay() {
     let mut store = Store::new(vec![revoked("nv-1"), open("nv-2"), revoked("nv-3")]);
     let [first, second, third] = ["nv-1", "nv-2", "nv-3"].map(|mailbox| store.mail(mailbox));
@@ -98,7 +115,7 @@ fn d_14_nothing_is_removed_of_whoever_is_open_or_has_another_address_or_no_row()
     assert!(all.iter().all(|folder| folder.join("mail/cur/1").exists()));
     assert_eq!(store.rows(), ["nv-1", "nv-2", "nv-3"]);
     // One that is refused keeps nobody else from it.
-    let wanted = ["nv-1", "nv-3"].map(|m| Purge { mailbox: m.into(), address: format!("{m}@x.vn") });
+    let wanted = ["nv-1", "nv-3"].map(|m| Purge { mailbox: m.into(), address: format!("{m}@x.vn"), finish: false });
     let outcomes = store.purger.purge(&mut store.table, &wanted).expect("answered");
     assert!(is_refused(&outcomes[0]) && outcomes[1] == Purged::Done, "{outcomes:?}");
     assert_eq!(store.rows(), ["nv-1", "nv-2"]);
@@ -166,7 +183,23 @@ fn a_rehearsal_and_a_volume_that_is_not_there_remove_nothing() {
     assert!(is_refused(&store.purge("nv-1", "nv-1@x.vn")));
     assert!(mail.exists());
     store.purger = Purger::new(store.folder.path().join("nothing"), 0);
-    let wanted = [Purge { mailbox: "nv-1".into(), address: "nv-1@x.vn".into() }];
+    let wanted = [Purge { mailbox: "nv-1".into(), address: "nv-1@x.vn".into(), finish: false }];
     assert!(store.purger.purge(&mut store.table, &wanted).is_err());
+    assert_eq!(store.rows(), ["nv-1"]);
+}
+
+#[test]
+fn d_14_who_is_to_be_kept_after_all_is_finished_only_if_it_was_begun() {
+    let mut store = Store::new(vec![revoked("nv-1"), revoked("nv-2")]);
+    let mail = store.mail("nv-1");
+    store.mail("nv-2");
+    let finish = |mailbox: &str| [Purge { mailbox: mailbox.into(), address: format!("{mailbox}@x.vn"), finish: true }];
+    let kept = store.purger.purge(&mut store.table, &finish("nv-1")).expect("answered");
+    assert!(is_refused(&kept[0]) && mail.join("mail/cur/1").exists() && store.rows() == ["nv-1", "nv-2"], "{kept:?}");
+    // Its folder was put aside, and nobody heard of it.
+    let folders = Folders::open(&store.root()).expect("open");
+    assert!(folders.put_aside("nv-2").expect("put aside"));
+    assert_eq!(store.purger.purge(&mut store.table, &finish("nv-2")).expect("answered"), [Purged::Done]);
+    assert_eq!(store.purger.purge(&mut store.table, &finish("nv-2")).expect("answered"), [Purged::Done]);
     assert_eq!(store.rows(), ["nv-1"]);
 }

@@ -1,21 +1,36 @@
 //! The account table: one SQLite file, written here, read by Dovecot and Postfix through read-only mounts.
 //!
-//! journal_mode is DELETE, not WAL: readers without write permission cannot open a WAL database.
+//! journal_mode is WAL, with a log that is always there: Postfix waits for no lock, and would turn senders away in the moment of a commit
+//! (docs/adr/0023).
+
+mod anew;
+mod check;
+mod error;
+mod holders;
+mod rows;
+mod served;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension};
+use tokio::time::Instant;
 
+use self::check::check;
+pub(super) use self::check::is_folder;
+pub use self::error::TableError;
+use self::rows::{delete, insert, write_system};
+use super::folders::Folders;
 use super::foreign::{self, Foreign};
-use crate::backend::{Access, Account, ApplyRequest, Digests, Refused, System, check_hash};
+use super::sqlite::{self, Kept};
+use crate::backend::{Access, Account, ApplyRequest, Digests, Refused};
 use crate::domain::lease::Term;
 
-/// Key of the store that keeps mail for postmaster and abuse; no Mailbox can have that name.
-const POSTMASTER: &str = "_postmaster";
-/// Storage of that store.
-const POSTMASTER_BYTES: u64 = 1 << 30;
+/// Between two looks at every page of the file.
+const CHECK: Duration = Duration::from_secs(30);
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -30,52 +45,13 @@ CREATE TABLE IF NOT EXISTS accounts (
   quota_bytes INTEGER NOT NULL,
   max_message_bytes INTEGER NOT NULL,
   digest TEXT NOT NULL,
-  pending INTEGER NOT NULL DEFAULT 0
+  pending INTEGER NOT NULL DEFAULT 0,
+  issued INTEGER,
+  held INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS aliases (source TEXT PRIMARY KEY, mailbox TEXT NOT NULL, destination TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS aliases_mailbox ON aliases (mailbox);
 ";
-
-/// Why the table could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// No room for the change; the old table stands.
-    #[error("the volume is full: the account table cannot be changed; make room or enlarge the volume")]
-    VolumeFull,
-    /// The writer leads no more.
-    #[error(
-        "a leader of a later term has written here ({}, this one is of {}); it must stop. If no other one runs (a clock was ahead, \
-         or the Lease was deleted): kubectl -n <namespace of the operator> patch lease mail-operator --type merge -p \
-         '{{\"spec\":{{\"holderIdentity\":\"\",\"acquireTime\":\"{}\"}}}}'", time(*.seen), time(*.term), time(*.seen)
-    )]
-    Superseded {
-        /// Of the writer.
-        term: Term,
-        /// The latest.
-        seen: Term,
-    },
-    /// The file is no database any more, or one with holes.
-    #[error("the file is damaged: {0}")]
-    Damaged(String),
-    /// Anything else.
-    #[error("account table: {0}")]
-    Other(String),
-}
-
-/// A term as the Lease shows it.
-fn time(term: Term) -> String {
-    Timestamp::from_microsecond(term).map_or_else(|_| term.to_string(), |time| format!("{time:.6}"))
-}
-
-impl From<rusqlite::Error> for TableError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
-            _ if super::sqlite::is_damaged(&error) => Self::Damaged(error.to_string()),
-            _ => Self::Other(error.to_string()),
-        }
-    }
-}
 
 /// What `Table::apply` did.
 #[derive(Debug, Default)]
@@ -90,24 +66,101 @@ pub struct Applied {
 
 /// The account table.
 pub struct Table {
+    path: PathBuf,
     db: Connection,
     /// Commits of others that were seen; none before the first look.
     foreign: Option<i64>,
+    /// When every page was looked at last.
+    checked: Instant,
+    /// How often this process began it anew.
+    anew: u32,
+    /// What the connection reads may be no more what the file is.
+    torn: bool,
+    /// Whose the mail folders are, once that is looked at.
+    folders: Option<Folders>,
 }
 
 impl Table {
-    /// Opens or makes the file; a journal that a killed writer left is rolled back here, before any reader starts.
+    /// Opens or makes the file, and its log, before any reader starts; a journal that a killed writer of an earlier version left is rolled
+    /// back. A damaged one is put aside and begun anew.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let db = Connection::open(path)?;
-        db.busy_timeout(std::time::Duration::from_secs(5))?;
-        db.pragma_update(None, "journal_mode", "DELETE")?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.execute_batch(SCHEMA)?;
-        // A table of an earlier version.
-        if db.prepare("SELECT pending FROM accounts").is_err() {
-            db.execute("ALTER TABLE accounts ADD COLUMN pending INTEGER NOT NULL DEFAULT 0", [])?;
+        let db = match sqlite::open(path, SCHEMA, Kept::Shown) {
+            Err(error) if sqlite::is_damaged(&error) => {
+                anew::begin(path, &error.to_string(), Timestamp::now())?;
+                sqlite::open(path, SCHEMA, Kept::Shown)?
+            }
+            opened => opened?,
+        };
+        holders::upgrade(&db)?;
+        untold::prepare(&db)?;
+        let lost = is_begun(path, &db)?;
+        let path = path.into();
+        let checked = Instant::now();
+        let mut table = Self { path, db, foreign: None, checked, anew: 0, torn: false, folders: None };
+        let complete = table.is_complete()?;
+        let tx = table.db.transaction()?;
+        if lost {
+            tx.execute("INSERT INTO meta VALUES ('lost', ?1)", [Timestamp::now().to_string()])?;
+            untold::add(&tx, &untold::begun_anew())?;
         }
-        Ok(Self { db, foreign: None })
+        served::show(&tx, complete)?;
+        tx.commit()?;
+        sqlite::empty_log(&table.db, &table.path)?;
+        Ok(Self { anew: u32::from(lost), ..table })
+    }
+
+    /// Looks at every page of the file, if it is time.
+    pub fn check(&mut self) -> Result<(), TableError> {
+        if self.checked.elapsed() < CHECK {
+            return Ok(());
+        }
+        self.checked = Instant::now();
+        match anew::check(&self.path) {
+            Err(error) if sqlite::is_busy(&error) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// It is time for a look at every page.
+    #[cfg(test)]
+    pub(super) fn look_now(&mut self) {
+        self.checked = Instant::now().checked_sub(CHECK).expect("a time");
+    }
+
+    /// Passes on what came of work on the table. If it turned out to be damaged it is begun anew, and the caller comes again.
+    pub fn mend<T>(&mut self, result: Result<T, TableError>) -> Result<T, TableError> {
+        let mut begun = Ok(());
+        if let Err(TableError::Damaged(why)) = &result {
+            self.torn = true;
+            // Closed first: a copy is made by another descriptor, and whoever closes one loses the locks on all of them (POSIX).
+            self.db = Connection::open_in_memory()?;
+            begun = anew::begin(&self.path, why, Timestamp::now());
+        }
+        if self.torn {
+            // Also where the last time came to nothing half way: the file is as it is now.
+            let anew = self.anew.saturating_add(1);
+            let opened = Self::open(&self.path)?;
+            *self = Self { anew, folders: self.folders.take(), ..opened };
+        }
+        begun?;
+        sqlite::empty_log(&self.db, &self.path)?;
+        result
+    }
+
+    /// How often this process began it anew: whoever knew what was in it asks again.
+    pub fn begun_anew(&self) -> u32 {
+        self.anew
+    }
+
+    /// When a damaged one was begun anew, for a week.
+    pub fn lost_at(&self, now: Timestamp) -> Result<Option<Timestamp>, TableError> {
+        let at: Option<Timestamp> = self.meta("lost")?.and_then(|at| at.parse().ok());
+        Ok(at.filter(|at| anew::is_told(*at, now)))
+    }
+
+    /// For work that rests on who is not in the table.
+    pub fn whole(&self) -> Result<(), TableError> {
+        if self.is_complete()? { Ok(()) } else { Err(TableError::Incomplete) }
     }
 
     /// What somebody else changed since the last look, or while nobody looked: it counts as a change, and those rows as unknown, so
@@ -127,6 +180,7 @@ impl Table {
         for mailbox in &found.mailboxes {
             tx.execute("UPDATE accounts SET digest = '' WHERE mailbox = ?1", [mailbox])?;
         }
+        untold::add(&tx, &untold::changed(&found))?;
         // Aliases of nobody lead nowhere.
         tx.execute("DELETE FROM aliases WHERE mailbox NOT IN (SELECT mailbox FROM accounts)", [])?;
         tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
@@ -144,7 +198,7 @@ impl Table {
         Ok(self.meta("complete")?.is_some())
     }
 
-    /// Marks the table as complete; nothing is written when it was.
+    /// Marks the table as complete, and lets Dovecot and Postfix see it; nothing is written when it was.
     pub fn set_complete(&mut self, accounts: u64) -> Result<(), TableError> {
         if self.is_complete()? {
             return Ok(());
@@ -156,7 +210,10 @@ impl Table {
         if u64::try_from(known) != Ok(accounts) {
             return Err(TableError::Other(format!("{known} accounts in the table, {accounts} were sent")));
         }
-        self.db.execute("INSERT INTO meta VALUES ('complete', '1')", [])?;
+        let tx = self.db.transaction()?;
+        tx.execute("INSERT INTO meta VALUES ('complete', '1')", [])?;
+        served::show(&tx, true)?;
+        tx.commit()?;
         Ok(())
     }
 
@@ -178,8 +235,9 @@ impl Table {
 
     /// What the table holds.
     pub fn digests(&self) -> Result<Digests, TableError> {
-        let mut query =
-            self.db.prepare_cached("SELECT mailbox, digest FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT mailbox, iif(held, '', digest) FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\'",
+        )?;
         let accounts = query.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
         let system = self.meta("system")?.and_then(|text| serde_json::from_str(&text).ok());
         Ok(Digests { revision: self.revision()?, accounts, system })
@@ -211,10 +269,21 @@ impl Table {
     pub(super) fn revoked(&self, mailbox: &str) -> Result<Option<(String, bool)>, TableError> {
         let mut query = self.db.prepare_cached("SELECT address, revoked, digest FROM accounts WHERE mailbox = ?1")?;
         let row = query.query_row([mailbox], |r| Ok((r.get::<_, String>(0)?, r.get::<_, bool>(1)?, r.get(2)?)));
-        Ok(row.optional()?.map(|(address, revoked, digest): (String, bool, String)| {
-            let same = revoked && Account::revoked(mailbox, &address).digest() == digest;
-            (address, same)
-        }))
+        let Some((address, revoked, digest)): Option<(String, bool, String)> = row.optional()? else { return Ok(None) };
+        let same = revoked && self.forwarded(mailbox, &address)?.digest() == digest;
+        Ok(Some((address, same)))
+    }
+
+    /// The row of a revoked account, whose mail may go to a successor.
+    fn forwarded(&self, mailbox: &str, address: &str) -> Result<Account, TableError> {
+        let mut query = self.db.prepare_cached("SELECT source, destination FROM aliases WHERE mailbox = ?1")?;
+        let rows = query.query_map([mailbox], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let leads: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+        let to = leads.first().map(|(_, to)| to.clone());
+        let mut aliases: Vec<String> = leads.into_iter().map(|(source, _)| source).filter(|s| s != address).collect();
+        // As the operator sorts them.
+        aliases.sort_by(|a, b| a.split('@').next().cmp(&b.split('@').next()));
+        Ok(Account { aliases, ..Account::revoked(mailbox, address) }.forwarded(to))
     }
 
     /// Removes rows of revoked accounts in one transaction.
@@ -235,8 +304,11 @@ impl Table {
 
     /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
     pub fn apply(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
+        // Of whom nothing is known may have sessions that he may not have.
+        let unknown = self.meta("lost")?.is_some() && !self.is_complete()?;
         let tx = self.db.transaction()?;
-        let (accepted, refused) = check(&tx, request)?;
+        let (accepted, mut refused) = check(&tx, request)?;
+        let held = holders::look(self.folders.as_mut(), &accepted);
         let mut kick = BTreeSet::new();
         for mailbox in &request.remove {
             kick.extend(delete(&tx, mailbox)?.map(|old| old.address));
@@ -248,11 +320,16 @@ impl Table {
             }
         }
         for account in &accepted {
-            insert(&tx, account)?;
-            if let Some(row) = old.get(account.mailbox.as_str())
-                && row.ends_sessions(account)
-            {
-                kick.insert(row.address.clone());
+            let waits = held.contains_key(&account.mailbox);
+            insert(&tx, account, waits)?;
+            let waited = old.get(account.mailbox.as_str()).is_some_and(|row| row.held);
+            holders::tell(&tx, account, waited, held.get(&account.mailbox))?;
+            match old.get(account.mailbox.as_str()) {
+                Some(row) if row.ends_sessions(account, waits) => drop(kick.insert(row.address.clone())),
+                None if unknown && (waits || account.access != Access::Open) => {
+                    kick.insert(account.address.clone());
+                }
+                _ => {}
             }
         }
         write_system(&tx, &request.system)?;
@@ -264,165 +341,17 @@ impl Table {
             + 1;
         tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
         tx.commit()?;
+        refused.extend(holders::refused(held));
         Ok(Applied { revision, refused, kick: kick.into_iter().collect() })
     }
 }
 
-/// What of an old row decides whether sessions must end.
-struct Row {
-    address: String,
-    password: String,
-    open: bool,
-}
-
-impl Row {
-    fn ends_sessions(&self, new: &Account) -> bool {
-        (self.open && new.access != Access::Open) || self.address != new.address || self.password != new.password_hash
-    }
-}
-
-fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>, TableError> {
-    let row = tx
-        .prepare_cached("DELETE FROM accounts WHERE mailbox = ?1 RETURNING address, coalesce(password, ''), locked + must_change + revoked + pending = 0")?
-        .query_row([mailbox], |r| Ok(Row { address: r.get(0)?, password: r.get(1)?, open: r.get(2)? }))
-        .optional()?;
-    tx.prepare_cached("DELETE FROM aliases WHERE mailbox = ?1")?.execute([mailbox])?;
-    Ok(row)
-}
-
-fn insert(tx: &Transaction<'_>, account: &Account) -> Result<(), TableError> {
-    let password = (!account.password_hash.is_empty()).then_some(&account.password_hash);
-    tx.prepare_cached("INSERT INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
-        account.mailbox,
-        account.address,
-        password,
-        account.access == Access::Locked,
-        account.access == Access::MustChange,
-        account.access == Access::Revoked,
-        account.quota_bytes as i64,
-        account.max_message_bytes as i64,
-        account.digest(),
-        account.access == Access::Pending,
-    ])?;
-    // Of a revoked account its own address leads to the successor, too; without one nothing leads anywhere.
-    let (own, destination) = match (account.access, &account.forward) {
-        (Access::Revoked, None) => return Ok(()),
-        (Access::Revoked, Some(to)) => (Some(&account.address), to),
-        _ => (None, &account.address),
-    };
-    for source in account.aliases.iter().chain(own) {
-        tx.prepare_cached("INSERT INTO aliases VALUES (?1, ?2, ?3)")?.execute([
-            source,
-            &account.mailbox,
-            destination,
-        ])?;
-    }
-    Ok(())
-}
-
-/// Domain, postmaster and abuse.
-fn write_system(tx: &Transaction<'_>, system: &System) -> Result<(), TableError> {
-    let text = serde_json::to_string(system).map_err(|e| TableError::Other(e.to_string()))?;
-    let known: Option<String> =
-        tx.query_row("SELECT value FROM meta WHERE key = 'system'", [], |r| r.get(0)).optional()?;
-    if known.as_deref() == Some(&text) {
-        return Ok(());
-    }
-    delete(tx, POSTMASTER)?;
-    tx.execute("DELETE FROM domains", [])?;
-    tx.execute("INSERT INTO domains VALUES (?1)", [&system.domain])?;
-    let postmaster = format!("postmaster@{}", system.domain);
-    let store = Account {
-        mailbox: POSTMASTER.into(),
-        address: postmaster.clone(),
-        aliases: vec![format!("abuse@{}", system.domain)],
-        password_hash: String::new(),
-        access: Access::Locked,
-        quota_bytes: POSTMASTER_BYTES,
-        max_message_bytes: POSTMASTER_BYTES,
-        forward: None,
-    };
-    insert(tx, &store)?;
-    if let Some(mailbox) = &system.postmaster {
-        tx.execute("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)", [&postmaster, POSTMASTER, mailbox])?;
-        tx.execute("UPDATE aliases SET destination = ?1 WHERE mailbox = ?2", [mailbox, POSTMASTER])?;
-    }
-    tx.execute("INSERT OR REPLACE INTO meta VALUES ('system', ?1)", [text])?;
-    Ok(())
-}
-
-/// Splits a request into what can stand and what is refused. A refused account keeps its row, and with it its addresses,
-/// which may make another one of the same request fail: hence until nothing changes.
-fn check<'a>(tx: &Transaction<'_>, request: &'a ApplyRequest) -> Result<(Vec<&'a Account>, Vec<Refused>), TableError> {
-    let mut accepted: Vec<&Account> = Vec::with_capacity(request.upsert.len());
-    let mut refused = Vec::new();
-    let at = format!("@{}", request.system.domain);
-    for account in &request.upsert {
-        match shape(account, &at) {
-            Ok(()) => accepted.push(account),
-            Err(message) => refused.push(Refused { mailbox: account.mailbox.clone(), message }),
-        }
-    }
-    loop {
-        let moving: BTreeSet<&str> =
-            accepted.iter().map(|a| a.mailbox.as_str()).chain(request.remove.iter().map(String::as_str)).collect();
-        let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
-        let mut losers = BTreeMap::new();
-        for account in &accepted {
-            for address in std::iter::once(&account.address).chain(&account.aliases) {
-                let holder = holder(tx, address)?.filter(|holder| !moving.contains(holder.as_str()));
-                let other = holder.or_else(|| {
-                    taken.insert(address, &account.mailbox).filter(|m| *m != account.mailbox).map(String::from)
-                });
-                if let Some(other) = other {
-                    losers.insert(account.mailbox.clone(), format!("{address} belongs to {other}"));
-                }
-            }
-        }
-        if losers.is_empty() {
-            return Ok((accepted, refused));
-        }
-        accepted.retain(|a| !losers.contains_key(&a.mailbox));
-        refused.extend(losers.into_iter().map(|(mailbox, message)| Refused { mailbox, message }));
-    }
-}
-
-/// Whether a mailbox of this name can have a folder.
-pub(super) fn is_folder(mailbox: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    !mailbox.is_empty() && mailbox.bytes().all(fits) && !mailbox.starts_with('.')
-}
-
-fn shape(account: &Account, at: &str) -> Result<(), String> {
-    if !is_folder(&account.mailbox) {
-        return Err("the name of the mailbox cannot be a folder".into());
-    }
-    if !account.password_hash.is_empty() {
-        check_hash(&account.password_hash).map_err(|e| e.to_string())?;
-    }
-    if let Some(to) = &account.forward
-        && (account.access != Access::Revoked || *to == account.address || account.aliases.contains(to))
-    {
-        return Err(format!("{to}: only a revoked account forwards its mail, and never to itself"));
-    }
-    for address in std::iter::once(&account.address).chain(&account.aliases).chain(&account.forward) {
-        let local = address.strip_suffix(at).ok_or_else(|| format!("{address} is not of the domain {}", &at[1..]))?;
-        if local.is_empty()
-            || !local.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
-        {
-            return Err(format!("{address} is no address"));
-        }
-    }
-    Ok(())
-}
-
-fn holder(tx: &Transaction<'_>, address: &str) -> Result<Option<String>, TableError> {
-    Ok(tx
-        .prepare_cached(
-            "SELECT mailbox FROM accounts WHERE address = ?1 UNION ALL SELECT mailbox FROM aliases WHERE source = ?1",
-        )?
-        .query_row([address], |r| r.get(0))
-        .optional()?)
+/// Whether it stands in the place of a damaged one and nothing was written since, wherever the agent was ended in between.
+fn is_begun(path: &Path, db: &Connection) -> Result<bool, TableError> {
+    let known: i64 = db.query_row("SELECT count(*) FROM meta", [], |r| r.get(0))?;
+    let copies =
+        anew::copies(path).map_err(|error| TableError::Other(format!("the account table's folder: {error}")))?;
+    Ok(known == 0 && !copies.is_empty())
 }
 
 /// Free and all bytes of the volume that holds the table; zeros when it cannot be asked.
@@ -434,3 +363,15 @@ pub(super) fn volume(path: &Path) -> (u64, u64) {
 #[cfg(test)]
 #[path = "table_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "table_damaged_tests.rs"]
+mod damaged_tests;
+
+#[cfg(test)]
+#[path = "table_readers_tests.rs"]
+mod readers_tests;
+
+#[cfg(test)]
+#[path = "table_holders_tests.rs"]
+mod holders_tests;

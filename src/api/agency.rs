@@ -135,6 +135,7 @@ impl AgencySpec {
             absence: None,
             restore: None,
             hold: None,
+            ending: None,
             ends_on: None,
             state: WantedState::Active,
             successor_ref: None,

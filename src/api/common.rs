@@ -1,5 +1,7 @@
 //! What several kinds share: references, the document a decision rests on.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,8 @@ pub struct NameRef {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.number.trim() != '' && self.issuer.trim() != ''")
     .message("R5.2: a basis names the document: write number, date (YYYY-MM-DD) and issuer, none of them blank"))]
+#[x_kube(validation = Rule::new("self.number.trim() != 'NUMBER' && self.issuer.trim() != 'ISSUER'")
+    .message("R5.2: NUMBER and ISSUER are places to fill in: write the number of the document and who issued it"))]
 pub struct Basis {
     /// Number and sign of the document, for example `12/STTTT-VP`.
     #[schemars(length(min = 1, max = 100))]
@@ -58,7 +62,17 @@ impl Basis {
     }
 }
 
+/// A time as the API server gives it back, which keeps whole seconds.
+pub fn whole_second(time: &Time) -> Time {
+    Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0))
+}
+
 /// Kustomize reads `fullName: no` as the text "no", kubectl as a boolean: nobody is called that.
 pub(super) const NO_YAML_WORD: &str = "!self.matches('^(?i:y|yes|n|no|on|off|true|false|null|~)$')";
 pub(super) const NO_YAML_WORD_MESSAGE: &str =
     "R3.4: this is a word that YAML reads as true, false or nothing, not a name; write the full name";
+
+/// How many there are where nobody says.
+pub(super) fn one() -> i32 {
+    1
+}

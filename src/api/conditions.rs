@@ -70,8 +70,15 @@ reasons! {
     NotStarted,
     /// What was kept of a revoked account is removed; its address is a tombstone.
     Purged,
+    /// What was kept of the former account of this name is being removed; the mailbox goes on by itself then.
+    Purging,
     /// Only a change of the initial password is allowed; mail is received.
     MustChangePassword,
+    /// The mail server refuses to remove mail whose time of keeping is over; it is kept and tried again, the message says whose and why.
+    PurgeRefused,
+    /// The mail server has accounts of which neither Mailbox nor address is there any more; the message says how many and whose. They go
+    /// on until the brake lets them go.
+    AddressLost,
     /// Waiting for the first look at the mail system.
     Starting,
     /// spec.agencyRef names an Agency that does not exist (yet).
@@ -107,7 +114,7 @@ reasons! {
     SuccessorNotFound,
     /// spec.successorRef leads in a circle, or past too many revoked ones; mail is refused.
     SuccessorCircle,
-    /// spec.postmasterRef names a Mailbox that does not exist or has no address.
+    /// spec.postmasterRef names a Mailbox that does not exist, has no address, or is revoked without a successor who receives.
     PostmasterNotFound,
     /// The API server refuses a write that this object needs, or does not answer for long; the message says which, why and what
     /// to do.
@@ -121,7 +128,8 @@ reasons! {
     HeldByBrake,
     /// The journal of decisions does not hold an entry any more that it held before; the message says what to do.
     JournalDamaged,
-    /// Operator and mail pod do not tell one time: nobody is locked, proposed or revoked by a clock until they do.
+    /// Operator and mail pod do not tell one time: nobody is given access (spec.startsOn), locked, proposed or revoked by a clock
+    /// until they do.
     ClocksDiffer,
     /// spec.regulation.workCalendarRef names a WorkCalendar that does not exist (yet): nobody is locked or proposed by a clock.
     WorkCalendarNotFound,
@@ -139,10 +147,16 @@ reasons! {
     NoticeTextInvalid,
     /// The agent in the mail pod does not answer.
     AgentUnavailable,
+    /// The account table in the mail pod was damaged and is made anew from the cluster; until every account is in it again senders
+    /// are told to try again, and nobody logs in. Shown for a week: look at the disk.
+    AccountTableDamaged,
     /// The volume of the mail pod is full.
     VolumeFull,
     /// The agent refused the account; the message says why.
     AccountRefused,
+    /// The mail folder of this name holds the mail of a former account, as after a restore of the volume: nobody logs in and senders
+    /// are told to try again until a person moved it away; the message says which and how.
+    FolderOfAnother,
     /// More accounts than the brake allows would vanish from the table; held.
     RemovalHeld,
     /// The pod cannot pull its image.

@@ -6,17 +6,18 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::{KubeSchema, ResourceExt};
 use serde::{Deserialize, Serialize};
 
+use super::common::whole_second;
 use super::{AddressClaim, AddressUse, LockStatus, Mailbox, MailboxStatus, Relieved, Restored};
 
-/// A claim that is so much younger than its account was made for another address of it.
-const YOUNGER: SignedDuration = SignedDuration::from_hours(1);
+/// A claim whose age is so far from that of its account was made for another address, or for somebody else.
+const FAR: SignedDuration = SignedDuration::from_hours(1);
 
-/// What of a Mailbox's status stands beside its address as well. Empty for most accounts: it is written with the first lock, unlock,
-/// proposal, revocation or absence.
+/// What of a Mailbox's status stands beside its address as well. Most accounts have a moment of issue only: the others are written
+/// with the first lock, unlock, proposal, revocation or absence.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptLife {
-    /// When the account was issued, where the address is a later one.
+    /// When the account was issued, which may be before it got this address; where it is not told, with the claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Time>,
     /// When the last lock was taken away (D-12).
@@ -48,30 +49,19 @@ pub struct KeptLife {
 impl KeptLife {
     /// Of a status; none where nothing of it has to outlive the Mailbox. `issued_at` where the address does not tell it.
     pub fn of(status: &MailboxStatus, issued_at: Option<&Time>) -> Option<Self> {
-        let whole_of = |time: &Option<Time>| time.as_ref().map(whole);
-        let mut kept = Self {
-            issued_at: issued_at.map(whole),
-            unlocked_at: whole_of(&status.unlocked_at),
-            proposed_at: whole_of(&status.proposed_at),
-            revoked_at: whole_of(&status.revoked_at),
-            absent_until: status.absent_until.clone(),
-            locks: status.locks.clone(),
-            relieved: status.relieved.clone(),
-            restored: status.restored.clone(),
+        let status = status.in_whole_seconds();
+        let kept = Self {
+            issued_at: issued_at.map(whole_second),
+            unlocked_at: status.unlocked_at,
+            proposed_at: status.proposed_at,
+            revoked_at: status.revoked_at,
+            absent_until: status.absent_until,
+            locks: status.locks,
+            relieved: status.relieved,
+            restored: status.restored,
         };
-        kept.locks.iter_mut().for_each(|lock| lock.since = whole(&lock.since));
-        kept.relieved.iter_mut().for_each(|relieved| relieved.at = whole(&relieved.at));
-        if let Some(restored) = &mut kept.restored {
-            restored.received_at = whole(&restored.received_at);
-            restored.handled_at = restored.handled_at.as_ref().map(whole);
-        }
         (kept != Self::default()).then_some(kept)
     }
-}
-
-/// The API server keeps whole seconds.
-fn whole(time: &Time) -> Time {
-    Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0))
 }
 
 impl AddressClaim {
@@ -79,8 +69,19 @@ impl AddressClaim {
     pub fn to_keep(&self, status: &MailboxStatus) -> Option<KeptLife> {
         let known = self.spec.life.as_ref().and_then(|life| life.issued_at.as_ref());
         let made = self.creation_timestamp();
-        let younger = |issued: &&Time| made.as_ref().is_some_and(|made| made.0.duration_since(issued.0) > YOUNGER);
-        KeptLife::of(status, known.or_else(|| status.issued_at.as_ref().filter(younger)))
+        let other = |issued: &&Time| made.as_ref().is_some_and(|made| made.0.duration_since(issued.0).abs() > FAR);
+        KeptLife::of(status, known.or_else(|| status.issued_at.as_ref().filter(other)))
+    }
+
+    /// Since when its holder has it, as a Primary address.
+    pub fn issued_at(&self) -> Option<Time> {
+        let told = self.spec.life.as_ref().and_then(|life| life.issued_at.clone());
+        told.or_else(|| self.creation_timestamp())
+    }
+
+    /// The moment of issue that it was told. It stays with the account through renames, transfers and a Mailbox that is made again.
+    pub fn told_issued_at(&self) -> Option<Timestamp> {
+        self.spec.life.as_ref()?.issued_at.as_ref().map(|at| at.0)
     }
 
     /// Whether the Mailbox was made again since the address was issued to its holder.
@@ -101,13 +102,14 @@ impl Mailbox {
             return None;
         }
         // The address of a Mailbox that is new is its own, and says nothing yet.
-        if spec.owner_ref.uid == self.metadata.uid && spec.life.is_none() && spec.revoked_at.is_none() {
+        let kept = spec.life.clone().unwrap_or_default();
+        let says_nothing = KeptLife { issued_at: None, ..kept.clone() } == KeptLife::default();
+        if spec.owner_ref.uid == self.metadata.uid && says_nothing && spec.revoked_at.is_none() {
             return None;
         }
-        let kept = spec.life.clone().unwrap_or_default();
         let mut known = self.clone();
         let status = known.status.get_or_insert_default();
-        status.issued_at = kept.issued_at.or_else(|| claim.creation_timestamp());
+        status.issued_at = claim.issued_at();
         status.unlocked_at = kept.unlocked_at;
         status.proposed_at = kept.proposed_at;
         // Revoked since the first of the two: by its file, or with it.
@@ -195,6 +197,21 @@ mod tests {
             ..MailboxStatus::default()
         };
         assert_eq!(claim.to_keep(&old).and_then(|life| life.issued_at), old.issued_at);
+    }
+
+    #[test]
+    fn r6_2_d_d_19_an_address_that_somebody_else_had_says_since_when_it_is_its_holders() {
+        let later = "2026-07-01T00:00:00Z";
+        let taken = claim("u-1", &json!({"life": {"issuedAt": later}}));
+        assert_eq!(taken.issued_at(), Some(Time(later.parse().expect("a time"))));
+        let new = mailbox("u-1", &json!({}), &json!({}));
+        assert_eq!(new.remembered(Some(&taken)), None, "it is being issued");
+        let again = mailbox("u-2", &json!({}), &json!({})).remembered(Some(&taken)).expect("it is known");
+        assert_eq!(again.life(None).issued_at, Some(later.parse().expect("a time")));
+        assert_eq!(taken.to_keep(&again.status.expect("status")), taken.spec.life, "nothing is written again");
+        // Of one that was issued before this stood in claims, it is written down where the claim is older by far.
+        let status = MailboxStatus { issued_at: taken.issued_at(), ..MailboxStatus::default() };
+        assert_eq!(claim("u-1", &json!({})).to_keep(&status), taken.spec.life);
     }
 
     #[test]

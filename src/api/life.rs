@@ -11,8 +11,8 @@ use super::{
     Mailbox, MailboxActivityStatus, MailboxState, MailboxStatus, Regulation, Relieved, Restore, Restored, WantedState,
     WorkCalendar,
 };
+use crate::domain::brake;
 use crate::domain::lifecycle::{self, Account, Activity, By, Cause, Key, Kind, Rules, Terms};
-use crate::domain::{brake, calendar};
 
 /// How the regulation is set, with the days that are worked. While a WorkCalendar is named and not there, no term is over.
 pub fn rules(regulation: &Regulation, work: Option<&WorkCalendar>) -> Rules {
@@ -65,17 +65,8 @@ fn kind(text: &str) -> Option<Kind> {
 }
 
 fn cause(text: &str) -> Option<Cause> {
-    use lifecycle::LockReason as Why;
-    let locks = [
-        Why::Inactive,
-        Why::Compromised,
-        Why::LostPassword,
-        Why::SpamOrMalware,
-        Why::ProhibitedUse,
-        Why::DefaultPassword,
-    ];
     let ends = [Cause::EndsOn, Cause::Approved, Cause::Deleted, Cause::RetentionOver];
-    locks.into_iter().map(Cause::Locks).chain(ends).find(|cause| cause.as_str() == text)
+    lifecycle::LockReason::ALL.into_iter().map(Cause::Locks).chain(ends).find(|cause| cause.as_str() == text)
 }
 
 /// What is known of the use of a mailbox: days of its own, complete for the time that it or the system names. Where the two meet it is
@@ -132,6 +123,7 @@ impl Mailbox {
             unlocked_at: at(status.unlocked_at.as_ref()),
             relieved: status.relieved.iter().map(|relieved| (relieved.reason.into(), relieved.at.0)).collect(),
             starts_on: day(&spec.starts_on),
+            begun: None,
             ends_on: day(&spec.ends_on),
             absence,
             absent_until: day(&status.absent_until),
@@ -161,6 +153,9 @@ fn asked_back(restore: &Restore, known: Option<&Restored>) -> lifecycle::Restore
     }
 }
 
+/// A first password that is made so soon after an issue or an unlock was made for it.
+const WITH_ITS_ISSUE: SignedDuration = SignedDuration::from_mins(10);
+
 impl MailboxStatus {
     /// Writes what the life of the account came to. `basis` is the document of `spec.lock`, `restore` that of `spec.restore`.
     pub fn live(&mut self, after: &Account, basis: Option<&Basis>, restore: Option<&Restore>, now: Timestamp) {
@@ -185,7 +180,7 @@ impl MailboxStatus {
         self.unlocked_at = after.unlocked_at.map(Time);
         self.password_changed_at = after.password_changed_at.map(Time);
         let begun = after.issued_at.max(after.unlocked_at);
-        let later = |made: &Timestamp| begun.is_none_or(|begun| calendar::day(*made) > calendar::day(begun));
+        let later = |made: &Timestamp| begun.is_none_or(|begun| made.duration_since(begun) > WITH_ITS_ISSUE);
         let made = after.password_made_at.filter(later).filter(|_| after.password_changed_at.is_none());
         self.initial_password_at = made.map(Time);
         self.absent_until = after.absent_until.map(|day| day.to_string());

@@ -141,6 +141,14 @@ pub struct Restore {
     pub reasons: Vec<LockReason>,
 }
 
+/// A document on which an account ends (R5.4).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ending {
+    /// The document (R5.2).
+    pub basis: Basis,
+}
+
 /// A document for the time of which nothing of the account is removed.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -184,7 +192,7 @@ pub struct Rename {
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
     printcolumn(name = "Agency", type_ = "string", json_path = ".spec.agencyRef.name", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
-    printcolumn(name = "Due", type_ = "date", json_path = ".status.due[0].at", priority = 1),
+    printcolumn(name = "Due", type_ = "string", json_path = ".status.due[0].at", priority = 1),
     printcolumn(name = "Forward", type_ = "string", json_path = ".status.forwarding.to", priority = 1),
     printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota.storage", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
@@ -269,17 +277,21 @@ pub struct MailboxSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 10, max = 10), extend("format" = "date"))]
     pub ends_on: Option<String>,
-    /// `Revoked`: the document in `basis` approves it (R5.4.c, D-11): nobody logs in, mail is refused, and mail, address and password
+    /// `Revoked`: a document approves it, that of `ending` (R5.4.c, D-11): nobody logs in, mail is refused, and mail, address and password
     /// are kept (D-14). `Active` (when absent) gives it back as it was.
     #[serde(default, skip_serializing_if = "is_active")]
     #[schemars(default)]
     pub state: WantedState,
+    /// The document on which the account ends, for `state: Revoked` or `endsOn` (R5.2, R5.4). Where it is absent, `basis`
+    /// is meant for `endsOn`; `state: Revoked` names no document then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
     /// While this account is revoked, mail to its address, and to the further and former ones that still receive, is forwarded to
     /// that Mailbox (R5.4.c) instead of being refused. One that is revoked itself hands on to its own successor, at most eight times;
     /// where nobody receives, mail is refused and the conditions say why. Who gets the mail does not write in this one's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor_ref: Option<NameRef>,
-    /// The document it rests on (R5.2).
+    /// The document of its issue (R5.2): it stays what it is when others come.
     pub basis: Basis,
 }
 
@@ -345,6 +357,13 @@ impl MailboxSpec {
         self.ends_on.as_ref()?.parse().ok()
     }
 
+    /// The document on which it ends (R5.2): that of `spec.ending`. A last day that was set with the account is one of its own document;
+    /// `state: Revoked` without a document of the end has none.
+    pub fn ends_by(&self) -> Option<&Basis> {
+        let own = || Some(&self.basis).filter(|_| self.state != WantedState::Revoked);
+        self.ending.as_ref().map(|ending| &ending.basis).or_else(own)
+    }
+
     /// Why the account is over at `now`, if it is.
     pub fn ended(&self, now: Timestamp) -> Option<lifecycle::Cause> {
         lifecycle::ended(self.state == WantedState::Revoked, self.last_day(), now)
@@ -354,7 +373,7 @@ impl MailboxSpec {
     pub fn moves(&self, issued: &moving::Issued<'_>) -> Option<moving::Cause> {
         let rename = self.rename.as_ref().map(|rename| rename.basis.cited());
         let (agency, pin) = (self.agency_ref.name.as_str(), self.local_part.as_deref());
-        moving::cause(issued, &moving::Wanted { agency, rename: rename.as_deref(), pin })
+        moving::cause(issued, &moving::Wanted { agency, rename: rename.as_deref(), pin, name: &self.full_name })
     }
 }
 

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::Basis;
+use super::common::{Basis, whole_second};
 use super::conditions::conditions_schema;
 use super::mailbox::LockReason;
 
@@ -214,4 +214,28 @@ pub struct MailboxStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
+}
+
+impl MailboxStatus {
+    /// The life of the account as the API server gives it back, which keeps whole seconds.
+    pub fn in_whole_seconds(&self) -> Self {
+        let mut status = self.clone();
+        let alone = [
+            &mut status.issued_at,
+            &mut status.password_changed_at,
+            &mut status.unlocked_at,
+            &mut status.proposed_at,
+            &mut status.revoked_at,
+        ];
+        let locks = status.locks.iter_mut().map(|lock| &mut lock.since);
+        let relieved = status.relieved.iter_mut().map(|relieved| &mut relieved.at);
+        let forwarding = status.forwarding.iter_mut().map(|forwarding| &mut forwarding.since);
+        let restored = status.restored.iter_mut();
+        let restored = restored.flat_map(|r| std::iter::once(&mut r.received_at).chain(&mut r.handled_at));
+        let alone = alone.into_iter().flatten();
+        for time in alone.chain(locks).chain(relieved).chain(forwarding).chain(restored) {
+            *time = whole_second(time);
+        }
+        status
+    }
 }

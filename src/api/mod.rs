@@ -17,28 +17,31 @@ mod mailbox;
 mod mailbox_activity;
 mod mailbox_status;
 mod office;
+mod papers;
+mod portal;
 mod quota_policy;
 mod regulation;
+mod server;
 mod status;
 mod work_calendar;
 
-pub use address_claim::{AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, OwnerRef};
+pub use address_claim::{
+    AddressClaim, AddressClaimSpec, AddressUse, CONTESTED, LEFT_BY, MADE_AGAIN, OwnerRef, Purging, REFUSED_BECAUSE,
+};
 pub use agency::{Agency, AgencyForm, AgencyLevel, AgencySpec, AgencyStatus, DerivationStep, own_mailbox_name};
 pub use common::{
     Basis, GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, MANAGER, NameRef,
-    PASSWORD_CHANGED_AT, PASSWORD_MADE_AT, VERSION,
+    PASSWORD_CHANGED_AT, PASSWORD_MADE_AT, VERSION, whole_second,
 };
 pub use conditions::{ConditionType, Outlook, Reason, condition, is_true, set_condition, summarise};
 pub use kept::KeptLife;
 pub use life::{acted, activity, brake_limits, document, held, purged, rules};
-pub use mail_system::{
-    Acknowledge, CertManager, Completeness, DefaultQuota, DnsRecord, Dovecot, Endpoint, Exposure, ExposureType,
-    HeldAction, HeldStatus, IssuerRef, MailSystem, MailSystemSpec, MailSystemStatus, PodSecurity, Portal, Storage, Tls,
-    password_page,
+pub use mail_system::{Acknowledge, DefaultQuota, MailSystem, MailSystemSpec};
+pub use mail_system_status::{
+    Completeness, DnsRecord, Endpoint, HeldAction, HeldStatus, JournalStatus, MailSystemStatus, ReleasedStatus,
 };
-pub use mail_system_status::{JournalStatus, ReleasedStatus};
 pub use mailbox::{
-    ACKNOWLEDGE_SUPERSEDES, Absence, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,
+    ACKNOWLEDGE_SUPERSEDES, Absence, Ending, Hold, Holder, Lock, LockReason, Mailbox, MailboxSpec, Rename, Restore,
     StructuredName, WantedState,
 };
 pub use mailbox_activity::{MailboxActivity, MailboxActivitySpec, MailboxActivityStatus};
@@ -46,8 +49,11 @@ pub use mailbox_status::{
     Due, EffectiveQuota, Forwarding, LockStatus, MailboxState, MailboxStatus, QuotaTold, Relieved, Restored,
 };
 pub use office::Office;
+pub use papers::Papers;
+pub use portal::{Portal, password_page};
 pub use quota_policy::{QuotaPolicy, QuotaPolicySpec, QuotaPolicyStatus, QuotaSelector};
 pub use regulation::{BrakeLimits, DefaultPassword, FirstAccess, Inactivity, NamingProfile, Regulation, Retention};
+pub use server::{CertManager, Dovecot, Exposure, ExposureType, IssuerRef, PodSecurity, Storage, Tls};
 pub use status::ObjectStatus;
 pub use work_calendar::{WorkCalendar, WorkCalendarSpec};
 

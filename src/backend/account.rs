@@ -1,5 +1,6 @@
 //! One account of the projection.
 
+use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +17,13 @@ pub enum Access {
     Pending,
     /// Nothing: mail is refused for good with 5.2.1, the mail store stays (D-14).
     Revoked,
+}
+
+impl Access {
+    /// Whether nobody logs in, whatever the password is.
+    pub fn is_shut(self) -> bool {
+        matches!(self, Self::Locked | Self::Pending | Self::Revoked)
+    }
 }
 
 /// One account as the mail server shall have it. The key is the name of the Mailbox: people keep it, addresses change.
@@ -38,6 +46,10 @@ pub struct Account {
     /// Of a revoked account: who gets the mail of all its addresses; nobody, and it is refused, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward: Option<String>,
+    /// When the account was issued, in Unix seconds: whatever has its name and another moment is somebody else. Unknown of some that are
+    /// old, and of who may do nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<i64>,
 }
 
 impl std::fmt::Debug for Account {
@@ -50,6 +62,7 @@ impl std::fmt::Debug for Account {
             .field("quota_bytes", &self.quota_bytes)
             .field("max_message_bytes", &self.max_message_bytes)
             .field("forward", &self.forward)
+            .field("issued", &self.issued)
             .finish_non_exhaustive()
     }
 }
@@ -66,7 +79,24 @@ impl Account {
             quota_bytes: 0,
             max_message_bytes: 0,
             forward: None,
+            issued: None,
         }
+    }
+
+    /// The row of somebody of whom nothing but the addresses is known: nobody logs in, and senders try again.
+    pub fn unknown(mailbox: &str, address: &str, aliases: Vec<String>) -> Self {
+        Self { access: Access::Pending, aliases, ..Self::revoked(mailbox, address) }
+    }
+
+    /// Whether it is such a row.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::unknown(&self.mailbox, &self.address, self.aliases.clone())
+    }
+
+    /// The same, of an account that was issued then, unless nobody uses its folder.
+    pub fn since(self, issued: Option<Timestamp>) -> Self {
+        let issued = issued.map(Timestamp::as_second).filter(|_| self.access != Access::Revoked);
+        Self { issued, ..self }
     }
 
     /// The row of a revoked account whose mail goes to `to`: that of its address, and of the aliases that it kept. With nobody to go to
@@ -91,6 +121,12 @@ impl Account {
         if let Some(to) = &self.forward {
             hash.update((to.len() as u64).to_be_bytes());
             hash.update(to.as_bytes());
+        }
+        // Nor of what is not known to be issued; no address has a blank.
+        if let Some(issued) = self.issued {
+            let issued = format!("issued {issued}");
+            hash.update((issued.len() as u64).to_be_bytes());
+            hash.update(issued.as_bytes());
         }
         hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect()
     }
@@ -128,13 +164,14 @@ mod tests {
             quota_bytes: 1,
             max_message_bytes: 2,
             forward: None,
+            issued: None,
         }
     }
 
     #[test]
     fn every_field_changes_the_digest() {
         let base = account().digest();
-        let changes: [fn(&mut Account); 8] = [
+        let changes: [fn(&mut Account); 9] = [
             |a| a.mailbox.push('x'),
             |a| a.address.push('x'),
             |a| a.aliases.clear(),
@@ -143,6 +180,7 @@ mod tests {
             |a| a.quota_bytes += 1,
             |a| a.max_message_bytes += 1,
             |a| a.forward = Some("c@x.vn".into()),
+            |a| a.issued = Some(1),
         ];
         for change in changes {
             let mut other = account();
@@ -156,7 +194,8 @@ mod tests {
     fn a_digest_of_before_there_was_forwarding_still_counts() {
         assert_eq!(account().digest(), "48534bf99c6b95e132888c32");
         let old: Account = serde_json::from_value(serde_json::to_value(account()).expect("JSON")).expect("an account");
-        assert!(old == account() && !serde_json::to_string(&old).expect("JSON").contains("forward"));
+        let text = serde_json::to_string(&old).expect("JSON");
+        assert!(old == account() && !text.contains("forward") && !text.contains("issued"));
     }
 
     #[test]

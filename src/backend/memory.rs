@@ -7,8 +7,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, JournalEnd, NoticeMail, Purge, Purged, State, System,
-    UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, HeldFolders, JournalEnd, NoticeMail, Purge, Purged,
+    State, System, UsagePage,
 };
 use super::{Access, Account, BackendError, MailBackend};
 use crate::domain::journal::{Event, Head, seal};
@@ -68,6 +68,8 @@ fn state(inner: &Inner) -> State {
         instance: inner.instance.clone(),
         revision: inner.revision,
         complete: inner.complete,
+        table_lost: None,
+        held: HeldFolders::default(),
         free_bytes: 1 << 40,
         total_bytes: 1 << 41,
         certificate_error: None,
@@ -146,6 +148,7 @@ impl MailBackend for Memory {
             let purge = |purge: Purge| match inner.accounts.get(&purge.mailbox) {
                 Some(row) if row.access != Access::Revoked => Purged::Refused("it is not revoked".into()),
                 Some(row) if row.address != purge.address => Purged::Refused("it has another address".into()),
+                Some(_) if purge.finish => Purged::Refused("nothing of it was removed".into()),
                 _ => {
                     inner.revision += u64::from(inner.accounts.remove(&purge.mailbox).is_some());
                     Purged::Done

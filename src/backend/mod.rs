@@ -17,9 +17,9 @@ pub use account::{Access, Account, HASH_SCHEME, InvalidHash, check_hash};
 pub use projection::{Projection, Standing};
 pub use syncer::{Health, Syncer};
 pub use wire::{
-    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, JournalEnd, JournalRequest,
-    JournalResponse, MOST_PURGES, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest, PurgeResponse,
-    Purged, Refused, State, System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage,
+    ApplyRequest, ApplyResponse, Complete, Delivery, Digests, ErrorBody, ErrorCode, HeldFolders, JournalEnd,
+    JournalRequest, JournalResponse, MOST_PURGES, NoticeMail, NoticeRequest, NoticeResponse, Purge, PurgeRequest,
+    PurgeResponse, Purged, Refused, State, System, TERM_HEADER, USAGE_PAGE, Usage, UsagePage,
 };
 
 /// Why a backend did not do it. Never holds what was sent.

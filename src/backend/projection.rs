@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::account::{Access, Account};
-use super::wire::{ApplyRequest, ApplyResponse, Digests, System};
+use super::wire::{ApplyRequest, ApplyResponse, Digests, Refused, System};
 use crate::domain::brake;
 
 /// Accounts in one request.
@@ -18,6 +18,8 @@ pub enum Standing {
     Pending,
     /// The server refuses it.
     Refused(String),
+    /// The server has it and lets nobody in: the folder of its name is another one's.
+    Held(String),
 }
 
 /// Desired and known accounts of one system.
@@ -27,7 +29,7 @@ pub struct Projection {
     system_known: Option<System>,
     desired: HashMap<String, (Account, String)>,
     known: HashMap<String, String>,
-    refused: HashMap<String, (String, String)>,
+    refused: HashMap<String, (String, Refused)>,
     dirty: BTreeSet<String>,
     /// The server told what it has.
     met: bool,
@@ -36,8 +38,12 @@ pub struct Projection {
     waiting: BTreeSet<String>,
     /// Mailboxes of the cluster and holders of addresses: their rows are never unwanted.
     protected: HashSet<String>,
-    /// Purged: their rows are unwanted whoever has that name, until one is wanted again.
+    /// Holders of addresses of whom nothing is wanted, with rows for a server that has none of them.
+    places: Vec<Account>,
+    /// Purged, or let go: their rows are unwanted whoever has that name, until one is wanted again.
     dismissed: HashSet<String>,
+    /// Revoked, and nobody holds their address any more.
+    freed: HashSet<String>,
     /// Known and not desired; kept, because it is asked for at each batch.
     extra: BTreeSet<String>,
 }
@@ -48,6 +54,11 @@ pub struct Batch {
     /// What to send.
     pub request: ApplyRequest,
     digests: BTreeMap<String, String>,
+}
+
+/// What goes when nobody holds the address any more: a revoked account, and a place that was kept, of which nothing else is known.
+fn goes(account: &Account) -> bool {
+    account.access == Access::Revoked || account.is_unknown()
 }
 
 impl Projection {
@@ -64,11 +75,12 @@ impl Projection {
         let mailbox = account.mailbox.clone();
         self.extra.remove(&mailbox);
         self.dismissed.remove(&mailbox);
+        self.freed.remove(&mailbox);
         if self.desired.get(&mailbox).is_none_or(|(_, old)| *old != digest) {
             self.desired.insert(mailbox.clone(), (account, digest));
             self.refused.remove(&mailbox);
         }
-        self.mark(&mailbox);
+        self.note(&mailbox);
         self.standing(&mailbox)
     }
 
@@ -77,7 +89,8 @@ impl Projection {
         self.waiting.insert(mailbox.to_string());
     }
 
-    /// Wants an account no more, also one whose name is protected: it is purged (D-14). Whether the server may have a row of it.
+    /// Wants an account no more, also one whose name is protected: it is purged (D-14), or it was decided that nothing is left of it.
+    /// Whether the server may have a row of it.
     pub fn dismiss(&mut self, mailbox: &str) -> bool {
         let wanted = self.desired.remove(mailbox).is_some();
         self.dirty.remove(mailbox);
@@ -92,11 +105,33 @@ impl Projection {
     }
 
     /// Mailboxes of the cluster and holders of addresses. A revoked account of neither is wanted no more: somebody freed its
-    /// address on purpose.
-    pub fn protect(&mut self, names: HashSet<String>) {
-        self.desired.retain(|mailbox, (account, _)| account.access != Access::Revoked || names.contains(mailbox));
+    /// address on purpose. `places` are for holders of whom nothing is wanted: see [`keep_places`](Self::keep_places).
+    pub fn protect(&mut self, names: HashSet<String>, places: Vec<Account>) {
+        self.places = places;
+        let gone = |(mailbox, (account, _)): &(&String, &(Account, String))| !names.contains(*mailbox) && goes(account);
+        let freed: Vec<String> = self.desired.iter().filter(gone).map(|(mailbox, _)| mailbox.clone()).collect();
+        for mailbox in &freed {
+            self.desired.remove(mailbox);
+            self.dirty.remove(mailbox);
+        }
+        self.freed.extend(freed);
         self.protected = names;
         self.find_extra();
+    }
+
+    /// Wants a row of each who holds an address and of whom nothing else is wanted, where the server has none: a deletion that the brake
+    /// holds, credentials that hold nothing. An old row goes on; on an empty table nobody would be known there, and mail refused for good.
+    /// Whether there is something to send.
+    pub fn keep_places(&mut self) -> bool {
+        let has = |mailbox: &String| {
+            self.desired.contains_key(mailbox) || self.known.contains_key(mailbox) || self.dismissed.contains(mailbox)
+        };
+        let missing: Vec<Account> = self.places.iter().filter(|place| !has(&place.mailbox)).cloned().collect();
+        let any = !missing.is_empty();
+        for place in missing {
+            self.set(place);
+        }
+        any
     }
 
     /// Whether the server has the account as revoked already.
@@ -107,6 +142,28 @@ impl Projection {
     /// The account that is wanted.
     pub fn desired(&self, mailbox: &str) -> Option<&Account> {
         self.desired.get(mailbox).map(|(account, _)| account)
+    }
+
+    /// Whether there is an account of this name, as far as is known, that nobody ended: neither purged, nor revoked with an address
+    /// that nobody holds any more.
+    pub fn has(&self, mailbox: &str) -> bool {
+        match self.desired.get(mailbox) {
+            Some((account, _)) => !goes(account),
+            None => {
+                let ended = self.dismissed.contains(mailbox) || self.freed.contains(mailbox);
+                self.known.contains_key(mailbox) && !ended
+            }
+        }
+    }
+
+    /// Every account that there is in this sense, whoever wants it: a Mailbox, or nobody any more.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.desired.keys().chain(self.known.keys()).filter(|mailbox| self.has(mailbox)).cloned().collect()
+    }
+
+    /// What tells an account from itself at another time, as far as the server is known to have it.
+    pub fn mark(&self, mailbox: &str) -> Option<&str> {
+        self.known.get(mailbox).or_else(|| self.desired.get(mailbox).map(|(_, digest)| digest)).map(String::as_str)
     }
 
     /// How many accounts are wanted that are not revoked.
@@ -126,7 +183,8 @@ impl Projection {
             return Standing::Synced;
         }
         match self.refused.get(mailbox) {
-            Some((digest, message)) if digest == wanted => Standing::Refused(message.clone()),
+            Some((digest, told)) if digest == wanted && told.folder => Standing::Held(told.message.clone()),
+            Some((digest, told)) if digest == wanted => Standing::Refused(told.message.clone()),
             _ => Standing::Pending,
         }
     }
@@ -161,28 +219,33 @@ impl Projection {
         self.refused.clear();
         let keys: Vec<String> = self.desired.keys().cloned().collect();
         for mailbox in &keys {
-            self.mark(mailbox);
+            self.note(mailbox);
         }
         self.done_waiting(keys)
     }
 
-    /// Accounts that the server has and nobody wants, once that is sure.
+    /// Accounts that the server has and that ended, once that is sure. One that merely has no Mailbox is gone, and what becomes of it is
+    /// decided as for all who are (D-14, D-15).
     pub fn unwanted(&self) -> Vec<String> {
         if !self.settled || !self.met {
             return Vec::new();
         }
-        let unwanted = |m: &&String| !self.protected.contains(*m) || self.dismissed.contains(*m);
-        self.extra.iter().filter(unwanted).cloned().collect()
+        self.extra.iter().filter(|m| self.dismissed.contains(*m) || self.is_freed(m)).cloned().collect()
+    }
+
+    fn is_freed(&self, mailbox: &str) -> bool {
+        self.freed.contains(mailbox) && !self.protected.contains(mailbox) && !self.dismissed.contains(mailbox)
     }
 
     fn find_extra(&mut self) {
         self.extra = self.known.keys().filter(|m| !self.desired.contains_key(*m)).cloned().collect();
     }
 
-    /// Whether the brake (D-15) holds removals back: how many, of how many.
+    /// Whether the brake (D-15) holds removals back: how many, of how many. What was decided is none of these.
     pub fn held(&self) -> Option<(usize, usize)> {
-        let (unwanted, total) = (self.unwanted().len(), self.known.len());
-        (!brake::allows(brake::Limits::default(), unwanted, total)).then_some((unwanted, total))
+        let freed = self.unwanted().iter().filter(|mailbox| self.is_freed(mailbox)).count();
+        let total = self.known.len();
+        (!brake::allows(brake::Limits::default(), freed, total)).then_some((freed, total))
     }
 
     /// The next request; `None` when the server has everything as it is wanted.
@@ -196,7 +259,10 @@ impl Projection {
                 upsert.push(account.clone());
             }
         }
-        let remove = if self.held().is_none() { self.unwanted() } else { Vec::new() };
+        let mut remove = self.unwanted();
+        if self.held().is_some() {
+            remove.retain(|mailbox| !self.is_freed(mailbox));
+        }
         let news = !upsert.is_empty() || !remove.is_empty() || self.system_known.as_ref() != Some(&system);
         news.then_some(Batch { request: ApplyRequest { system, upsert, remove }, digests })
     }
@@ -213,7 +279,11 @@ impl Projection {
         }
         for refused in &response.refused {
             if let Some(digest) = batch.digests.get(&refused.mailbox) {
-                self.refused.insert(refused.mailbox.clone(), (digest.clone(), refused.message.clone()));
+                self.refused.insert(refused.mailbox.clone(), (digest.clone(), refused.clone()));
+                if refused.folder {
+                    // It has a row, which is none that is wanted.
+                    self.known.insert(refused.mailbox.clone(), String::new());
+                }
             }
         }
         let keys: Vec<String> = batch.digests.keys().cloned().collect();
@@ -222,7 +292,7 @@ impl Projection {
                 self.known.insert(mailbox.clone(), digest);
             }
             match self.desired.contains_key(&mailbox) {
-                true => self.mark(&mailbox),
+                true => self.note(&mailbox),
                 // It was purged, or given up, while the request was under way.
                 false => drop(self.extra.insert(mailbox)),
             }
@@ -231,7 +301,7 @@ impl Projection {
         self.done_waiting(keys)
     }
 
-    fn mark(&mut self, mailbox: &str) {
+    fn note(&mut self, mailbox: &str) {
         if self.standing(mailbox) == Standing::Pending {
             self.dirty.insert(mailbox.to_string());
         } else {
@@ -245,180 +315,5 @@ impl Projection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backend::wire::Refused;
-
-    fn account(mailbox: &str) -> Account {
-        Account {
-            mailbox: mailbox.into(),
-            address: format!("{mailbox}@x.vn"),
-            aliases: vec![],
-            password_hash: String::new(),
-            access: Access::Open,
-            quota_bytes: 1,
-            max_message_bytes: 1,
-            forward: None,
-        }
-    }
-
-    fn met(accounts: &[Account]) -> Projection {
-        let mut p = Projection::default();
-        p.set_system(System { domain: "x.vn".into(), postmaster: None });
-        let system = p.system.clone();
-        p.meet(Digests {
-            revision: 1,
-            accounts: accounts.iter().map(|a| (a.mailbox.clone(), a.digest())).collect(),
-            system,
-        });
-        p
-    }
-
-    fn ok() -> ApplyResponse {
-        ApplyResponse { revision: 2, refused: vec![] }
-    }
-
-    #[test]
-    fn nothing_is_sent_before_the_server_told_what_it_has() {
-        let mut p = Projection::default();
-        p.set_system(System { domain: "x.vn".into(), postmaster: None });
-        assert_eq!(p.set(account("a")), Standing::Pending);
-        assert!(p.batch().is_none());
-    }
-
-    #[test]
-    fn an_account_that_the_server_has_costs_no_request() {
-        let mut p = met(&[account("a")]);
-        assert_eq!(p.set(account("a")), Standing::Synced);
-        assert!(p.batch().is_none());
-    }
-
-    #[test]
-    fn a_change_is_sent_once_and_wakes_who_gave_up_waiting() {
-        let mut p = met(&[]);
-        assert_eq!(p.set(account("a")), Standing::Pending);
-        p.tell_later("a");
-        let batch = p.batch().expect("one account to send");
-        assert_eq!(p.applied(batch, &ok()), ["a"]);
-        assert_eq!(p.standing("a"), Standing::Synced);
-        assert!(p.batch().is_none());
-    }
-
-    #[test]
-    fn a_change_during_a_request_is_sent_after_it() {
-        let mut p = met(&[]);
-        p.set(account("a"));
-        p.tell_later("a");
-        let batch = p.batch().expect("first");
-        p.set(Account { access: Access::Locked, ..account("a") });
-        assert!(p.applied(batch, &ok()).is_empty(), "the newer one is not there yet");
-        assert_eq!(p.batch().expect("second").request.upsert[0].access, Access::Locked);
-    }
-
-    #[test]
-    fn a_refused_account_is_not_sent_again_until_it_changes() {
-        let mut p = met(&[]);
-        p.set(account("a"));
-        p.tell_later("a");
-        let batch = p.batch().expect("first");
-        let refused = vec![Refused { mailbox: "a".into(), message: "no".into() }];
-        assert_eq!(p.applied(batch, &ApplyResponse { refused, ..ok() }), ["a"]);
-        assert_eq!(p.set(account("a")), Standing::Refused("no".into()));
-        assert!(p.batch().is_none());
-        assert_eq!(p.set(Account { quota_bytes: 2, ..account("a") }), Standing::Pending);
-        assert!(p.batch().is_some());
-    }
-
-    #[test]
-    fn d_14_a_deleted_mailbox_is_revoked_and_keeps_its_row() {
-        let mut p = met(&[account("a")]);
-        p.set(account("a"));
-        let revoked = Account::revoked("a", "a@x.vn");
-        assert!(!p.is_revoked(&revoked));
-        p.set(revoked.clone());
-        let batch = p.batch().expect("revocation");
-        assert_eq!(batch.request.upsert[0].access, Access::Revoked);
-        assert!(batch.request.remove.is_empty());
-        p.applied(batch, &ok());
-        assert!(p.is_revoked(&revoked));
-    }
-
-    #[test]
-    fn rows_of_mailboxes_and_of_holders_of_addresses_are_never_removed() {
-        let mut p = met(&[account("a"), account("b")]);
-        p.protect(["a".to_string()].into());
-        p.settle();
-        assert_eq!(p.unwanted(), ["b"]);
-    }
-
-    #[test]
-    fn d_19_an_address_that_was_freed_on_purpose_can_be_given_to_somebody_else() {
-        let mut p = met(&[]);
-        p.set(Account::revoked("a", "x@x.vn"));
-        let batch = p.batch().expect("revoked");
-        p.applied(batch, &ok());
-        p.settle();
-        p.protect(HashSet::new());
-        assert_eq!(p.unwanted(), ["a"]);
-    }
-
-    #[test]
-    fn d_14_what_is_purged_is_never_sent_again_and_a_row_that_was_under_way_goes() {
-        let revoked = Account::revoked("a", "a@x.vn");
-        let mut p = met(&[revoked.clone(), account("b")]);
-        p.protect(["a".to_string(), "b".to_string()].into());
-        p.settle();
-        p.set(account("b"));
-        p.set(revoked.clone());
-        // Somebody wants it again while the server removes it.
-        p.set(Account { address: "old@x.vn".into(), ..revoked });
-        let batch = p.batch().expect("under way");
-        assert!(p.dismiss("a"));
-        p.applied(batch, &ok());
-        assert_eq!(p.batch().expect("it goes").request.remove, ["a"]);
-        // The server restarts and tells what it has.
-        p.forget();
-        let system = p.system.clone();
-        p.meet(Digests { revision: 9, accounts: vec![("b".into(), account("b").digest())], system });
-        assert!(p.batch().is_none() && p.desired("a").is_none());
-        // A new account of that name is one as any other.
-        p.set(account("a"));
-        let request = p.batch().expect("new").request;
-        assert_eq!((request.upsert, request.remove), (vec![account("a")], vec![]));
-    }
-
-    #[test]
-    fn nothing_is_removed_before_every_mailbox_was_decided() {
-        let mut p = met(&[account("a"), account("b")]);
-        p.set(account("a"));
-        assert!(p.batch().is_none());
-        p.settle();
-        assert_eq!(p.batch().expect("removal").request.remove, ["b"]);
-    }
-
-    #[test]
-    fn d_15_the_brake_holds_a_mass_removal() {
-        let many: Vec<Account> = (0..100).map(|i| account(&format!("m{i}"))).collect();
-        let mut p = met(&many);
-        p.settle();
-        assert_eq!(p.held(), Some((100, 100)));
-        assert!(p.batch().is_none());
-        for account in many.into_iter().take(80) {
-            p.set(account);
-        }
-        assert_eq!(p.held(), None);
-        assert_eq!(p.batch().expect("twenty may go").request.remove.len(), 20);
-    }
-
-    #[test]
-    fn a_server_that_lost_its_table_gets_everything_again() {
-        let mut p = met(&[]);
-        p.set(account("a"));
-        let batch = p.batch().expect("first");
-        p.applied(batch, &ok());
-        p.forget();
-        assert!(p.batch().is_none());
-        p.meet(Digests { revision: 0, accounts: vec![], system: None });
-        assert_eq!(p.batch().expect("again").request.upsert.len(), 1);
-    }
-}
+#[path = "projection_tests.rs"]
+mod tests;

@@ -113,7 +113,7 @@ impl Syncer {
         }
         let mut projection = self.projection();
         standing = projection.standing(&mailbox);
-        if standing == Standing::Pending {
+        if matches!(standing, Standing::Pending | Standing::Held(_)) {
             projection.tell_later(&mailbox);
         }
         standing
@@ -181,8 +181,8 @@ impl Syncer {
     }
 
     /// Mailboxes of the cluster and holders of addresses: their rows stay.
-    pub fn protect(&self, names: std::collections::HashSet<String>) {
-        self.projection().protect(names);
+    pub fn protect(&self, names: std::collections::HashSet<String>, places: Vec<Account>) {
+        self.projection().protect(names, places);
         self.changed.notify_one();
     }
 
@@ -249,26 +249,34 @@ impl Syncer {
             let news = self.projection().meet(digests);
             self.tell(news);
         }
-        loop {
-            let batch = self.projection().batch();
-            let Some(batch) = batch else { break };
-            let response = backend.apply(&batch.request).await?;
-            let news = self.projection().applied(batch, &response);
-            self.expect_revision(response.revision);
-            self.tell(news);
-        }
+        self.send(backend).await?;
         let incomplete = matches!(&*self.health.borrow(), Health::Reachable(state) if !state.complete);
         let settled = {
             let p = self.projection();
             p.settled() && p.unwanted().is_empty()
         };
         if settled && incomplete {
+            if self.projection().keep_places() {
+                self.send(backend).await?;
+            }
             let accounts = self.projection().accounts();
             let state = backend.complete(Complete { accounts }).await?;
             info!(accounts, "the account table is complete; Postfix may start");
             self.see(state);
         }
         Ok(())
+    }
+
+    /// Sends all that is to be sent.
+    async fn send(&self, backend: &dyn MailBackend) -> Result<(), BackendError> {
+        loop {
+            let batch = self.projection().batch();
+            let Some(batch) = batch else { return Ok(()) };
+            let response = backend.apply(&batch.request).await?;
+            let news = self.projection().applied(batch, &response);
+            self.expect_revision(response.revision);
+            self.tell(news);
+        }
     }
 
     /// A state that is not what we left: restarted, restored or changed by somebody else.

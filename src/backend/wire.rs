@@ -36,6 +36,18 @@ pub struct Refused {
     pub mailbox: String,
     /// Why.
     pub message: String,
+    /// Its row is written, and waits: the folder of its name holds the mail of another account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub folder: bool,
+}
+
+/// Accounts that wait because the folder of their name holds the mail of another account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFolders {
+    /// How many.
+    pub count: u64,
+    /// Names of the first of them, by name.
+    pub some: Vec<String>,
 }
 
 /// Answer to `POST /v1/accounts`.
@@ -65,6 +77,12 @@ pub struct State {
     pub revision: u64,
     /// Whether the table was complete once.
     pub complete: bool,
+    /// When a damaged account table was put aside and begun anew, in Unix seconds; told for a week.
+    #[serde(default)]
+    pub table_lost: Option<i64>,
+    /// Who waits because of his folder.
+    #[serde(default)]
+    pub held: HeldFolders,
     /// Free bytes of the volume.
     pub free_bytes: u64,
     /// Size of the volume.
@@ -191,6 +209,9 @@ pub struct Purge {
     pub mailbox: String,
     /// The address that it is known to have: another one is somebody else's.
     pub address: String,
+    /// It is not to be removed any more: only a removal that was begun is brought to its end. Who has mail is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finish: bool,
 }
 
 /// `POST /v1/purge`: mailboxes whose mail and row go for good; at most [`MOST_PURGES`].

@@ -182,6 +182,10 @@ codes! {
     InvalidDate,
     /// A document is dated after today, or was received then.
     DateToCome,
+    /// spec.endsOn has come, and nothing in the file says that an account was issued before.
+    EndedBefore,
+    /// spec.state: Revoked ends the account, and no document of the end is named in spec.ending.
+    EndWithoutDocument,
     /// A day of a WorkCalendar changes nothing, or stands in both lists.
     NeedlessDay,
     /// The operator writes such objects by itself.
@@ -196,6 +200,8 @@ codes! {
     ReferenceNotFound,
     /// Parents of agencies form a circle or are nested too deep.
     ParentCycle,
+    /// Successors lead back to the Mailbox: once all of them are revoked, mail goes to nobody.
+    SuccessorCircle,
     /// The local part is reserved for the system's own use.
     ReservedLocalPart,
     /// Two objects of the tree want the same address.

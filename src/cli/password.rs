@@ -13,9 +13,9 @@ use crate::domain::password;
 const LONGEST: u64 = 4_096;
 
 /// Reads the first line of standard input. On a terminal nothing of it is shown.
-pub fn read() -> io::Result<SecretString> {
+pub fn read(lang: Lang) -> io::Result<SecretString> {
     let input = io::stdin();
-    let quiet = input.is_terminal().then(Quiet::begin).transpose()?;
+    let quiet = input.is_terminal().then(|| Quiet::begin(lang)).transpose()?;
     let mut line = Vec::new();
     // With the end of the line.
     input.lock().take(LONGEST + 2).read_until(b'\n', &mut line)?;
@@ -24,9 +24,14 @@ pub fn read() -> io::Result<SecretString> {
         line.pop_if(|last| *last == end);
     }
     if line.len() as u64 > LONGEST {
-        return Err(io::Error::other(format!("the password has more than {LONGEST} bytes")));
+        let wrong = match lang {
+            Lang::En => format!("the password has more than {LONGEST} bytes"),
+            Lang::Vi => format!("mật khẩu dài hơn {LONGEST} byte"),
+        };
+        return Err(io::Error::other(wrong));
     }
-    let line = String::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
+    let wrong = || io::Error::other(lang.pick("the password is not UTF-8", "mật khẩu không phải UTF-8"));
+    let line = String::from_utf8(line).map_err(|_| wrong())?;
     Ok(SecretString::from(line))
 }
 
@@ -34,13 +39,13 @@ pub fn read() -> io::Result<SecretString> {
 struct Quiet(Termios);
 
 impl Quiet {
-    fn begin() -> io::Result<Self> {
+    fn begin(lang: Lang) -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
         let guard = Self(before);
         tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
-        write!(io::stderr(), "Password: ")?;
+        write!(io::stderr(), "{}: ", lang.pick("Password", "Mật khẩu"))?;
         Ok(guard)
     }
 }

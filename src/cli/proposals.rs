@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::life::{Life, World, words};
-use super::output::{Lang, cell};
+use super::output::{Columns, Lang, Said, columns};
 use crate::api::{GROUP, VERSION};
 use crate::domain::calendar::{day, rfc3339};
 use crate::domain::lifecycle::{Kind, State};
@@ -35,7 +35,7 @@ pub struct Proposal {
 }
 
 /// Everybody whose revocation is proposed at `now`, by agency and name; and how that was reckoned.
-pub fn proposals(world: &World, now: Timestamp) -> (Vec<Proposal>, Vec<String>) {
+pub fn proposals(world: &World, now: Timestamp) -> (Vec<Proposal>, Vec<Said>) {
     let (lives, notes) = world.lives(now);
     let mut all: Vec<Proposal> = lives.iter().flat_map(|life| of(life, now)).collect();
     all.sort_by(|a, b| (&a.agency, &a.mailbox).cmp(&(&b.agency, &b.mailbox)));
@@ -125,21 +125,18 @@ pub fn text(all: &[Proposal], lang: Lang) -> String {
     if all.is_empty() {
         return out;
     }
-    let row = |cells: [&str; 5]| {
-        let [mailbox, holder, agency, login, since] = cells;
-        let line =
-            format!("{} {} {} {} {since}", cell(mailbox, 16), cell(holder, 28), cell(agency, 24), cell(login, 11));
-        format!("{}\n", line.trim_end())
-    };
-    out += &row(match lang {
+    let heads = match lang {
         Lang::En => ["MAILBOX", "HOLDER", "AGENCY", "LAST LOGIN", "SINCE"],
         Lang::Vi => ["HỘP THƯ", "CHỦ HỘP THƯ", "CƠ QUAN", "ĐĂNG NHẬP", "TỪ NGÀY"],
-    });
-    for one in all {
+    };
+    let row = |one: &Proposal| {
         let date = |day: &String| day.parse().map_or_else(|_| day.clone(), |day| words::date(day, lang));
         let login = one.last_login.as_ref().map_or_else(|| "-".into(), date);
         let since = one.at.map_or_else(|| "-".into(), |at| words::date(day(at), lang));
-        out += &row([&one.mailbox, &one.full_name, &one.agency, &login, &since]);
-    }
+        [one.mailbox.clone(), one.full_name.clone(), one.agency.clone(), login, since]
+    };
+    let rows: Vec<[String; 5]> = std::iter::once(heads.map(String::from)).chain(all.iter().map(row)).collect();
+    let fit = Columns::of(rows.iter().map(<[String; 5]>::each_ref), 0, columns());
+    rows.iter().for_each(|row| out += &(fit.row(row) + "\n"));
     out
 }

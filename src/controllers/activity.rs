@@ -14,7 +14,9 @@ use tracing::warn;
 
 use super::context::Ctx;
 use super::runner::Error;
-use crate::api::{self, Completeness, MailSystem, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus};
+use crate::api::{
+    self, Completeness, MailSystem, MailSystemStatus, MailboxActivity, MailboxActivitySpec, MailboxActivityStatus,
+};
 use crate::backend::{MailBackend, Usage, UsagePage};
 use crate::domain::lifecycle;
 use crate::kube_io::Created;
@@ -95,6 +97,13 @@ impl Activities {
             old.complete_from == new.complete_from && age < STEP && !age.is_negative()
         };
         Some(old.filter(same).unwrap_or(new))
+    }
+
+    /// What is lost of a proof that was shown, if it began anew: since when it holds now.
+    pub fn gap(shown: Option<&MailSystemStatus>, now: Option<&Completeness>) -> Option<(Timestamp, Timestamp)> {
+        let before = shown?.activity.as_ref()?.complete_from.0;
+        let after = now?.complete_from.0;
+        (after > before).then_some((before, after))
     }
 
     fn note(&self, page: UsagePage) -> Vec<Usage> {
@@ -294,8 +303,18 @@ mod tests {
         system.status = Some(api::MailSystemStatus { activity, ..api::MailSystemStatus::default() });
         assert_eq!(shown(&system, 40_000), 1_000);
         assert_eq!(shown(&system, 45_000), 45_000);
-        // A gap is said at once.
+        // A gap is said at once, and once.
+        let gap = |system: &MailSystem, now: Option<&Completeness>| {
+            Activities::gap(system.status.as_ref(), now).map(|(from, to)| (from.as_second(), to.as_second()))
+        };
+        assert_eq!(gap(&system, book.to_show(Some(&system)).as_ref()), None);
         book.note(page(2_000, 40_000));
-        assert_eq!(book.to_show(Some(&system)).expect("known").complete_from.0.as_second(), 2_000);
+        let anew = book.to_show(Some(&system));
+        assert_eq!(anew.as_ref().map(|complete| complete.complete_from.0.as_second()), Some(2_000));
+        assert_eq!((gap(&system, anew.as_ref()), gap(&system, None)), (Some((0, 2_000)), None));
+        system.status.get_or_insert_default().activity = anew.clone();
+        assert_eq!(gap(&system, anew.as_ref()), None);
+        let first = MailSystem { status: None, ..system };
+        assert_eq!(gap(&first, anew.as_ref()), None, "the first proof is no gap");
     }
 }

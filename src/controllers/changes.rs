@@ -227,6 +227,7 @@ pub(super) async fn on_claim(ctx: &Ctx, change: Change<AddressClaim>) {
             ctx.newcomers.again();
             // Its holder first: an address that is in use is claimed again before somebody else gets it.
             if synced(ctx) {
+                ctx.life.ask();
                 ctx.triggers.mailboxes.fire(&object.spec.owner_ref.name).await;
                 for mailbox in waiting {
                     ctx.triggers.mailboxes.fire(&mailbox).await;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -16,13 +17,16 @@ use crate::api::{
     AddressClaim, AddressUse, Agency, HOLDER_ANNOTATION, MailSystem, Mailbox, MailboxState, PASSWORD_CHANGED_AT,
     PASSWORD_MADE_AT, QuotaPolicy,
 };
-use crate::backend::Syncer;
+use crate::backend::{Account, Syncer};
 use crate::domain::lease::Term;
-use crate::domain::lifecycle;
+use crate::domain::{lifecycle, witness};
 use crate::kube_io::{Io, Recorder};
 use crate::resources::{CREDENTIALS_LABEL, MADE_FOR_ANNOTATION};
 use crate::store::{Index, Stores, Trigger};
 use crate::telemetry::Metrics;
+
+/// A clock of the mail server that is further ahead is wrong itself: what begins by it would begin then for good.
+const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Tells the time. Tests move it.
 #[derive(Clone)]
@@ -174,6 +178,20 @@ impl Ctx {
         self.settings.clock.now()
     }
 
+    /// When something begins that begins now, from which a term is counted: never before it is. While the operator's clock is behind,
+    /// the mail server's tells the time, or `made`, when the API server made what it is about. A later begin only delays what comes of it.
+    pub fn begins(&self, made: Option<&Time>) -> Timestamp {
+        let now = self.now();
+        let believed = |theirs: &Timestamp| theirs.duration_since(now) < LONGEST;
+        let witness = self.syncer.witness().filter(|theirs| witness::apart(now, *theirs).is_some() && believed(theirs));
+        [made.map(|made| made.0), witness].into_iter().flatten().fold(now, Timestamp::max)
+    }
+
+    /// In a rehearsal nothing is ever removed: the mail is real, only the time is not.
+    pub fn is_rehearsal(&self) -> bool {
+        self.settings.days_ahead > 0
+    }
+
     /// The time of certificates.
     pub fn wall(&self) -> Timestamp {
         self.settings.wall.now()
@@ -215,6 +233,7 @@ impl Ctx {
     /// happened while the operator was down; the claim without its owner does.
     pub fn sweep_orphans(&self) {
         let owners = self.index().owners();
+        let places = self.places(&owners);
         let mut protected: HashSet<String> = self.stores.mailboxes.state().iter().map(|m| m.name_any()).collect();
         for owner in owners {
             if !protected.contains(&owner) {
@@ -222,7 +241,22 @@ impl Ctx {
                 protected.insert(owner);
             }
         }
-        self.syncer.protect(protected);
+        self.syncer.protect(protected, places);
+    }
+
+    /// Rows for holders of addresses of whom nothing is wanted.
+    fn places<'a>(&self, owners: impl IntoIterator<Item = &'a String>) -> Vec<Account> {
+        let Some(system) = self.system() else { return Vec::new() };
+        let nothing = |owner: &&String| self.syncer.projection().desired(owner).is_none();
+        let place = |owner: &String| {
+            let claim = self.primary_claim(owner)?;
+            let at = |local: &str| format!("{local}@{}", system.spec.domain);
+            let further = self.claims_of(owner).into_iter().filter(|claim| claim.spec.address_use == AddressUse::Alias);
+            let mut aliases: Vec<String> = further.map(|claim| at(&claim.name_any())).collect();
+            aliases.sort();
+            Some(Account::unknown(owner, &at(&claim.name_any()), aliases))
+        };
+        owners.into_iter().filter(nothing).filter_map(place).collect()
     }
 
     /// Whether a Mailbox of this name is in the cache.
@@ -248,6 +282,15 @@ impl Ctx {
             let fits = wanted.as_ref().is_some_and(|w| (&w.0, &w.1) == (&claim.spec.agency, &claim.spec.rename));
             (fits, claim.creation_timestamp(), claim.name_any())
         })
+    }
+
+    /// The claim by which an account that is kept is known: its Primary one, or a further one where that was deleted.
+    pub fn kept_claim(&self, mailbox: &str) -> Option<Arc<AddressClaim>> {
+        let further = || {
+            let all = self.claims_of(mailbox).into_iter().filter(|c| c.spec.address_use == AddressUse::Alias);
+            all.min_by_key(|claim| (claim.spec.revoked_at.is_none(), claim.name_any()))
+        };
+        self.primary_claim(mailbox).or_else(further)
     }
 
     /// Whether its account was purged (D-14): the tombstones of this very object say so, or its status where those are over. What has
@@ -341,5 +384,20 @@ pub(crate) fn prune_credentials(secret: &mut Secret) {
         if let Some(initial) = data.get_mut("initialPassword") {
             initial.0 = Vec::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::fixture;
+
+    #[tokio::test]
+    async fn nothing_begins_before_it_is_there() {
+        let at = |text: &str| text.parse::<Timestamp>().expect(text);
+        let (now, later) = (at("2024-03-01T00:00:00Z"), at("2026-03-01T00:00:00Z"));
+        let ctx = fixture::ctx(now);
+        assert_eq!((ctx.begins(None), ctx.begins(Some(&Time(at("2023-01-01T00:00:00Z"))))), (now, now));
+        assert_eq!(ctx.begins(Some(&Time(later))), later, "the API server made it then");
     }
 }

@@ -54,11 +54,15 @@ fn cannot_be_written(error: &Error) -> bool {
 fn failed<K: Kind>(object: &K, error: &Error, now: Timestamp) -> Option<K::Status> {
     let mut status = object.status().cloned().unwrap_or_default();
     let known = status.conditions().iter().find(|c| c.type_ == ConditionType::Ready.as_str());
+    let generation = object.meta().generation.unwrap_or(0);
     // A controller that told of it by itself said more.
-    if known.is_some_and(|c| c.reason == Reason::ApplyFailed.as_str() && c.message.contains(&error.to_string())) {
+    if known.is_some_and(|c| {
+        c.reason == Reason::ApplyFailed.as_str()
+            && c.observed_generation == Some(generation)
+            && c.message.contains(&error.to_string())
+    }) {
         return None;
     }
-    let generation = object.meta().generation.unwrap_or(0);
     let (outlook, message) = words(error);
     status.observe(generation);
     summarise(status.conditions_mut(), outlook, Reason::ApplyFailed, message, generation, now);
@@ -154,6 +158,8 @@ mod tests {
         mailbox.status = Some(status);
         assert_eq!(failed(&mailbox, &refused, Timestamp::UNIX_EPOCH), None);
         assert!(failed(&mailbox, &error("update", 403, "another no"), Timestamp::UNIX_EPOCH).is_some());
+        mailbox.metadata.generation = Some(8);
+        assert_eq!(told(&mailbox, &refused).observed_generation, Some(8), "kstatus waits for it");
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod agency;
 mod changes;
 mod context;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod journal;
 mod lifecycle;
 mod mail_system;

@@ -34,14 +34,14 @@ const COUNT: Duration = Duration::from_secs(5);
 /// Ends when the process is to stop.
 pub type Stop = Shared<BoxFuture<'static, ()>>;
 
-struct Receivers {
+pub(super) struct Receivers {
     systems: mpsc::Receiver<kube::runtime::reflector::ObjectRef<MailSystem>>,
     agencies: mpsc::Receiver<kube::runtime::reflector::ObjectRef<Agency>>,
     mailboxes: mpsc::Receiver<kube::runtime::reflector::ObjectRef<Mailbox>>,
     policies: mpsc::Receiver<kube::runtime::reflector::ObjectRef<QuotaPolicy>>,
 }
 
-fn triggers(namespace: &str) -> (Triggers, Receivers) {
+pub(super) fn triggers(namespace: &str) -> (Triggers, Receivers) {
     let (systems, s) = Trigger::new(namespace);
     let (agencies, a) = Trigger::new(namespace);
     let (mailboxes, m) = Trigger::new(namespace);
@@ -53,7 +53,7 @@ fn triggers(namespace: &str) -> (Triggers, Receivers) {
 }
 
 /// The watches of a namespace, before they run.
-struct Watches {
+pub(super) struct Watches {
     systems: Watched<MailSystem>,
     agencies: Watched<Agency>,
     mailboxes: Watched<Mailbox>,
@@ -67,7 +67,7 @@ struct Watches {
 }
 
 /// The caches of a namespace, what fills them, and what tells that they are filled.
-fn caches(io: &Io) -> (Stores, Watches, [Filled; 10]) {
+pub(super) fn caches(io: &Io) -> (Stores, Watches, [Filled; 10]) {
     let labelled = |label: &str| Config::default().labels(label);
     let managed = format!("app.kubernetes.io/managed-by={MANAGED_BY}");
     let (systems, watch_systems, f1) = watched(io.api::<MailSystem>(), Config::default(), |_| {});

@@ -53,7 +53,6 @@ pub fn after(known: Option<Complete>, beat: &Beat) -> Option<Complete> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

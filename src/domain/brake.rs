@@ -80,7 +80,6 @@ impl<D: Deed> Brake<D> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -12,6 +12,10 @@ pub const NOTE: usize = 1024;
 pub const ONLY_EVENTS: &[(&str, &str)] = &[
     ("Active", "Mail protocols are open: the initial password was changed, or need not be changed any more."),
     (
+        "ActivityGap",
+        "What is proven of use began anew: clocks that rest on use wait for their whole term from now on (D-16).",
+    ),
+    (
         "AddressChanged",
         "A transfer or a rename gave another address; mail to the old one still arrives for a time (D-02, D-19).",
     ),

@@ -109,7 +109,6 @@ fn pick(rng: &mut impl RngCore, from: &[u8]) -> char {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 

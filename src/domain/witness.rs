@@ -23,7 +23,6 @@ pub fn words(difference: SignedDuration) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

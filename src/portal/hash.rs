@@ -50,12 +50,14 @@ impl Default for Hasher {
 }
 
 /// A place among those who wait; it is taken before anything is read, so that a flood reads nothing.
-pub struct Turn(#[allow(dead_code)] OwnedSemaphorePermit);
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Hasher {
     /// A turn, or `Busy` at once.
     pub fn turn(&self) -> Result<Turn, NotComputed> {
-        self.waiting.clone().try_acquire_owned().map(Turn).map_err(|_| NotComputed::Busy)
+        self.waiting.clone().try_acquire_owned().map(|permit| Turn { _permit: permit }).map_err(|_| NotComputed::Busy)
     }
 
     /// Whether `password` is the one of `hash`; without a hash never, after the same time.

@@ -8,6 +8,8 @@ mod accounts;
 mod change;
 mod client;
 mod csrf;
+#[cfg(test)]
+mod form_tests;
 mod hash;
 mod index;
 mod kube;
@@ -20,6 +22,7 @@ mod routes;
 #[cfg(test)]
 mod routes_tests;
 mod server;
+mod typed;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,10 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::kube::Client;
-use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
-use tracing::{error, info};
+use tracing::info;
 
 pub use self::accounts::{Account, Accounts, Landed, Locked, Served, StoreError};
 pub use self::change::{Clock, Desk};
@@ -44,7 +44,7 @@ pub use self::server::serve as serve_tls;
 
 use crate::kube_io::Io;
 use crate::telemetry::Metrics;
-use crate::{signals, tls};
+use crate::{signals, telemetry, tls};
 
 /// Wrong answers take at least this long, so that what the API server took for a Secret does not show.
 pub const FLOOR: Duration = Duration::from_millis(700);
@@ -89,9 +89,14 @@ pub async fn run(args: PortalArgs) -> Result<(), Box<dyn std::error::Error + Sen
     let web = Arc::new(Web::new(desk, csrf.clone(), Proxies::of(&args.trusted_proxies))?);
     info!(namespace = args.namespace, system = args.system, address = %args.listen, "the password page is served");
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
+    // Ready when every cache was filled once.
+    let reading = move || {
+        let why = "mailboxes are being read, or there is no such MailSystem";
+        accounts.served().is_none().then(|| why.to_string())
+    };
     tokio::select! {
         result = server::serve(listener, args.tls, routes(web), csrf, drain()) => result?,
-        () = probes(args.probes, metrics, accounts) => return Err("probes and metrics cannot be served".into()),
+        () = telemetry::serve(args.probes, metrics, reading) => return Err("probes and metrics cannot be served".into()),
     }
     Ok(())
 }
@@ -100,22 +105,4 @@ pub async fn run(args: PortalArgs) -> Result<(), Box<dyn std::error::Error + Sen
 async fn drain() -> Duration {
     signals::terminated().await;
     DRAIN
-}
-
-/// Probes and metrics: ready when every cache was filled once.
-async fn probes(address: SocketAddr, metrics: Metrics, accounts: Arc<dyn Accounts>) {
-    let ready = move || async move {
-        match accounts.served() {
-            Some(_) => (StatusCode::OK, "ok\n"),
-            None => (StatusCode::SERVICE_UNAVAILABLE, "mailboxes are being read, or there is no such MailSystem\n"),
-        }
-    };
-    let routes = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(move || async move { metrics.text() }));
-    let served = async { axum::serve(tokio::net::TcpListener::bind(address).await?, routes).await };
-    if let Err(error) = served.await {
-        error!(%address, %error, "probes and metrics cannot be served");
-    }
 }

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use tracing::error;
 
 use super::accounts::Account;
-use super::change::{Field, Trouble};
 use super::lang::Lang;
+use super::typed::{Field, Trouble};
 
 const TEMPLATES: [(&str, &str); 5] = [
     ("base.html", include_str!("templates/base.html")),

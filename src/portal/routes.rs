@@ -19,11 +19,12 @@ use axum::routing::get;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::change::{Attempt, Desk, Outcome};
+use super::change::{Desk, Outcome};
 use super::client::Proxies;
 use super::csrf::{Csrf, same_origin, seed_of, set_cookie};
 use super::lang::Lang;
 use super::pages::{Line, Pages, STYLE};
+use super::typed::Attempt;
 
 /// Bytes of a form: four fields of 256 characters, each written as %XX.
 const LARGEST_BODY: usize = 16 * 1024;

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::sessions::Limits;
 use super::{DKIM_SELECTOR, SystemPlan};
 
 /// Modules of rspamd that ask servers on the Internet or need redis: off in a closed network.
@@ -30,9 +31,9 @@ pub(super) const DOVECOT: [File; 5] = [
 pub(super) const POSTFIX: [&str; 9] = [
     "main.cf",
     "master.cf",
-    "op-domains.cf",
     "op-mailboxes.cf",
     "op-aliases.cf",
+    "op-ours",
     "op-senders.cf",
     "op-sasl.cf",
     "op-recipients.cf",
@@ -94,8 +95,20 @@ pub fn superseded(
 
 fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
     let limit = plan.message_limit.0.to_string();
+    let sessions = Limits::of(plan.sessions);
+    let numbers = [
+        ("@IMAP@", sessions.imap),
+        ("@POP3@", sessions.pop3),
+        ("@SESSIONS@", sessions.all),
+        ("@IMAP_LOGINS@", sessions.logins),
+        ("@POP3_LOGINS@", sessions.pop3_logins),
+        ("@CLIENTS@", sessions.clients),
+    ];
     let fill = |text: &str| {
+        let text =
+            numbers.iter().fold(text.to_string(), |text, (name, number)| text.replace(name, &number.to_string()));
         text.replace("@HOSTNAME@", &plan.hostname)
+            .replace("@DOMAIN_PATTERN@", &plan.domain.replace('.', "\\."))
             .replace("@DOMAIN@", &plan.domain)
             .replace("@MESSAGE_LIMIT@", &limit)
             .replace("@RELAYHOST@", plan.relay_host.as_deref().unwrap_or(""))
@@ -109,9 +122,9 @@ fn files(plan: &SystemPlan) -> BTreeMap<String, String> {
         ("40-activity.conf", include_str!("mail/40-activity.conf")),
         ("main.cf", include_str!("mail/main.cf")),
         ("master.cf", include_str!("mail/master.cf")),
-        ("op-domains.cf", include_str!("mail/op-domains.cf")),
         ("op-mailboxes.cf", include_str!("mail/op-mailboxes.cf")),
         ("op-aliases.cf", include_str!("mail/op-aliases.cf")),
+        ("op-ours", include_str!("mail/op-ours")),
         ("op-senders.cf", include_str!("mail/op-senders.cf")),
         ("op-sasl.cf", include_str!("mail/op-sasl.cf")),
         ("op-recipients.cf", include_str!("mail/op-recipients.cf")),
@@ -174,6 +187,14 @@ mod tests {
         let main = &data["main.cf"];
         assert!(main.lines().any(|l| l.trim() == "mynetworks ="), "{main}");
         assert!(data.values().all(|text| !text.contains("permit_mynetworks")));
+    }
+
+    #[test]
+    fn what_trivial_rewrite_reads_is_in_no_table() {
+        let data = config_map(&example()).data.expect("data");
+        for line in ["virtual_mailbox_domains = gialai.gov.vn", "virtual_alias_domains ="] {
+            assert!(data["main.cf"].lines().any(|found| found == line), "{line}");
+        }
     }
 
     #[test]

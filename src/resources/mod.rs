@@ -6,7 +6,10 @@ mod dns;
 mod network;
 mod portal;
 mod postfix;
+#[cfg(test)]
+mod queries;
 mod secrets;
+mod sessions;
 mod stateful_set;
 
 use std::collections::BTreeMap;
@@ -70,6 +73,8 @@ pub struct SystemPlan {
     pub exposure_annotations: BTreeMap<String, String>,
     /// The Pod Security Standard that the pod meets.
     pub pod_security: PodSecurity,
+    /// IMAP sessions that do something at one time.
+    pub sessions: u32,
     /// Largest message that Postfix takes.
     pub message_limit: Bytes,
     /// Months for which logs and journal are kept (R7.2).
@@ -172,6 +177,7 @@ pub(crate) fn example() -> SystemPlan {
         exposure: ExposureType::ClusterIP,
         exposure_annotations: BTreeMap::new(),
         pod_security: PodSecurity::Restricted,
+        sessions: 500,
         message_limit: Bytes(1000),
         log_months: 6,
         days_ahead: 0,

@@ -61,12 +61,12 @@ pub(super) fn exposed(
     }
 }
 
-/// The Service for clients; the one for other servers, which stays open while Dovecot is not ready because Postfix queues
-/// without it; and the headless one of the StatefulSet.
+/// The Service for clients; the one for other servers; and the headless one of the StatefulSet. All lead to the pod while one of its
+/// containers is not ready: there is no other that could answer, Postfix queues without Dovecot, and mail is read without rspamd.
 pub fn services(plan: &SystemPlan) -> Vec<Service> {
-    let outside = |name: &str, ports: Vec<ServicePort>, not_ready: bool| {
+    let outside = |name: &str, ports: Vec<ServicePort>| {
         let mut service = exposed(plan, plan.owned(name), plan.selector(), ports);
-        service.spec.get_or_insert_default().publish_not_ready_addresses = not_ready.then_some(true);
+        service.spec.get_or_insert_default().publish_not_ready_addresses = Some(true);
         service
     };
     let clients =
@@ -82,7 +82,7 @@ pub fn services(plan: &SystemPlan) -> Vec<Service> {
         }),
         ..Service::default()
     };
-    vec![outside(&plan.name, clients, false), outside(&plan.child("mx"), vec![port("smtp", 25)], true), headless]
+    vec![outside(&plan.name, clients), outside(&plan.child("mx"), vec![port("smtp", 25)]), headless]
 }
 
 /// Mail ports from everywhere, the agent's port from the operator alone, the probes from the node.
@@ -158,14 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn port_25_stays_open_while_the_pod_is_not_ready() {
+    fn every_port_stays_open_while_the_pod_is_not_ready() {
         let services = services(&example());
-        let with_25: Vec<_> = services
-            .iter()
-            .filter_map(|s| s.spec.as_ref())
-            .filter(|s| s.ports.as_ref().is_some_and(|p| p.iter().any(|p| p.port == 25)))
-            .collect();
-        assert!(with_25.iter().all(|s| s.publish_not_ready_addresses == Some(true)));
-        assert_eq!(with_25.len(), 2);
+        let specs: Vec<_> = services.iter().filter_map(|s| s.spec.as_ref()).collect();
+        assert!(specs.iter().all(|s| s.publish_not_ready_addresses == Some(true)));
+        let of = |wanted: i32| specs.iter().filter(move |s| s.ports.iter().flatten().any(|p| p.port == wanted)).count();
+        assert_eq!(PORTS.map(|(_, number, _)| of(number)), [2, 1, 1, 1, 1, 1, 1, 1]);
     }
 }

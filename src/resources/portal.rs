@@ -40,8 +40,13 @@ fn select(plan: &SystemPlan) -> LabelSelector {
     LabelSelector { match_labels: Some(selector(plan)), ..LabelSelector::default() }
 }
 
-/// The pods. A new one is ready before an old one goes.
-pub fn portal_deployment(plan: &SystemPlan, portal: &PortalPlan) -> Deployment {
+/// uid of the ServiceAccount on the pods of the page: their tokens are worth nothing once it was made anew, as by a new release, and
+/// the kubelet gives others to other pods alone.
+const ACCOUNT_ANNOTATION: &str = "mail.gialai.gov.vn/account";
+
+/// The pods. A new one is ready before an old one goes. `account` is the uid of their ServiceAccount, where it is there.
+pub fn portal_deployment(plan: &SystemPlan, portal: &PortalPlan, account: Option<String>) -> Deployment {
+    let annotations = account.map(|uid| BTreeMap::from([(ACCOUNT_ANNOTATION.to_string(), uid)]));
     let mut labels = selector(plan);
     labels.insert("app.kubernetes.io/managed-by".into(), MANAGED_BY.into());
     Deployment {
@@ -58,7 +63,7 @@ pub fn portal_deployment(plan: &SystemPlan, portal: &PortalPlan) -> Deployment {
                 }),
             }),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
+                metadata: Some(ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }),
                 spec: Some(pod(plan, portal)),
             },
             ..DeploymentSpec::default()
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn the_page_is_restricted_and_has_its_certificate_and_its_own_account() {
         let (plan, portal) = plan();
-        let pod = portal_deployment(&plan, &portal).spec.and_then(|s| s.template.spec).expect("pod");
+        let pod = portal_deployment(&plan, &portal, None).spec.and_then(|s| s.template.spec).expect("pod");
         assert_eq!(pod.service_account_name.as_deref(), Some("mail-operator-portal"));
         let context = pod.security_context.expect("context");
         assert_eq!(
@@ -202,9 +207,21 @@ mod tests {
     }
 
     #[test]
+    fn pods_with_tokens_of_an_account_that_was_made_anew_are_replaced() {
+        let (plan, portal) = plan();
+        let template = |uid: &str| {
+            let deployment = portal_deployment(&plan, &portal, Some(uid.into()));
+            serde_json::to_string(&deployment.spec.map(|spec| spec.template)).expect("JSON")
+        };
+        assert_eq!(template("u-1"), template("u-1"));
+        assert_ne!(template("u-1"), template("u-2"));
+    }
+
+    #[test]
     fn services_and_policies_of_page_and_mail_choose_different_pods() {
         let (plan, portal) = plan();
-        let labels = portal_deployment(&plan, &portal).spec.and_then(|s| s.template.metadata?.labels).expect("labels");
+        let labels =
+            portal_deployment(&plan, &portal, None).spec.and_then(|s| s.template.metadata?.labels).expect("labels");
         let chooses = |selector: Option<BTreeMap<String, String>>| {
             selector.is_some_and(|s| s.iter().all(|(k, v)| labels.get(k) == Some(v)))
         };

@@ -17,6 +17,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::network::PORTS;
 use super::postfix::{postfix, prepare_queue};
+use super::sessions::Limits;
 use super::{AGENT, AGENT_PORT, DKIM_SELECTOR, PROBE_PORT, SystemPlan, config};
 
 pub(super) const VMAIL: i64 = 1000;
@@ -169,7 +170,7 @@ fn agent_args(plan: &SystemPlan) -> Vec<String> {
 fn agent(plan: &SystemPlan) -> Container {
     Container {
         args: Some(agent_args(plan)),
-        // Native sidecar: the account table must be there, and be rolled back, before Postfix starts.
+        // Native sidecar: the account table and its log must be there before anybody reads it: he cannot make them.
         restart_policy: Some("Always".into()),
         ports: Some(vec![
             ContainerPort { name: Some("agent".into()), container_port: AGENT_PORT, ..ContainerPort::default() },
@@ -194,6 +195,7 @@ fn agent(plan: &SystemPlan) -> Container {
 }
 
 fn dovecot(plan: &SystemPlan) -> Container {
+    let memory = format!("{}Mi", Limits::of(plan.sessions).memory);
     let metrics =
         HTTPGetAction { path: Some("/metrics".into()), port: IntOrString::Int(9090), ..HTTPGetAction::default() };
     Container {
@@ -211,7 +213,7 @@ fn dovecot(plan: &SystemPlan) -> Container {
             writable("run-dovecot", "/run/dovecot"),
             writable("tmp", "/tmp"),
         ]),
-        ..container("dovecot", &plan.mail_image, VMAIL, VMAIL, ["100m", "128Mi", "1Gi"])
+        ..container("dovecot", &plan.mail_image, VMAIL, VMAIL, ["100m", "128Mi", &memory])
     }
 }
 

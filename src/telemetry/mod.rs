@@ -1,11 +1,13 @@
-//! Logs and metrics. Labels are bounded: never the name of a mailbox.
+//! Logs and metrics, and what a process answers to probes. Labels are bounded: never the name of a mailbox.
 
 mod life;
+mod probes;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use life::LifeFigures;
+pub use probes::serve;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -105,6 +107,7 @@ struct Inner {
     life: life::Life,
     purged: Family<System, Counter>,
     purges_refused: Family<System, Counter>,
+    activity_gaps: Family<System, Counter>,
     panics: Family<Controller, Counter>,
     status_errors: Family<Controller, Counter>,
     events_dropped: Family<Dropped, Counter>,
@@ -137,6 +140,8 @@ impl Default for Metrics {
         registry.register("purged", "Accounts that were purged after the time of keeping (D-14)", purged.clone());
         let purges_refused = Family::default();
         registry.register("purges_refused", "Accounts that were to be purged and were not", purges_refused.clone());
+        let activity_gaps = Family::default();
+        registry.register("activity_gaps", "How often what is proven of use began anew (D-16)", activity_gaps.clone());
         let panics = Family::default();
         registry.register("panics", "Panics that were caught", panics.clone());
         let status_errors = Family::default();
@@ -166,6 +171,7 @@ impl Default for Metrics {
             life,
             purged,
             purges_refused,
+            activity_gaps,
             panics,
             status_errors,
             events_dropped,
@@ -240,6 +246,8 @@ impl Metrics {
                 None => drop(family.remove(&labels)),
             }
         }
+        // There before it counts: the first one would be no increase.
+        drop(inner.activity_gaps.get_or_create(&labels));
         self.know(labels);
     }
 
@@ -269,6 +277,12 @@ impl Metrics {
         self.0.purges_refused.get_or_create(&labels).inc_by(count as u64);
     }
 
+    /// What is proven of use began anew.
+    pub fn activity_gap(&self, namespace: &str, system: &str) {
+        let labels = System { namespace: namespace.into(), system: system.into() };
+        self.0.activity_gaps.get_or_create(&labels).inc();
+    }
+
     fn know(&self, labels: System) {
         self.0.systems.lock().unwrap_or_else(PoisonError::into_inner).insert(labels);
     }
@@ -287,6 +301,7 @@ impl Metrics {
                 inner.life.end(known);
                 inner.purged.remove(known);
                 inner.purges_refused.remove(known);
+                inner.activity_gaps.remove(known);
             }
             keep
         });

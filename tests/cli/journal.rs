@@ -35,6 +35,13 @@ fn lines(n: u32) -> (Vec<String>, Head) {
     (lines.collect(), head)
 }
 
+/// On a terminal of so many columns.
+fn run_on(columns: &str, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));
+    let run = command.arg("journal").args(args).env("COLUMNS", columns).env("LANG", "C").env_remove("LC_ALL").output();
+    String::from_utf8(run.unwrap().stdout).unwrap()
+}
+
 struct Run {
     out: String,
     err: String,
@@ -111,8 +118,21 @@ fn show_chooses_by_mailbox_and_day_and_fits_the_terminal() {
     let (_folder, [june, july]) = folder(&lines);
     let all = run(&["show", &june, &july], None, "");
     assert_eq!((all.code, all.out.lines().count()), (0, 6));
-    assert!(all.out.lines().all(|line| line.chars().count() <= 100), "{}", all.out);
     assert!(all.out.contains("2026-06-02 03:00 nv-1") && all.out.contains("Active → Locked"), "{}", all.out);
+    // Nothing is cut, whatever the terminal; where there is none an entry is a line.
+    assert!(all.out.contains("Sở Thông tin và Truyền thông; mail-operator") && !all.out.contains('…'), "{}", all.out);
+    for columns in [80, 100] {
+        let narrow = run_on(&columns.to_string(), &["show", &june, &july]);
+        assert!(narrow.lines().all(|line| line.chars().count() <= columns) && !narrow.contains('…'), "{narrow}");
+        let text = narrow.split_whitespace().collect::<Vec<_>>().join(" ");
+        let document = "Inactive; 12/STTTT-VP ngày 2/2/2026 của Sở Thông tin và Truyền thông; mail-operator";
+        assert_eq!(text.matches(document).count(), 5, "{narrow}");
+    }
+    assert!(!run_on("220", &["show", &june, &july]).contains('…'));
+    let wide = run(&["show", &june, &july, "-o", "wide"], None, "");
+    assert_eq!((wide.code, wide.out.lines().count()), (0, 6), "{}", wide.out);
+    let document = "12/STTTT-VP ngày 2/2/2026 của Sở Thông tin và Truyền thông; mail-operator";
+    assert!(wide.out.lines().skip(1).all(|line| line.ends_with(document)) && !wide.out.contains('…'), "{}", wide.out);
     let one = run(&["show", &june, &july, "--mailbox", "a4.stttt@gialai.gov.vn", "-o", "json"], None, "");
     let said: Value = serde_json::from_str(&one.out).unwrap();
     assert_eq!((said["entries"].as_array().unwrap().len(), &said["entries"][0]["mailbox"]), (1, &"nv-4".into()));
@@ -152,7 +172,10 @@ fn without_files_the_mail_pod_of_the_cluster_is_asked() {
     assert_eq!(print, format!("{flags} exec gialai-0 -c agent -- /usr/bin/mail-operator journal print\n"));
     // The pod knows where its journal ends.
     fs::write(&printed, preamble(&known).unwrap() + "\n" + &lines[..2].concat()).unwrap();
-    let cut = run(&["verify", "-n", "x"], Some(folder.path()), "");
+    let cut =
+        run(&["verify", "-n", "x", "--kubeconfig", "k", "--as", "lan", "--as-group", "a"], Some(folder.path()), "");
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
+    assert!(calls.contains("\n--namespace=x --kubeconfig=k --as=lan --as-group=a get mailsystems"), "{calls}");
     assert!(cut.code == 1 && cut.out.contains("gialai-0:4: entry 3 was cut off"), "{}", cut.out);
 }
 
@@ -176,7 +199,13 @@ fn r7_2_the_journal_must_hold_what_the_mail_system_noted_of_it() {
     journal(&lines, 1, &head);
     let good = verify(&[]);
     assert_eq!(good.code, 0, "{}", good.out);
-    assert!(good.out.contains("entry 5, which the MailSystem noted at 2026-06-06T02:00:00Z, is there"), "{}", good.out);
+    assert!(good.out.contains("entry 5, which the MailSystem noted at 2026-06-06 09:00, is there"), "{}", good.out);
+    let zoned: Value = serde_json::from_str(&verify(&["-o", "json"]).out).unwrap();
+    assert_eq!(zoned["noted"]["at"], "2026-06-06T09:00:00+07:00");
+    assert_eq!(
+        (&zoned["first"]["at"], &zoned["last"]["at"]),
+        (&"2026-06-02T03:00:00+07:00".into(), &"2026-06-06T03:00:00+07:00".into())
+    );
     let (short, end) = self::lines(3);
     journal(&short, 1, &end);
     let cut = verify(&[]);
@@ -184,6 +213,7 @@ fn r7_2_the_journal_must_hold_what_the_mail_system_noted_of_it() {
     assert!(cut.out.contains("the MailSystem noted entry 5 (hash ") && cut.out.contains("2026-06-06"), "{}", cut.out);
     let vietnamese = verify(&["--lang", "vi"]);
     assert!(vietnamese.out.contains("MailSystem đã ghi nhận mục 5"), "{}", vietnamese.out);
+    assert!(vietnamese.out.contains("lúc 06/06/2026 09:00") && !cut.out.contains("Z:"), "{}", vietnamese.out);
     let json: Value = serde_json::from_str(&verify(&["-o", "json"]).out).unwrap();
     assert_eq!((&json["bad"]["sequence"], &json["noted"]["head"]), (&4.into(), &head.to_string().into()));
     // Another journal, good in itself, that is as long or longer.
@@ -227,6 +257,86 @@ fn what_cannot_be_read_is_exit_code_3_and_wrong_use_is_2() {
     assert_eq!(run(&["verify", "-", "--head", "12"], None, "").code, 2);
     assert_eq!(run(&["show", "-", "--since", "yesterday"], None, "").code, 2);
     assert_eq!(run(&["show", "-", "-o", "sarif"], None, "").code, 2);
+}
+
+#[test]
+fn a_namespace_without_a_mail_system_is_told_with_those_that_have_one() {
+    let folder = TempDir::new().unwrap();
+    kubectl(folder.path(), "case \"$*\" in *' -A '*) echo thu-cong-vu;; *'config view'*) echo cua-toi;; esac");
+    for (args, namespace) in
+        [(&["verify", "-n", "default", "--context", "tinh"][..], "default"), (&["show"], "cua-toi")]
+    {
+        let none = run(args, Some(folder.path()), "");
+        let said = format!("there is no MailSystem in namespace '{namespace}'; one is there with -n thu-cong-vu");
+        assert!(none.code == 3 && none.out.is_empty() && none.err.contains(&said), "{}", none.err);
+    }
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
+    assert!(calls.contains("\n--context=tinh get mailsystems.mail.gialai.gov.vn -A -o"), "{calls}");
+    let vietnamese = run(&["show", "-n", "default", "--lang", "vi"], Some(folder.path()), "");
+    assert!(vietnamese.err.contains("namespace 'default' không có MailSystem; có MailSystem khi dùng -n thu-cong-vu"));
+    // Who may not list them all is told how.
+    kubectl(folder.path(), "case \"$*\" in *' -A '*) echo forbidden >&2; exit 1;; esac");
+    let none = run(&["show", "-n", "default"], Some(folder.path()), "");
+    assert!(none.err.contains("'kubectl get msys -A' lists all") && !none.err.contains("forbidden"), "{}", none.err);
+}
+
+#[test]
+fn r5_1_who_may_not_read_the_journal_is_told_which_right_is_missing() {
+    let folder = TempDir::new().unwrap();
+    let refused = |what: &str, verb: &str, group: &str| {
+        format!(
+            "echo 'Error from server (Forbidden): {what} is forbidden: User \"lan\" cannot {verb} resource \"{what}\" in API group \"{group}\" in the namespace \"x\"' >&2; exit 1"
+        )
+    };
+    kubectl(folder.path(), &refused("mailsystems", "list", "mail.gialai.gov.vn"));
+    let none = run(&["verify", "-n", "x"], Some(folder.path()), "");
+    assert!(
+        none.code == 3 && none.err.contains("'lan' has no right to list mailsystems.mail.gialai.gov.vn"),
+        "{}",
+        none.err
+    );
+    assert!(none.err.contains("people.agencies") && !none.err.contains("Error from server"), "{}", none.err);
+    let exec = refused("pods/exec", "create", "");
+    kubectl(folder.path(), &format!("case \"$*\" in *'get '*) echo 'gialai : ';; *) {exec};; esac"));
+    let none = run(&["show", "-n", "x", "--lang", "vi"], Some(folder.path()), "");
+    assert!(none.code == 3 && none.err.contains("'lan' không có quyền create pods/exec"), "{}", none.err);
+    assert!(none.err.contains("kubectl auth can-i create pods/exec -n x"), "{}", none.err);
+    // A clerk may not even ask for the pod, which kubectl does first. Nobody of `people` has both rights: to be an auditor would not help.
+    let pod = refused("pods", "get", "");
+    kubectl(folder.path(), &format!("case \"$*\" in *'get '*) echo 'gialai : ';; *) {pod};; esac"));
+    for (lang, right) in
+        [("en", "'lan' has no right to create pods/exec"), ("vi", "'lan' không có quyền create pods/exec")]
+    {
+        let none = run(&["verify", "-n", "x", "--lang", lang], Some(folder.path()), "");
+        assert!(none.code == 3 && none.err.contains(right) && none.err.contains("(get pods)"), "{}", none.err);
+        assert!(
+            !none.err.contains("people.auditors") && none.err.contains("can-i create pods/exec -n x"),
+            "{}",
+            none.err
+        );
+    }
+}
+
+#[test]
+fn a_mailbox_that_no_entry_names_is_told_with_the_nearest_names() {
+    let (lines, _) = lines(5);
+    let (_folder, [june, july]) = folder(&lines);
+    for form in ["text", "json"] {
+        let none = run(&["show", &june, &july, "--mailbox", "nv-44", "-o", form], None, "");
+        let said = "kubectl mail: no entry of this journal names the mailbox 'nv-44' (did you mean nv-4?)\n";
+        assert_eq!((none.code, none.err.as_str()), (1, said));
+        assert!(form == "text" || none.out.contains("\"entries\":[]"), "{}", none.out);
+    }
+    let far = run(&["show", &june, "--mailbox", "an.stttt@gialai.gov.vn", "--lang", "vi"], None, "");
+    assert!(
+        far.err.contains("không mục nào của nhật ký này ghi hộp thư 'an.stttt@gialai.gov.vn' (có phải ý là a1.stttt"),
+        "{}",
+        far.err
+    );
+    assert!(!run(&["show", &june, "--mailbox", "typo"], None, "").err.contains("did you mean"));
+    // One that has no entry of these days is no mistake.
+    let later = run(&["show", &june, &july, "--mailbox", "nv-1", "--since", "2026-06-05"], None, "");
+    assert_eq!((later.code, later.err.as_str(), later.out.as_str()), (0, "", "no such entry\n"));
 }
 
 #[test]

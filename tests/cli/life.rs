@@ -125,17 +125,57 @@ fn r5_4_explain_tells_how_an_account_ends_and_nothing_that_would_come_after() {
         (said["state"].as_str().unwrap().to_string(), next)
     };
     assert_eq!(next("2026-06-17"), ("Active".into(), vec!["Revoke".to_string()]));
+    let ending = "{basis: {number: 44/QĐ, date: \"2026-05-04\", issuer: STTTT}}";
     let revoked = mailbox(
         "nv-3",
-        "  state: Revoked\n",
+        &format!("  state: Revoked\n  ending: {ending}\n"),
         &format!("{}, revokedAt: \"2026-05-04T09:00:00+07:00\"", ISSUED.replace("Active", "Revoked")),
     );
     let (said, _) = json(&folder.with("c.yaml", revoked), &["explain", "nv-3", "--now", "2026-06-17"]);
     assert_eq!((&said["state"], &said["reasons"][0]["rule"]), (&"Revoked".into(), &"5.4.c".into()));
     assert_eq!(
-        (&said["documents"][0]["what"], &said["next"][0]["at"]),
+        (&said["documents"][1]["what"], &said["next"][0]["at"]),
         (&"revocation".into(), &"2027-05-05T00:00:00+07:00".into())
     );
+}
+
+#[test]
+fn explain_of_who_has_no_address_says_why_in_the_words_of_the_condition() {
+    let why = "R4.2.c, D-07: nguyentd.stttt@gialai.gov.vn belongs to 'X' of the same full name";
+    let condition = |kind: &str, status: &str| {
+        format!(
+            "{{type: {kind}, status: \"{status}\", reason: Conflict, message: \"{why}\", lastTransitionTime: \"2026-06-01T00:00:00Z\"}}"
+        )
+    };
+    let status = format!("conditions: [{}, {}]", condition("Ready", "False"), condition("Stalled", "True"));
+    let folder = folder().with("b.yaml", mailbox("nv-6", "", &status)).with("c.yaml", mailbox("nv-7", "", ""));
+    let (said, code) = json(&folder, &["explain", "nv-6", "--now", "2026-06-17"]);
+    assert_eq!((&said["state"], &said["address"], code), (&"Pending".into(), &Value::Null, 0));
+    let expected = serde_json::json!([{"type": "Ready", "status": "False", "reason": "Conflict", "message": why}]);
+    assert_eq!(said["conditions"], expected);
+    assert!(said["changes"][0]["message"].as_str().unwrap().contains("mend that"), "{said}");
+    let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let english = flat(text(&folder, &["explain", "nv-6", "--now", "2026-06-17"]));
+    assert!(english.contains(&format!("Not ready Ready False: Conflict {why}")), "{english}");
+    let vietnamese = flat(text(&folder, &["explain", "nv-6", "--now", "2026-06-17", "--lang", "vi"]));
+    assert!(vietnamese.contains("Chưa sẵn sàng Ready False: Conflict") && vietnamese.contains(why), "{vietnamese}");
+    // Nobody has looked at it yet.
+    let (said, _) = json(&folder, &["explain", "nv-7", "--now", "2026-06-17"]);
+    assert_eq!(said["conditions"], Value::Array(vec![]));
+    assert!(said["changes"][0]["message"].as_str().unwrap().contains("not looked at it yet"), "{said}");
+    // Of who is in use and well there is nothing to say.
+    assert_eq!(json(&folder, &["explain", "nv-1", "--now", "2026-06-17"]).0["conditions"], Value::Array(vec![]));
+}
+
+#[test]
+fn r5_2_an_issue_rests_on_its_document_and_articles_are_cited_in_the_language_of_the_text() {
+    let folder = folder().with("b.yaml", mailbox("nv-2", "", ISSUED) + &activity("nv-2", "lastLogin: \"2026-06-05\""));
+    let (said, _) = json(&folder, &["explain", "nv-2", "--now", "2026-06-17"]);
+    let reason = &said["reasons"][0];
+    assert_eq!((&reason["code"], &reason["rule"]), (&"Issued".into(), &mail_operator::domain::lifecycle::ISSUE.into()));
+    assert_eq!(reason["article"], "khoản 2 Điều 5");
+    let english = text(&folder, &["explain", "nv-2", "--now", "2026-06-17"]);
+    assert!(english.contains("Article 5, clause 2: “Who wants") && !english.contains("khoản"), "{english}");
 }
 
 #[test]
@@ -164,7 +204,8 @@ fn status_is_one_screen_with_restores_and_what_is_held() {
         ("Open".into(), "HalfTime".into(), "Overdue".into())
     );
     for lang in ["vi", "en"] {
-        let screen = text(&folder, &["status", "--now", "2026-06-18", "--lang", lang]);
+        let run = folder.run_on("80", &["status", "--now", "2026-06-18", "--lang", lang, "--dir", "."]);
+        let screen = String::from_utf8(run.stdout).unwrap();
         assert!(screen.lines().count() <= 24 && screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
         assert!(screen.contains("kubectl mail acknowledge 1-abcd") && screen.contains("nv-6"), "{screen}");
     }
@@ -192,11 +233,95 @@ fn r8_3_dd_proposals_are_a_list_for_excel_in_which_nothing_is_a_formula() {
     let (said, _) = json(&folder, &["proposals", "--now", "2026-09-01"]);
     let first = &said["items"][0];
     assert_eq!((&first["lastLogin"], &first["rule"]), (&"2026-02-10".into(), &"8.3.đ".into()));
-    let terminal = text(&folder, &["proposals", "--now", "2026-09-01"]);
+    let run = folder.run_on("100", &["proposals", "--now", "2026-09-01", "--dir", "."]);
+    let terminal = String::from_utf8(run.stdout).unwrap();
     assert!(
         terminal.starts_with("2 proposed") && terminal.lines().all(|line| line.chars().count() <= 100),
         "{terminal}"
     );
+}
+
+#[test]
+fn where_there_is_no_terminal_nothing_is_cut_and_on_one_its_width_counts() {
+    let (name, holder) = ("can-bo-phong-hanh-chinh-tong-hop-000123", "Nguyễn Hoàng Thị Như Quỳnh Anh Thảo Mai");
+    let status =
+        format!("{}, proposedAt: \"2026-08-20T00:00:00+07:00\"", ISSUED.replace("Active", "RevocationProposed"));
+    let proposed =
+        mailbox(name, "", &status).replace("Trần Đình Nguyên", holder) + &activity(name, "lastLogin: \"2026-02-10\"");
+    let held = SYSTEM.replace("mailbox: nv-1", &format!("mailbox: {name}"));
+    let conflict = mailbox(
+        "nv-6-",
+        "",
+        "conditions: [{type: Ready, status: \"False\", reason: Waiting, message: two, lastTransitionTime: \"2026-06-01T00:00:00Z\"}]",
+    );
+    let many: String =
+        (1..5).map(|i| conflict.replace("nv-6-", &format!("{name}-{i}")).replace("---\n---", "---")).collect();
+    let folder = Folder::new().with("system.yaml", held).with("a.yaml", proposed + &many);
+    let whole = |args: &[&str]| String::from_utf8(folder.run(args).stdout).unwrap();
+    let on = |columns: &str, args: &[&str]| String::from_utf8(folder.run_on(columns, args).stdout).unwrap();
+    for args in [
+        &["proposals", "--now", "2026-09-01", "--dir", "."][..],
+        &["forecast", ".", "--now", "2026-09-01", "--until", "2027-12-31"],
+        &["status", "--now", "2026-09-01", "--dir", "."],
+        &["plan", "."],
+    ] {
+        let text = whole(args);
+        assert!(text.contains(name) && !text.contains('…'), "{args:?}: {text}");
+        if args[0] != "status" {
+            assert!(text.contains(holder), "{args:?}: {text}");
+        }
+        let wide = on("300", args);
+        assert!(wide.contains(name) && !wide.contains('…'), "{args:?}: {wide}");
+        let narrow = on("80", args);
+        // The summary stands in one line for scripts; a word of a message that is longer stands alone.
+        let fits = |line: &str| line.chars().count() <= 80 || line.starts_with("    ");
+        assert!(narrow.lines().skip(1).all(fits) && narrow.contains('…'), "{args:?}: {narrow}");
+    }
+}
+
+#[test]
+fn d_14_explain_of_an_account_that_is_held_names_the_document_also_when_its_mailbox_is_gone() {
+    let claim = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: AddressClaim\nmetadata: {name: gone.stttt}\nspec: {use: Primary, \
+                 ownerRef: {kind: Mailbox, name: nv-9, uid: u-0}, ownerName: Trần Đình Nguyên, revokedAt: \"2026-03-01T00:00:00Z\", \
+                 hold: \"7/TA (2026-03-05, Tòa án nhân dân tỉnh)\"}\n";
+    let folder = folder().with("claim.yaml", claim);
+    for asked in ["nv-9", "gone.stttt@gialai.gov.vn"] {
+        let (said, _) = json(&folder, &["explain", asked, "--now", "2026-06-17"]);
+        let expected = serde_json::json!([{"what": "hold", "cited": "7/TA (2026-03-05, Tòa án nhân dân tỉnh)"}]);
+        assert_eq!((&said["documents"], said["found"].as_bool()), (&expected, Some(true)), "{said}");
+    }
+    let vietnamese = text(&folder, &["explain", "nv-9", "--now", "2026-06-17", "--lang", "vi"]);
+    assert!(vietnamese.contains("giữ lại        7/TA (2026-03-05, Tòa án nhân dân tỉnh)"), "{vietnamese}");
+    let free = folder.with("claim.yaml", claim.replace("hold:", "agency: stttt, rename:"));
+    assert_eq!(json(&free, &["explain", "nv-9", "--now", "2026-06-17"]).0["documents"], Value::Array(vec![]));
+}
+
+#[test]
+fn d_06_d_14_who_had_the_name_of_a_mailbox_before_is_another_account_and_is_gone() {
+    let claim = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: AddressClaim\nmetadata: {name: minhtv.stttt}\nspec: {use: Primary, \
+                 ownerRef: {kind: Mailbox, name: nv-5, uid: u-0}, ownerName: Trần Văn Minh, revokedAt: \"2026-03-01T00:00:00Z\"}\n";
+    let there = "apiVersion: mail.gialai.gov.vn/v1alpha1\nkind: Mailbox\nmetadata: {name: nv-5, uid: u-1}\nspec: {agencyRef: {name: stttt}, \
+                 fullName: Tran Van Minh, basis: {number: 12/VP, date: \"2026-02-02\", issuer: STTTT}}\n";
+    let folder = folder().with("claim.yaml", claim).with("there.yaml", there);
+    for asked in ["minhtv.stttt@gialai.gov.vn", "nv-5/minhtv.stttt"] {
+        let (said, _) = json(&folder, &["explain", asked, "--now", "2026-06-17"]);
+        let got = (said["mailbox"].as_str(), said["fullName"].as_str(), said["state"].as_str());
+        assert_eq!(got, (Some("nv-5/minhtv.stttt"), Some("Trần Văn Minh"), Some("Revoked")), "{said}");
+    }
+    let (said, _) = json(&folder, &["explain", "nv-5", "--now", "2026-06-17"]);
+    assert_eq!((said["mailbox"].as_str(), said["state"].as_str()), (Some("nv-5"), Some("Pending")), "{said}");
+    let run = folder.run(&["forecast", ".", "--now", "2026-06-17", "--until", "2027-06-17", "-o", "json"]);
+    let said: Value = serde_json::from_slice(&run.stdout).expect("a forecast");
+    // Others wait for a word already, and so does this.
+    let purge = said["held"].as_array().unwrap().iter().find(|action| action["action"] == "Purge").expect("in time");
+    assert_eq!(purge["mailbox"], "nv-5/minhtv.stttt");
+    // The same object under another name, and the same person, are no others.
+    let mut folder = folder;
+    for same in [there.replace("u-1", "u-0"), there.replace("Tran Van", "Trần Văn")] {
+        folder = folder.with("there.yaml", same);
+        let (said, _) = json(&folder, &["explain", "minhtv.stttt@gialai.gov.vn", "--now", "2026-06-17"]);
+        assert_eq!(said["mailbox"].as_str(), Some("nv-5"), "{said}");
+    }
 }
 
 #[test]
@@ -214,6 +339,23 @@ fn wrong_use_is_told_before_any_cluster_is_asked() {
     ] {
         let run = folder.run(wrong);
         assert_eq!((run.status.code(), run.stdout.len()), (Some(2), 0), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_day_that_does_not_exist_is_told_with_the_length_of_its_month() {
+    let folder = Folder::new();
+    for (args, day) in [
+        (&["status", "--dir", ".", "--now", "2026-11-31"][..], "2026-11-31"),
+        (&["forecast", ".", "--until", "2026-11-31T08:00:00+07:00"], "2026-11-31"),
+        (&["acknowledge", "--number", "1/x", "--issuer", "x", "--date", "2026-11-31"], "2026-11-31"),
+        (&["journal", "show", "-", "--since", "31/11/2026"], "31/11/2026"),
+    ] {
+        let run = folder.run(args);
+        let said = String::from_utf8(run.stderr).unwrap();
+        let why = format!("the day '{day}' does not exist, November 2026 has 30 days; write ");
+        assert!(said.contains(&why) && said.contains("for example 2026-06-"), "{args:?}: {said}");
+        assert_eq!((run.status.code(), run.stdout.len()), (Some(2), 0), "{args:?}");
     }
 }
 
@@ -248,4 +390,54 @@ fn r5_4_c_explain_says_where_mail_of_a_revoked_account_goes() {
     assert!(said["means"]["message"].as_str().unwrap().contains("refused"), "{said}");
     let changes = said["changes"].as_array().unwrap();
     assert!(changes.iter().any(|change| change["yaml"] == "spec:\n  successorRef: {name: MAILBOX}"), "{changes:?}");
+}
+
+#[test]
+fn r5_4_explain_of_one_whose_end_came_before_its_account_says_that_it_gets_none() {
+    let ending = "  ending: {basis: {number: 44/QĐ, date: \"2026-03-02\", issuer: STTTT}}\n";
+    for (end, path, code, rule) in [
+        ("  endsOn: \"2026-03-01\"\n", "spec.endsOn", "EndsOn", "5.4.b"),
+        ("  state: Revoked\n", "spec.state", "Approved", "5.4.c"),
+    ] {
+        let folder = Folder::new().with("m.yaml", format!("{MAILBOX}{end}{ending}"));
+        let (said, _) = json(&folder, &["explain", "nv-1", "--now", "2026-06-17"]);
+        let means = said["means"]["message"].as_str().unwrap();
+        assert!(means.contains(path) && means.ends_with("it gets none"), "{said:#}");
+        let reason = &said["reasons"][0];
+        assert_eq!((&reason["code"], &reason["rule"]), (&code.into(), &rule.into()), "{said:#}");
+        assert!(reason["document"].as_str().unwrap().contains("44/QĐ"), "{said:#}");
+        assert_eq!((&said["state"], said["next"].as_array().map(Vec::len)), (&"Pending".into(), Some(0)), "{said:#}");
+        let vietnamese = text(&folder, &["explain", "nv-1", "--now", "2026-06-17", "--lang", "vi"]);
+        assert!(vietnamese.contains("không được cấp địa chỉ") && vietnamese.contains(path), "{vietnamese}");
+        // Until then it is a new one as others are, and of one that has an address the end is an end.
+        let (said, _) = json(&folder, &["explain", "nv-1", "--now", "2026-02-20"]);
+        assert_eq!(
+            said["means"]["message"].as_str().unwrap().ends_with("it gets none"),
+            path == "spec.state",
+            "{said:#}"
+        );
+    }
+    let status = "status: {address: quynhhtn.stttt@gialai.gov.vn, issuedAt: \"2026-02-03T00:00:00Z\", state: Active}\n";
+    let folder = Folder::new().with("m.yaml", format!("{MAILBOX}  endsOn: \"2026-03-01\"\n{status}"));
+    let (said, _) = json(&folder, &["explain", "nv-1", "--now", "2026-06-17"]);
+    assert!(!said["means"]["message"].as_str().unwrap().contains("gets none"), "{said:#}");
+}
+
+#[test]
+fn a_reason_that_has_vietnamese_words_is_told_with_them_and_no_other() {
+    let ready = |reason: &str| {
+        format!(
+            "address: a.stttt@gialai.gov.vn, {ISSUED}, conditions: [{{type: Ready, status: \"False\", reason: {reason}, message: \"m\", \
+             lastTransitionTime: \"2026-06-01T00:00:00Z\"}}]"
+        )
+    };
+    let people = mailbox("nv-4", "", &ready("Locked")) + &mailbox("nv-5", "", &ready("ClocksDiffer"));
+    let folder = folder().with("b.yaml", people);
+    for (lang, locked, other) in [("vi", "Locked (Tạm khóa)", "ClocksDiffer:"), ("en", "Locked", "ClocksDiffer:")] {
+        let status = text(&folder, &["status", "--now", "2026-06-17", "--lang", lang]);
+        assert!(status.contains(&format!("1 {locked}: nv-4")) && status.contains(other), "{status}");
+        let explained = text(&folder, &["explain", "nv-4", "--now", "2026-06-17", "--lang", lang]);
+        assert!(explained.contains(&format!("Ready False: {locked}")), "{explained}");
+        assert_eq!(explained.contains("(Tạm khóa)"), lang == "vi", "{explained}");
+    }
 }

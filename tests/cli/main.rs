@@ -1,14 +1,18 @@
 //! The command line as people and CI use it: the real program on real files.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod forecast;
+mod help;
 mod input;
 mod journal;
+mod languages;
 mod life;
 mod output;
 mod password;
 mod pin;
 mod plan;
+mod rules;
 mod tree;
 mod validate;
 
@@ -67,11 +71,21 @@ impl Folder {
         fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    /// Runs the program in the folder.
+    /// The same on a terminal of so many columns.
+    fn run_on(&self, columns: &str, args: &[&str]) -> Output {
+        self.command(args).env("COLUMNS", columns).output().unwrap()
+    }
+
+    /// Runs the program in the folder, and not on a terminal.
     fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));
         command.args(args).current_dir(self.path()).env_remove("LC_ALL").env_remove("LC_MESSAGES").env("LANG", "C");
-        command.output().unwrap()
+        command.env_remove("COLUMNS");
+        command
     }
 
     /// Findings of `validate .`, and its exit code.

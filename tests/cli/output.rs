@@ -81,15 +81,6 @@ fn sarif_has_what_its_schema_requires_and_points_at_the_field() {
 }
 
 #[test]
-fn help_of_each_command_teaches_with_examples() {
-    for command in ["validate", "pin", "name"] {
-        let run = Folder::new().run(&[command, "--help"]);
-        let help = String::from_utf8(run.stdout).unwrap();
-        assert!(help.contains("Examples:") && help.contains(&format!("kubectl mail {command} ")), "{help}");
-    }
-}
-
-#[test]
 fn the_language_follows_the_locale() {
     let folder = folder();
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mail"));

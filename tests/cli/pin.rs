@@ -193,8 +193,14 @@ fn d_21_nothing_is_written_while_the_tree_has_errors() {
     let (findings, code) = pin(&folder, &[]);
     assert_eq!((findings[0].code.as_str(), code), ("DigitInName", 1));
     assert_eq!((folder.read("a.yaml"), folder.read("agency.yaml")), (COMMENTED.into(), AGENCY.into()));
-    let said = folder.run(&["pin", "."]).stdout;
-    assert!(String::from_utf8(said).unwrap().ends_with("nothing was written: mend the errors first\n"));
+    for (lang, last) in [
+        ("en", "nothing was written in any file: mend the errors first, in m.yaml\n"),
+        ("vi", "chưa ghi vào tệp nào: vui lòng sửa lỗi trước, trong m.yaml\n"),
+    ] {
+        let run = folder.run(&["pin", ".", "--lang", lang]);
+        let said = String::from_utf8(run.stdout).unwrap();
+        assert!(said.ends_with(last) && run.status.code() == Some(1), "{said}");
+    }
 }
 
 #[test]

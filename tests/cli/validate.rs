@@ -132,7 +132,7 @@ fn schemas_of_the_kinds_are_checked_offline() {
     let missing = findings.iter().find(|f| f.code == "MissingField").unwrap();
     missing.is("MissingField", "m.yaml:5:1", "spec.basis");
     assert_eq!(missing.rule, "R5.2");
-    assert_eq!(missing.message, "spec.basis is missing; write it (The document it rests on)");
+    assert_eq!(missing.message, "spec.basis is missing; write it (The document of its issue)");
     with("name: nv-1", "name: NV 1").only().is("InvalidObjectName", "m.yaml:4:9", "metadata.name");
 }
 
@@ -177,6 +177,90 @@ fn r5_4_c_a_successor_is_another_mailbox_and_one_that_is_no_file_is_a_warning() 
         found.message.contains("nobody is their own successor") && found.vi.contains("người kế nhiệm"),
         "{found:?}"
     );
+}
+
+#[test]
+fn r5_4_c_successors_in_a_circle_are_told_at_each_of_them_with_the_others() {
+    let person = |name: &str, more: &str| {
+        MAILBOX.replace("nv-1", name).replace("  basis", &format!("{more}  basis")).replace("Quỳnh", "Quỳnh Mai")
+    };
+    let next = |name: &str| format!("  successorRef: {{name: {name}}}\n");
+    let folder = Folder::new()
+        .with("a.yaml", person("nv-1", &next("nv-2")))
+        .with("b.yaml", person("nv-2", &next("nv-3")))
+        .with("c.yaml", person("nv-3", &next("nv-1")))
+        .with("d.yaml", person("nv-4", &next("nv-1")));
+    let (findings, code) = folder.validate(&[]);
+    assert_eq!((findings.len(), code), (3, 0), "who only leads into it is not in it: {findings:#?}");
+    for (found, file) in findings.iter().zip(["a", "b", "c"]) {
+        found.is("SuccessorCircle", &format!("{file}.yaml:8:24"), "spec.successorRef.name");
+        assert_eq!((found.severity.as_str(), found.rule.as_str()), ("warning", "R5.4.c"));
+    }
+    let first = &findings[0];
+    assert!(first.message.contains("nv-1 → nv-2 → nv-3 → nv-1") && first.vi.contains("tạo thành vòng"), "{first:?}");
+    assert!(first.message.contains("(see b.yaml:8, c.yaml:8)") && first.message.contains("once all"), "{first:?}");
+    // Once all of them are revoked by their files, it is so today.
+    let revoked = |name: &str, to: &str| {
+        person(
+            name,
+            &("  state: Revoked\n  ending: {basis: {number: 2/x, date: \"2026-01-01\", issuer: x}}\n".to_string()
+                + &next(to)),
+        )
+    };
+    let folder = Folder::new().with("a.yaml", revoked("nv-1", "nv-2")).with("b.yaml", revoked("nv-2", "nv-1"));
+    let (findings, _) = folder.validate(&[]);
+    assert!(findings.iter().all(|found| found.message.contains("all of them are revoked, so")), "{findings:#?}");
+    // In another namespace somebody else has that name.
+    let other = person("nv-2", &next("nv-1")).replace("name: nv-2\n", "name: nv-2\n  namespace: other\n");
+    let here = person("nv-1", &next("nv-2")).replace("name: nv-1\n", "name: nv-1\n  namespace: here\n");
+    let (findings, _) = Folder::new().with("a.yaml", here).with("b.yaml", other).validate(&[]);
+    assert!(findings.iter().all(|found| found.code == "ReferenceNotFound"), "{findings:#?}");
+}
+
+#[test]
+fn r5_4_b_a_last_day_that_has_come_is_a_warning_where_nothing_says_that_an_account_was_issued() {
+    let cited = "  ending: {basis: {number: 2/x, date: \"2020-12-01\", issuer: x}}\n";
+    let with_lines = |lines: &str| super::validate::with_lines(&format!("{lines}{cited}"));
+    let found = with_lines("  endsOn: \"2020-12-31\"\n").only();
+    found.is("EndedBefore", "m.yaml:9:11", "spec.endsOn");
+    assert_eq!((found.severity.as_str(), found.rule.as_str()), ("warning", "R5.4.b"));
+    assert!(found.message.contains("gets no address") && found.message.contains("5.4.b"), "{}", found.message);
+    assert!(found.message.contains("-12-31, or leave spec.endsOn out") && found.vi.contains("đã đến"), "{found:?}");
+    let today = time::OffsetDateTime::now_utc().to_offset(time::UtcOffset::from_hms(7, 0, 0).unwrap()).date();
+    assert_eq!(with_lines(&format!("  endsOn: \"{today}\"\n")).only().code, "EndedBefore");
+    // The day after tomorrow, should midnight pass meanwhile.
+    let later = today + time::Duration::days(2);
+    for right in [
+        format!("  endsOn: \"{later}\"\n"),
+        "  endsOn: \"2020-12-31\"\n  localPart: quynhhtn.stttt\n".into(),
+        "  endsOn: \"2020-12-31\"\n  state: Revoked\n".into(),
+        "  endsOn: \"2020-12-31\"\nstatus: {address: quynhhtn.stttt@gialai.gov.vn}\n".into(),
+    ] {
+        let (findings, _) = with_lines(&right).validate(&[]);
+        assert!(findings.iter().all(|found| found.code != "EndedBefore"), "{right}: {findings:#?}");
+    }
+}
+
+#[test]
+fn r5_2_an_end_without_its_document_is_a_warning_that_says_how_it_is_named() {
+    for (lines, path, place) in [
+        ("  state: Revoked\n", "spec.state", "m.yaml:9:10"),
+        ("  endsOn: \"2999-12-31\"\n  state: Revoked\n", "spec.state", "m.yaml:10:10"),
+    ] {
+        let folder = with_lines(lines);
+        let found = folder.only();
+        found.is("EndWithoutDocument", place, path);
+        assert_eq!((found.severity.as_str(), found.rule.as_str(), folder.validate(&[]).1), ("warning", "R5.2", 0));
+        let way = "spec.ending: {basis: {number: NUMBER, date: \"YYYY-MM-DD\", issuer: ISSUER}}";
+        assert!(found.message.contains("no document of the end is named") && found.message.ends_with(way), "{found:?}");
+        assert!(found.vi.contains("chưa ghi văn bản thu hồi") && found.vi.ends_with(way), "{found:?}");
+        let cited = format!("{lines}  ending: {{basis: {{number: 2/x, date: \"2026-01-01\", issuer: x}}}}\n");
+        assert_eq!(with_lines(&cited).validate(&[]), (vec![], 0));
+    }
+    // A last day came with the issue: the operator cites its document, spec.basis.
+    for lines in ["  state: Active\n", "  endsOn: \"2999-12-31\"\n", "  endsOn: \"2999-12-31\"\n  state: Active\n"] {
+        assert_eq!(with_lines(lines).validate(&[]), (vec![], 0), "{lines}");
+    }
 }
 
 #[test]

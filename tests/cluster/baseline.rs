@@ -77,7 +77,9 @@ async fn r3_1_is_renewed_when_it_is_time(world: &World, secrets: &Api<Secret>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_with_baseline_serves_as_one_with_restricted_and_each_becomes_the_other() {
-    let Some(client) = World::get().await.map(|world| world.client) else { return };
+    // Held to the end: nobody else ends the operator meanwhile.
+    let Some(shared) = World::get().await else { return };
+    let client = shared.client.clone();
     let secrets: Api<Secret> = Api::namespaced(client.clone(), BASELINE);
     let systems: Api<MailSystem> = Api::namespaced(client.clone(), BASELINE);
     if tier_number() == 1 {

@@ -1,5 +1,6 @@
 //! What people's clients see, by TLS, on the real Dovecot and Postfix: as pods (tier 2) and as local processes (tier 1).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kube::api::DeleteParams;
@@ -170,6 +171,64 @@ async fn r7_3_a_a_quota_is_in_force_at_the_next_delivery() {
         if answer.starts_with("250") { Ok(()) } else { Err(answer) }
     })
     .await;
+}
+
+/// How often a quota changes while others write.
+const CHANGES: usize = 40;
+/// Who write to one address at a time.
+const SENDERS: usize = 4;
+
+/// Mails from other servers and logins, one after the other, until `changed`: how many, and the answers that sent somebody away.
+async fn uses(world: &World, (address, password): &(String, String), changed: &AtomicBool) -> (usize, Vec<String>) {
+    let (mut times, mut away) = (0, Vec::new());
+    while !changed.load(Ordering::Relaxed) {
+        times += 1;
+        let sent = match Smtp::server(&world.mx).await {
+            Ok(mut smtp) => smtp.send("a@example.org", address, "busy", "x").await,
+            Err(error) => Err(error),
+        };
+        let login = Imap::login(&world.host, address, password).await.map(|(_, answer)| answer);
+        for (answer, good) in [(sent, "250"), (login, "OK")] {
+            let answer = answer.unwrap_or_else(|error| error.to_string());
+            if !answer.starts_with(good) {
+                away.push(answer);
+            }
+        }
+    }
+    (times, away)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_accounts_turns_no_sender_away() {
+    let Some(world) = World::alone().await else { return };
+    let holder = world.person("nv-busy", "Phan Thị Ngân").await;
+    let name = "Đoàn Văn Đổi";
+    world.person("nv-changed", name).await;
+    let policies = ["chan", "le"];
+    for (policy, storage) in policies.iter().zip(["300M", "400M"]) {
+        let spec = format!("{{systemRef: {{name: gialai}}, storage: {storage}, maxAttachment: 1M}}");
+        apply(&world.policies, &format!("metadata: {{name: {policy}}}\nspec: {spec}")).await.expect("policy");
+    }
+    let changed = AtomicBool::new(false);
+    let change = async {
+        for policy in policies.iter().cycle().take(CHANGES) {
+            let quota = format!(", quotaPolicyRef: {{name: {policy}}}");
+            apply(&world.mailboxes, &person("nv-changed", name, &quota)).await.expect("reference");
+            eventually("another quota", SOON, || async {
+                let found = world.mailboxes.get("nv-changed").await.map_err(|e| e.to_string())?;
+                let found = found.status.and_then(|s| s.quota).and_then(|quota| quota.policy);
+                if found.as_deref() == Some(policy) { Ok(()) } else { Err(format!("{found:?}")) }
+            })
+            .await;
+        }
+        changed.store(true, Ordering::Relaxed);
+    };
+    let all = futures::future::join_all((0..SENDERS).map(|_| uses(&world, &holder, &changed)));
+    let (used, ()) = futures::join!(all, change);
+    let times: usize = used.iter().map(|(times, _)| times).sum();
+    let away: Vec<String> = used.into_iter().flat_map(|(_, away)| away).collect();
+    assert!(away.is_empty(), "{} of {times}: {away:?}", away.len());
+    println!("{times} mails and logins while {CHANGES} quotas changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

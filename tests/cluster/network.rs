@@ -193,7 +193,7 @@ async fn policies_hold(world: &World, scene: &Scene, strangers: &[(&str, &str, V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_operator_reaches_the_agent_and_everybody_the_ports_for_mail() {
-    let Some(world) = World::on(&[2]).await else { return };
+    let Some(world) = World::alone_on(&[2]).await else { return };
     let elsewhere = namespace(&world.client, "elsewhere").await;
     let as_operator = json!({"app.kubernetes.io/name": "mail-operator"});
     let strangers = [

@@ -18,7 +18,7 @@ use crate::world::{BROKEN, NAMESPACE, SOON, START, SYSTEM, World, helm, let_in, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_a_system_from_starting_is_said() {
-    let Some(world) = World::on(&[2, 3]).await else { return };
+    let Some(world) = World::alone_on(&[2, 3]).await else { return };
     let systems: Api<MailSystem> = Api::namespaced(world.client.clone(), BROKEN);
     let broken = |image: &str, size: &str| {
         SYSTEM.replace("storage: {size: 1Gi}", &format!("image: '{image}', storage: {{size: {size}}}"))
@@ -94,7 +94,7 @@ impl Forged {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_2_r5_2_the_journal_is_read_by_exec_in_the_pod_and_one_byte_changed_there_is_found() {
-    let Some(world) = World::on(&[2, 3]).await else { return };
+    let Some(world) = World::alone_on(&[2, 3]).await else { return };
     let (address, _) = world.person("nv-entry", "Phan Thị Ghi").await;
     world.lock("nv-entry", "Phan Thị Ghi").await;
     is_locked(&world).await;
@@ -143,7 +143,7 @@ async fn is_locked(world: &World) {
 /// Last, since it disturbs the others: the pod, the operator and the release come and go; no mail is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn z_mail_goes_on_without_the_operator_and_survives_pod_and_release() {
-    let Some(world) = World::on(&[2, 3]).await else { return };
+    let Some(world) = World::alone_on(&[2, 3]).await else { return };
     let (address, password) = world.person("nv-life", "Ngô Văn Sơn").await;
     let send = async |subject: &str| {
         let mut smtp = Smtp::server(&world.mx).await.expect("25");

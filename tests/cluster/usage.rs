@@ -11,6 +11,7 @@ use mail_operator::domain::calendar::day;
 use crate::notices::{Agent, mail};
 use crate::support::eventually;
 use crate::support::mail::{Sieve, Smtp};
+use crate::volume::Volume;
 use crate::world::{SOON, World, let_in};
 
 /// It is asked for twice a minute, and proven once a minute.
@@ -118,7 +119,27 @@ async fn d_10_mail_that_a_system_makes_by_itself_is_no_use_and_a_persons_mail_is
     received("nv-auto3").await;
     let status = activities.get("nv-auto1").await.expect("a login").status.unwrap_or_default();
     assert!(status.last_login.is_some() && status.last_receive.is_none(), "{status:?}");
+    // Long after the first one: Postfix waits ten seconds for the next mail while it has much to do.
+    let mut smtp = Smtp::server(&world.mx).await.expect("25");
     send(&mut smtp, &address).await;
     let received = received("nv-auto1").await;
     assert!([day(begin), day(Timestamp::now())].iter().any(|day| day.to_string() == received), "{received}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_16_who_fails_to_log_in_under_the_name_of_a_beat_writes_nothing() {
+    let Some(world) = World::on(&[1]).await else { return };
+    let events = Volume::of(&world.client, world.namespace).await.path.join("activity/events.jsonl");
+    let read = || std::fs::read_to_string(&events).map_err(|e| e.to_string());
+    for word in ["of-a-stranger-1", "of-a-stranger-2"] {
+        assert!(!let_in(&world.login(&format!("_beat-{word}"), "Khong-dung-1!").await.1));
+    }
+    let before = read().unwrap_or_default().matches("_beat-").count();
+    // What Dovecot tells comes in its order: with a later beat of the agent there is all that came before.
+    let text = eventually("the agent's next beats", A_WHILE, || async {
+        let text = read()?;
+        if text.matches("_beat-").count() >= before + 2 { Ok(text) } else { Err(format!("{before} beats")) }
+    })
+    .await;
+    assert!(!text.contains("of-a-stranger"), "whoever can reach the port writes into the file");
 }

@@ -89,7 +89,9 @@ async fn offer(world: &World, to: &str, subject: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_volume_is_said_loses_no_mail_and_heals() {
-    let Some(client) = World::on(&[1, 2]).await.map(|world| world.client) else { return };
+    // Held to the end: nobody else ends the operator meanwhile.
+    let Some(shared) = World::on(&[1, 2]).await else { return };
+    let client = shared.client.clone();
     let systems: Api<MailSystem> = Api::namespaced(client.clone(), SMALL);
     if tier_number() == 1 {
         run_operator_here(SMALL, Clock::system());

@@ -26,6 +26,10 @@ pub const BASELINE: &str = "nen-tang";
 pub const SMALL: &str = "o-dia-nho";
 /// Where time is moved until mail is removed.
 pub const REMOVAL: &str = "xoa-han";
+/// Has an account table that is damaged.
+pub const DAMAGED: &str = "hong-bang";
+/// Has few sessions.
+pub const CROWDED: &str = "dong-nguoi";
 pub const SOON: Duration = Duration::from_secs(30);
 pub const START: Duration = Duration::from_secs(180);
 
@@ -110,7 +114,7 @@ pub fn run_operator_here(namespace: &'static str, clock: Clock) {
 }
 
 async fn install(client: &Client) {
-    for namespace in [NAMESPACE, BROKEN, BASELINE, SMALL, REMOVAL] {
+    for namespace in [NAMESPACE, BROKEN, BASELINE, SMALL, REMOVAL, CROWDED, DAMAGED] {
         let standard = if namespace == BASELINE { "baseline" } else { "restricted" };
         let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace,
             "labels": {"pod-security.kubernetes.io/enforce": standard}}});
@@ -154,7 +158,12 @@ impl World {
 
     /// The same, while no other test uses the system.
     pub async fn alone() -> Option<Self> {
-        let client = Self::get().await?.client;
+        Self::alone_on(&[1, 2, 3]).await
+    }
+
+    /// The same on these tiers alone: the operator is killed or upgraded, pods are replaced, or the brake is set for one test.
+    pub async fn alone_on(tiers: &[u8]) -> Option<Self> {
+        let client = Self::on(tiers).await?.client;
         let turn: Turn = Box::new(TURN.clone().write_owned().await);
         Some(Self { _turn: turn, ..Self::of(client, NAMESPACE).await })
     }
@@ -226,8 +235,17 @@ impl World {
         .await
     }
 
+    /// A login. Sessions that are being ended may take one that is under way with them: it is tried again.
     pub async fn login(&self, user: &str, password: &str) -> (Imap, String) {
-        Imap::login(&self.host, user, password).await.expect("IMAP")
+        let mut last = None;
+        for _ in 0..5 {
+            match Imap::login(&self.host, user, password).await {
+                Ok(done) => return done,
+                Err(error) => last = Some(error),
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        panic!("IMAP: {last:?}")
     }
 
     /// Waits until the INBOX holds a subject.

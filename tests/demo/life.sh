@@ -90,8 +90,8 @@ Y
   say "… until the mail server proves that it tells of every use: silence that is not proven locks nobody (D-16)"
   wait_until "use that is proven complete (D-16)" proven
 
-  title "   Day 80: silence; what is due is told before"
-  rehearse 80
+  title "   Day 82: silence; what is due is told before"
+  rehearse 82 # the lock comes on day 90 to 95, by months and weekends (D-09): the first notice on day 81 at the latest
   wait_until "a mail server that follows" follows
   connect_again
   is_due() { [ -n "$(get mbx $who -o jsonpath='{.status.due}')" ]; }
@@ -132,7 +132,7 @@ life_after_lock() {
   show_notices
 
   title "   Retirement: the official last day (5.4.b) has come"
-  patch "{\"spec\":{\"endsOn\":\"$(there)\"}}"
+  patch "{\"spec\":{\"endsOn\":\"$(there)\",\"ending\":{\"basis\":{\"number\":\"81/SNV-VP\",\"date\":\"$(there)\",\"issuer\":\"Sở Nội vụ\"}}}}"
   stage Revoked
   wait_until "no login" refused $whose $who
   local answer
@@ -140,7 +140,7 @@ life_after_lock() {
   case $answer in *5.2.1*) say "mail from outside: $answer" ;; *) fail "mail to a revoked holder should be refused for good: $answer" ;; esac
 
   title "   Undone: the same mail, address and password"
-  patch '{"spec":{"endsOn":null}}'
+  patch '{"spec":{"endsOn":null,"ending":null}}'
   stage Active
   wait_until "a login with the same password" logs_in $whose $who
   arrives $whose $who Trong-khi-khoa

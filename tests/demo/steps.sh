@@ -85,7 +85,7 @@ say "$nguyen reads what came meanwhile"
 
 if [ -n "$living" ]; then
   tail -n +1 -s 0.2 -f --pid="$living" "$life_log"
-  wait "$living" || exit 1
+  wait "$living" || life_failed=1 # what to try next is there all the same
 fi
 
 where=
@@ -107,3 +107,4 @@ T
   kubectl -n $rehearsal get msys,mbx               # the rehearsal goes on, $last_day days ahead; this ends it:
   helm -n $operator_there uninstall mail-operator && kubectl delete namespace $rehearsal $operator_there
 T
+exit "${life_failed:-0}"

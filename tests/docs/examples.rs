@@ -166,7 +166,7 @@ fn claimant(row: &Row, held: &mut HashMap<LocalPart, Held>, requests: &mut Vec<R
             Some(address) => (address, Use::Tombstone),
             None => (has, Use::Primary),
         };
-        held.insert(local(address)?, Held { owner: id.into(), name: name.into(), address_use });
+        held.insert(local(address)?, Held { owner: id.into(), name: name.into(), address_use, purged: None });
         return Ok(());
     }
     let writes = fields(writes)?;

@@ -114,6 +114,7 @@ fn exported() -> String {
     metrics.system("a", "one", &system);
     metrics.life("a", "one", &LifeFigures { activity_age: Some(1), ..LifeFigures::default() });
     metrics.purge_refused("a", "one", 1);
+    metrics.activity_gap("a", "one");
     metrics.reconciled("mailbox", "ok", 0.1);
     metrics.panicked("mailbox");
     metrics.leads(true);

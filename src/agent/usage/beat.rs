@@ -17,7 +17,8 @@ const METRICS: &str = "127.0.0.1:9090";
 const LIMIT: Duration = Duration::from_secs(15);
 const LINES: usize = 100;
 
-/// Names that no mailbox has.
+/// Names that no mailbox has. Anybody may try to log in with one: what counts is the word after it, and that it came this way
+/// (`service=beat`, 40-activity.conf).
 pub(super) const PREFIX: &str = "_beat-";
 
 /// Logs in as nobody; `word` is found in the event.

@@ -111,7 +111,7 @@ fn part(
     file.seek(SeekFrom::Start(begin)).map_err(|e| failed(path, &e))?;
     let (mut reader, mut at) = (BufReader::new(file), begin);
     let mut last: BTreeMap<(String, Sign), Timestamp> = BTreeMap::new();
-    let mut beats = Vec::new();
+    let mut beat = false;
     let mut bytes = Vec::new();
     while at - begin < MOST {
         bytes.clear();
@@ -121,7 +121,7 @@ fn part(
         }
         at += length as u64;
         match read(&bytes) {
-            Some(Event::Beat(word)) => beats.push(word),
+            Some(Event::Beat(word)) => beat |= store.is_awaited(&word),
             Some(Event::Use(address, signs, time)) => {
                 for sign in signs {
                     let latest = last.entry((address.clone(), *sign)).or_insert(time);
@@ -138,7 +138,7 @@ fn part(
             rows.push((mailbox, sign, day(time + ahead)));
         }
     }
-    store.fold(&rows, beats, Place { inode: found.ino(), offset: at }, known == at && rows.is_empty())?;
+    store.fold(&rows, beat, Place { inode: found.ino(), offset: at }, known == at && rows.is_empty())?;
     Ok(at == fs::metadata(path).map_err(|e| failed(path, &e))?.len())
 }
 

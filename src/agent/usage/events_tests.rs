@@ -114,22 +114,44 @@ fn a_file_that_ends_in_the_middle_of_a_line_keeps_nothing_from_being_read() {
     assert!(!aside(&case.path()).exists());
 }
 
+/// A login that failed, under the name of a beat.
+fn beat(word: &str) -> String {
+    format!("{}\n", line("auth_request_finished", &format!("_beat-{word}"), "beat", "2026-03-02T01:00:00Z"))
+}
+
 #[test]
 fn d_16_a_beat_is_found_and_is_nobodys_use() {
     let mut case = Case::new();
-    case.write(&format!("{}\n", line("auth_request_finished", "_beat-12ab", "", "2026-03-02T01:00:00Z")));
+    case.write(&beat("12ab"));
     assert_eq!(case.fold().touched, Vec::<String>::new());
-    assert!(case.store.beat_seen("12ab") && !case.store.beat_seen("34cd"));
-    // However many came before it, and whatever they were called.
+    assert!(!case.store.beat_seen(), "none is waited for");
     for n in 0..200_u64 {
-        let word = format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        case.write(&format!(
-            "{}\n",
-            line("auth_request_finished", &format!("_beat-{word}"), "", "2026-03-02T01:00:00Z")
-        ));
+        let word = format!("{:032x}", u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        case.store.await_beat(&word);
+        assert!(!case.store.beat_seen(), "beat {n}");
+        case.write(&beat(&word));
         case.fold();
-        assert!(case.store.beat_seen(&word), "beat {n}");
+        assert!(case.store.beat_seen(), "beat {n}");
     }
+}
+
+#[test]
+fn d_16_who_fails_to_log_in_under_the_name_of_a_beat_neither_hides_one_nor_is_one() {
+    let mut case = Case::new();
+    case.store.await_beat("12ab");
+    let strangers = |case: &Case| (0..100).for_each(|n| case.write(&beat(&format!("x{n}"))));
+    strangers(&case);
+    case.fold();
+    assert!(!case.store.beat_seen());
+    case.write(&beat("12ab"));
+    strangers(&case);
+    case.fold();
+    assert!(case.store.beat_seen());
+    // What is over proves nothing of the next one.
+    case.store.await_beat("34cd");
+    case.write(&beat("12ab"));
+    case.fold();
+    assert!(!case.store.beat_seen());
 }
 
 #[test]

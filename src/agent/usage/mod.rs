@@ -56,6 +56,11 @@ impl Watch {
         let mut next_beat = Instant::now();
         let mut sizes = BTreeSet::new();
         loop {
+            // A beat would not be found while nothing is read, and a lost one proves that something is missing.
+            if with(&self.shared.table, |table| table.whole()).is_err() {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
             if let Err(error) = self.collect(&mut sizes).await {
                 warn!(%error, "use cannot be read; trying again");
             }
@@ -69,14 +74,15 @@ impl Watch {
     }
 
     /// Folds what is new in the file; who is in it may use more storage now. Whether `beat` showed up is remembered by the store.
-    async fn collect(&self, sizes: &mut BTreeSet<String>) -> Result<(), TableError> {
+    pub(in crate::agent) async fn collect(&self, sizes: &mut BTreeSet<String>) -> Result<(), TableError> {
         let (shared, path, ahead) = (self.shared.clone(), self.events.clone(), self.ahead);
         let work = move || {
             let table = shared.table.lock().unwrap_or_else(PoisonError::into_inner);
+            // An event of somebody who is not in the table yet would be dropped.
+            table.whole().map_err(TableError::of_another)?;
             let mut store = shared.usage.lock().unwrap_or_else(PoisonError::into_inner);
-            // Damage of the account table is none of this file.
-            let other = |error: TableError| TableError::Other(error.to_string());
-            let folded = events::fold(&path, ahead, &mut store, |address| table.mailbox_of(address).map_err(other));
+            let mailbox_of = |address: &str| table.mailbox_of(address).map_err(TableError::of_another);
+            let folded = events::fold(&path, ahead, &mut store, mailbox_of);
             store.mend(folded)
         };
         let folded =
@@ -112,7 +118,12 @@ impl Watch {
     /// Whether Dovecot answered.
     async fn beat(&self, last: &mut (Timestamp, Instant), sizes: &mut BTreeSet<String>) -> bool {
         let (sent_at, sent) = (Timestamp::now() + self.ahead, Instant::now());
-        let word = format!("{:016x}", rand::random::<u64>());
+        // Nobody else can know it.
+        let word = format!("{:032x}", rand::random::<u128>());
+        let _ = with(&self.shared.usage, |store| {
+            store.await_beat(&word);
+            Ok(())
+        });
         if let Err(error) = beat::send(&word).await {
             debug!(%error, "Dovecot does not answer; nothing is proven meanwhile");
             return false;
@@ -123,7 +134,7 @@ impl Watch {
             if let Err(error) = self.collect(sizes).await {
                 warn!(%error, "use cannot be read; trying again");
             }
-            seen = with(&self.shared.usage, |store| Ok(store.beat_seen(&word))).unwrap_or(false);
+            seen = with(&self.shared.usage, |store| Ok(store.beat_seen())).unwrap_or(false);
         }
         let wall = sent_at.duration_since(last.0);
         let real = SignedDuration::try_from(sent.duration_since(last.1)).unwrap_or_default();

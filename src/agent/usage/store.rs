@@ -1,6 +1,5 @@
 //! What is kept of use: one row a mailbox, days only. A file of the agent alone: Dovecot and Postfix do not see it.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::jiff::Timestamp;
@@ -28,8 +27,6 @@ CREATE INDEX IF NOT EXISTS usage_revision ON usage (revision);
 ";
 /// Files whose place is remembered: that of Dovecot, and the one that was put aside.
 const PLACES: i64 = 4;
-/// Words of beats that are remembered.
-const BEATS: usize = 16;
 
 /// What somebody did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,19 +53,25 @@ pub(super) struct Place {
     pub offset: u64,
 }
 
+/// A beat that was sent, and whether it showed up.
+struct Awaited {
+    word: String,
+    seen: bool,
+}
+
 /// The store.
 pub(crate) struct Store {
     path: PathBuf,
     db: Connection,
-    /// The newest last.
-    beats: VecDeque<String>,
+    /// The beat that is waited for.
+    beat: Option<Awaited>,
 }
 
 impl Store {
     /// Opens or makes the file; a damaged one is put aside and begun anew.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let (db, anew) = sqlite::open_or_anew(path, SCHEMA, Kept::Surely)?;
-        let mut store = Self { path: path.into(), db, beats: VecDeque::new() };
+        let mut store = Self { path: path.into(), db, beat: None };
         if anew {
             store.begin()?;
         }
@@ -104,14 +107,10 @@ impl Store {
     pub(super) fn fold(
         &mut self,
         rows: &[(String, Sign, Date)],
-        beats: Vec<String>,
+        beat: bool,
         place: Place,
         nothing: bool,
     ) -> Result<(), TableError> {
-        self.beats.extend(beats);
-        while self.beats.len() > BEATS {
-            self.beats.pop_front();
-        }
         if nothing {
             return Ok(());
         }
@@ -130,12 +129,25 @@ impl Store {
         tx.execute("INSERT OR REPLACE INTO places VALUES (?1, ?2)", [signed(place.inode), signed(place.offset)])?;
         tx.execute("DELETE FROM places WHERE rowid NOT IN (SELECT rowid FROM places WHERE inode = ?1 UNION SELECT * FROM (SELECT rowid FROM places ORDER BY rowid DESC LIMIT ?2))", [signed(place.inode), PLACES])?;
         tx.commit()?;
+        if let Some(awaited) = self.beat.as_mut().filter(|_| beat) {
+            awaited.seen = true;
+        }
         Ok(())
     }
 
-    /// Whether this beat was found.
-    pub(super) fn beat_seen(&self, word: &str) -> bool {
-        self.beats.iter().any(|beat| beat == word)
+    /// From now on this beat is waited for, and no other one.
+    pub(super) fn await_beat(&mut self, word: &str) {
+        self.beat = Some(Awaited { word: word.into(), seen: false });
+    }
+
+    /// Whether it is the word that is waited for: anybody can fail to log in under the name of another one.
+    pub(super) fn is_awaited(&self, word: &str) -> bool {
+        self.beat.as_ref().is_some_and(|beat| beat.word == word)
+    }
+
+    /// Whether the beat that is waited for was found, and all before it folded.
+    pub(super) fn beat_seen(&self) -> bool {
+        self.beat.as_ref().is_some_and(|beat| beat.seen)
     }
 
     /// Bytes in use of a mailbox that is known.

@@ -1,4 +1,26 @@
-//! What `--help` of each command says at its end: examples first.
+//! What `--help` of each command says at its end: examples first. What is to be typed stands in one line, which no terminal breaks.
+
+use std::io::{IsTerminal, Write};
+
+use clap::error::{Error, ErrorKind};
+use mail_operator::cli::output::HARD_BLANK;
+
+pub use mail_operator::cli::output::unbroken;
+
+/// Ends the program with what clap has to say: help, or what is wrong with the command line.
+pub fn or_wrong_use(error: &Error) -> ! {
+    let help = ErrorKind::DisplayHelp == error.kind();
+    if !help && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let plain = std::env::var_os("NO_COLOR").is_some() || std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    let colour = !plain && if help { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
+    let text = error.render();
+    let text = if colour { text.ansi().to_string() } else { text.to_string() }.replace(HARD_BLANK, " ");
+    // Who stops reading has seen enough.
+    let _ = if help { write!(std::io::stdout(), "{text}") } else { write!(std::io::stderr(), "{text}") };
+    std::process::exit(error.exit_code());
+}
 
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 as wished (warnings too), 1 errors or conflicts, 2 wrong use, 3 a file or the cluster
@@ -28,12 +50,13 @@ Examples:
   # In CI: exit code 1 while something is not pinned, nothing is written
   kubectl mail pin manifests/gialai --check
 
-  # Beside what is issued already: who has an address gets it written down, others yield to them
+  # Beside what is issued already: who has an address gets it written down, others yield
   kubectl mail pin manifests/gialai --claims cluster -n thu-cong-vu
 
 The addresses are those of `kubectl mail plan`: of several who would get one address each gets its
 next one (4.2.b). Two of one full name (4.2.c), and bodies that want one address, are left unpinned
-and named, with exit code 1: decide, and write it down.";
+and named, with exit code 1: decide, and write it down.
+While one file has an error nothing is written in any file: the last line names it, exit code 1.";
 
 pub const PLAN: &str = "\
 Examples:
@@ -43,15 +66,22 @@ Examples:
   # Beside what the cluster has issued: what a merge would issue, change, and revoke
   kubectl mail plan manifests/gialai --claims cluster -n thu-cong-vu
 
-  # In CI, without access to the cluster: the claims as somebody exports them (with the Mailboxes if
-  # revocations matter)
+  # In CI, without access to the cluster: claims that somebody exports, with the Mailboxes if
+  # revocations matter
   kubectl -n thu-cong-vu get addressclaims,mailboxes -o yaml > claims.yaml
   kubectl mail plan . --claims claims.yaml -o markdown --lang vi > comment.md
+
+  # One file beside the cluster: who is not in it stays
+  kubectl mail plan mailboxes/nv-000123.yaml --partial --claims cluster -n thu-cong-vu
 
   # Who needs a decision, and why
   kubectl mail plan . -o json |
     jq -r '.items[] | select(.outcome == \"Conflict\") | .name + \" \" + .errors[0].message'
 
+Of a part of the tree (a file) everybody else would be revoked: that is said, and --partial leaves
+them out.
+Who is revoked and never had an address gets none: outcome Kept without address, noAddress says why,
+and it is counted there and not under kept.
 Outcomes: Issued, Kept (an issued address stays), Changed (a transfer or spec.rename; the old one
 becomes an alias), Conflict (a person decides), Rejected (a rule refuses it), Waiting (its Agency is
 not there).
@@ -74,20 +104,21 @@ Examples:
   # What is due in the cluster today
   kubectl mail forecast -n thu-cong-vu
 
-  # Who will be locked, proposed, revoked or purged by the end of the year if nobody does anything
-  kubectl mail forecast --until 2027-01-01 --warnings
+  # Who will be locked, proposed, revoked or purged within six months
+  kubectl mail forecast --until \"$(date -d '+6 months' +%F)\" --warnings
 
-  # From files, as of a day: MailSystem, WorkCalendar, Agencies, Mailboxes with status, MailboxActivities
+  # From files, as of a day
   kubectl -n thu-cong-vu get msys,wcal,agency,mbx,mact -o yaml > all.yaml
   kubectl mail forecast all.yaml --now 2026-06-16 --until 2026-09-16 -o json
 
   # Names of those who will be locked for silence
-  kubectl mail forecast --until 2026-09-01 -o json |
-    jq -r '.actions[] | select(.action == \"Lock\" and .reason == \"Inactive\") | .at + \" \" + .mailbox'
+  kubectl mail forecast --until \"$(date -d '+3 months' +%F)\" -o json |
+    jq -r '.actions[] | select(.reason == \"Inactive\") | .at + \" \" + .mailbox'
 
-Actions: Lock, Unlock, RestoreDue, ProposeRevocation, Revoke, Purge, Warn (the holder is told). What the
-brake holds (D-15) stands under held, clocks that cannot be read (D-16) under unknown. Nobody logs in and
-nothing arrives in a forecast; sources of activity that work go on working.
+Files are MailSystem, WorkCalendar, Agencies, Mailboxes with status, MailboxActivities.
+Actions: Lock, Unlock, RestoreDue, ProposeRevocation, Revoke, Purge, Warn (the holder is told).
+What the brake holds (D-15) stands under held, clocks that cannot be read (D-16) under unknown.
+Nobody logs in and nothing arrives in a forecast; sources of activity that work go on working.
 Exit code 1 if an object could not be read and is left out.";
 
 pub const EXPLAIN: &str = "\
@@ -101,8 +132,8 @@ Examples:
   # From files, as of a day
   kubectl mail explain nv-000123 --dir all.yaml --now 2026-06-16 -o json
 
-The commands that it prints have NUMBER and ISSUER where the document belongs. Exit code 1 if nobody has
-that address or name.";
+The commands that it prints have NUMBER and ISSUER where the document belongs.
+Exit code 1 if nobody has that address or name.";
 
 pub const STATUS: &str = "\
 Examples:
@@ -110,7 +141,9 @@ Examples:
   kubectl mail status -n thu-cong-vu
 
   # For a monitoring script: overdue restores
-  kubectl mail status -o json | jq '.systems[].restores[] | select(.progress == \"Overdue\")'";
+  kubectl mail status -o json | jq '.systems[].restores[] | select(.progress == \"Overdue\")'
+
+Exit code 3 if the namespace of the cluster has no MailSystem, 1 if files have none.";
 
 pub const PROPOSALS: &str = "\
 Examples:
@@ -120,8 +153,8 @@ Examples:
   # The list for the department, for Excel
   kubectl mail proposals -o csv > de-xuat-thu-hoi.csv
 
-Who is approved gets spec.state: Revoked and the document in spec.basis (5.4.c); who logs in leaves the
-list. '-' as last login: nobody ever logged in, or MailboxActivities may not be read.";
+Who is approved gets spec.state: Revoked and the document in spec.ending (5.4.c); who logs in leaves
+the list. '-' as last login: nobody ever logged in, or MailboxActivities may not be read.";
 
 pub const ACKNOWLEDGE: &str = "\
 Examples:
@@ -129,7 +162,7 @@ Examples:
   kubectl mail acknowledge -n thu-cong-vu
 
   # Release it, on a document; asks before it writes
-  kubectl mail acknowledge --number 15/STTTT --date 2026-06-16 --issuer 'Sở Thông tin và Truyền thông'
+  kubectl mail acknowledge --number 15/STTTT --date 2026-06-16 --issuer 'Sở TTTT'
 
   # In a script: exactly these, and nothing if others were held since
   kubectl mail acknowledge 25-1a2b3c4d --number 15/STTTT --date 2026-06-16 --issuer STTTT --yes
@@ -148,6 +181,6 @@ Examples:
   # With whom to ask
   kubectl mail handover nv-000123 --contact 'Phòng CNTT, điện thoại 0269 3xxx xxx'
 
-The file is new and readable by you alone (0600). Print it with a browser on A4, one page a person, hand
-the sheets over, remove the file. Needs get and patch on Secrets.
-Exit code 1 if somebody who was named got no sheet.";
+The file is new and readable by you alone (0600). Print it with a browser on A4, one page a person,
+hand the sheets over, remove the file. Needs get and patch on Secrets.
+Exit code 1 if somebody who was named got no sheet, or nobody is of that agency.";

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Subcommand};
 use k8s_openapi::jiff::Timestamp;
-use k8s_openapi::jiff::civil::Date;
 use mail_operator::api::Basis;
 use mail_operator::cli::handover::Whom;
 use mail_operator::cli::life::{Origin, World};
-use mail_operator::cli::output::{Format, Lang};
-use mail_operator::cli::{acknowledge, explain, forecast, handover, proposals, status, tree};
-use mail_operator::domain::calendar;
+use mail_operator::cli::output::{Format, Lang, Plain, Proposals, Said};
+use mail_operator::cli::place::Place;
+use mail_operator::cli::when::moment;
+use mail_operator::cli::{explain, forecast, handover, proposals, status, tree, when};
 
+use super::acts::{IN_GIT, IN_GIT_VI, acknowledged, handed_over, handover_file};
 use super::{Cli, help, unreadable};
 
 #[derive(Subcommand)]
@@ -21,7 +22,7 @@ pub enum Command {
     ///
     /// Reads a folder of YAML, or the cluster when none is named. What is due by now is counted as done; with --until also what
     /// comes later if nobody does anything. Nothing is written anywhere.
-    #[command(after_help = help::FORECAST)]
+    #[command(after_help = help::unbroken(help::FORECAST))]
     Forecast {
         /// Files or folders; the cluster when none is named.
         paths: Vec<PathBuf>,
@@ -34,32 +35,41 @@ pub enum Command {
         #[arg(long)]
         warnings: bool,
         #[command(flatten)]
-        cluster: Cluster,
+        cluster: Place,
+        #[command(flatten)]
+        output: Plain,
     },
     /// Explains why an account is in its state: articles, facts, documents, dates, and what would change it.
-    #[command(after_help = help::EXPLAIN)]
+    #[command(after_help = help::unbroken(help::EXPLAIN))]
     Explain {
         /// An address of now or of before, or the name of a Mailbox.
+        #[arg(value_name = "ADDRESS|NAME", value_parser = address_or_name)]
         asked: String,
         #[command(flatten)]
         from: From,
+        #[command(flatten)]
+        output: Plain,
     },
     /// Shows the whole system on one screen: service, mailboxes, what is due, restores, proposals, conflicts, what is held.
-    #[command(after_help = help::STATUS)]
+    #[command(after_help = help::unbroken(help::STATUS))]
     Status {
         #[command(flatten)]
         from: From,
+        #[command(flatten)]
+        output: Plain,
     },
     /// Lists those whose revocation is proposed, since nobody logged in for six months (8.3.đ).
-    #[command(after_help = help::PROPOSALS)]
+    #[command(after_help = help::unbroken(help::PROPOSALS))]
     Proposals {
         #[command(flatten)]
         from: From,
+        #[command(flatten)]
+        output: Proposals,
     },
     /// Releases what the brake holds, on a document (D-15).
     ///
     /// Shows what is held, and asks. The word is good for exactly that: what comes later is held anew.
-    #[command(after_help = help::ACKNOWLEDGE)]
+    #[command(after_help = help::unbroken(help::ACKNOWLEDGE))]
     Acknowledge {
         /// The token that stands beside what is held; the current one when not given.
         token: Option<String>,
@@ -69,19 +79,21 @@ pub enum Command {
         #[arg(long, requires = "number")]
         yes: bool,
         #[command(flatten)]
-        cluster: Cluster,
+        cluster: Place,
+        #[command(flatten)]
+        output: Plain,
     },
     /// Makes a sheet for each person with the first password, once (9.1, 6.2.d).
     ///
     /// A4, HTML for the printer, in Vietnamese. The Secret is marked first; who is marked gets no sheet any more. A password stands
     /// in the file and nowhere else.
-    #[command(after_help = help::HANDOVER)]
+    #[command(after_help = help::unbroken(help::HANDOVER))]
     Handover {
         /// Names of Mailboxes.
-        #[arg(required_unless_present = "agency", conflicts_with = "agency")]
+        #[arg(required_unless_present = "agency", conflicts_with = "agency", value_parser = object_name)]
         names: Vec<String>,
         /// Everybody of this Agency who was not given a sheet yet.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = object_name)]
         agency: Option<String>,
         /// The file, which must not be there yet; `-` for standard output; handover-<day>-<time>.html when not given.
         #[arg(long, value_name = "FILE.html")]
@@ -93,7 +105,9 @@ pub enum Command {
         #[arg(long, value_name = "URL")]
         page: Option<String>,
         #[command(flatten)]
-        cluster: Cluster,
+        cluster: Place,
+        #[command(flatten)]
+        output: Plain,
     },
 }
 
@@ -106,7 +120,7 @@ pub struct From {
     #[command(flatten)]
     at: At,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Place,
 }
 
 /// The document that a word rests on (R5.2).
@@ -130,9 +144,7 @@ impl Document {
 }
 
 fn document_day(text: &str) -> Result<String, String> {
-    let day = text.parse::<Date>().ok().filter(|_| text.len() == 10).ok_or("write a day as YYYY-MM-DD")?;
-    let today = calendar::day(Timestamp::now());
-    if day > today { Err(format!("a document of a day to come (today is {today})")) } else { Ok(text.into()) }
+    when::document_day(text, Timestamp::now())
 }
 
 #[derive(clap::Args)]
@@ -148,23 +160,12 @@ impl At {
     }
 }
 
-#[derive(clap::Args)]
-pub struct Cluster {
-    /// The namespace of the cluster; the kubeconfig's own when not given.
-    #[arg(short, long, value_name = "NAME")]
-    namespace: Option<String>,
-}
-
 impl From {
     fn origin(&self) -> Origin {
-        if !self.dir.is_empty() && self.cluster.namespace.is_some() {
-            wrong_use("--namespace is for the cluster; objects of files name theirs");
+        if !self.dir.is_empty() && self.cluster.is_named() {
+            wrong_use(FOR_THE_CLUSTER);
         }
-        if self.dir.is_empty() {
-            Origin::Cluster(self.cluster.namespace.clone())
-        } else {
-            Origin::Folder(self.dir.clone())
-        }
+        if self.dir.is_empty() { Origin::Cluster(self.cluster.clone()) } else { Origin::Folder(self.dir.clone()) }
     }
 
     fn world(&self) -> Result<World, tree::Unreadable> {
@@ -172,85 +173,91 @@ impl From {
     }
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = "write RFC 3339 with its zone, for example 2026-06-16T08:00:00+07:00, or a day, for example 2026-06-16";
-    calendar::moment(text).ok_or_else(|| wrong.into())
+/// What can stand in the path of a request: an address, or the name of an object. Who had the name of a Mailbox before is listed by both,
+/// and found by the address.
+fn address_or_name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let text = text.split_once('/').map_or(text, |(_, address)| address);
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Ok(text.into());
+    }
+    Err("write an address, for example quynhhtn.stttt@gialai.gov.vn, or the name of a Mailbox, for example nv-000123; \
+         names of people are not searched ('kubectl get mbx -o wide' lists them)"
+        .into())
+}
+
+/// `metadata.name` of an object.
+fn object_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Ok(text.into());
+    }
+    Err("write the metadata.name of an object: a-z, 0-9, hyphens and dots, for example nv-000123 or stttt".into())
 }
 
 impl Command {
-    /// Its name, and the forms that it prints.
-    pub fn formats(&self) -> (&'static str, &'static [Format]) {
-        match self {
-            Self::Forecast { .. } => ("forecast", &[Format::Text, Format::Json]),
-            Self::Explain { .. } => ("explain", &[Format::Text, Format::Json]),
-            Self::Status { .. } => ("status", &[Format::Text, Format::Json]),
-            Self::Proposals { .. } => ("proposals", &[Format::Text, Format::Json, Format::Csv]),
-            Self::Acknowledge { .. } => ("acknowledge", &[Format::Text, Format::Json]),
-            Self::Handover { .. } => ("handover", &[Format::Text, Format::Json]),
-        }
-    }
-
     /// Does it.
-    pub fn run(self, output: Format, lang: Lang) -> ExitCode {
+    pub fn run(self, lang: Lang) -> ExitCode {
         let done = match self {
-            Self::Forecast { paths, at, until, warnings, cluster } => {
+            Self::Forecast { paths, at, until, warnings, cluster, output } => {
                 let now = at.time();
                 let until = until.unwrap_or(now);
                 if until < now {
                     wrong_use("--until is before --now");
                 }
-                origin(paths, cluster.namespace).map(|world| {
+                origin(paths, cluster).map(|world| {
                     let answer = forecast::forecast(&world, now, until);
-                    told(&world, &answer.notes);
-                    let text =
-                        if output == Format::Json { answer.json() } else { forecast::text(&answer, warnings, lang) };
+                    told(&world, &answer.notes, lang);
+                    let json = output.form == Format::Json;
+                    let text = if json { answer.json() } else { forecast::text(&answer, warnings, lang) };
                     put(&text);
                     whole(&world)
                 })
             }
-            Self::Explain { asked, from } => explained(&asked, &from, output, lang),
-            Self::Status { from } => {
+            Self::Explain { asked, from, output } => explained(&asked, &from, output.form, lang),
+            Self::Status { from, output } => {
                 let now = from.at.time();
                 from.world().map(|world| {
                     let (reports, notes) = status::status(&world, now);
-                    told(&world, &notes);
-                    let text = if output == Format::Json {
-                        status::json(&reports, now)
-                    } else {
-                        status::text(&reports, now, lang)
-                    };
-                    put(&text);
-                    whole(&world)
+                    told(&world, &notes, lang);
+                    let json = output.form == Format::Json;
+                    put(&if json { status::json(&reports, now) } else { status::text(&reports, now, lang) });
+                    // Nothing is no good news.
+                    if reports.is_empty() { ExitCode::FAILURE } else { whole(&world) }
                 })
             }
-            Self::Proposals { from } => from.world().map(|world| {
+            Self::Proposals { from, output } => from.world().map(|world| {
                 let (all, notes) = proposals::proposals(&world, from.at.time());
-                told(&world, &notes);
-                put(&match output {
+                told(&world, &notes, lang);
+                put(&match output.form {
                     Format::Json => proposals::json(&all),
                     Format::Csv => proposals::csv(&all),
                     _ => proposals::text(&all, lang),
                 });
                 whole(&world)
             }),
-            Self::Acknowledge { token, document, yes, cluster } => {
-                acknowledged(token.as_deref(), document.basis(), yes, cluster.namespace.as_deref(), output, lang)
+            Self::Acknowledge { token, document, yes, cluster, output } => {
+                acknowledged(token.as_deref(), document.basis(), yes, &cluster, output.form, lang)
             }
-            Self::Handover { names, agency, out, contact, page, cluster } => {
+            Self::Handover { names, agency, out, contact, page, cluster, output } => {
                 let whom = agency.map_or_else(|| Whom::Named(names), Whom::Agency);
                 let now = Timestamp::now();
-                let out = out.unwrap_or_else(|| handover_file(now));
+                let Some(out) = out.or_else(|| handover_file(now)) else {
+                    eprintln!("kubectl mail: {}", lang.pick(IN_GIT, IN_GIT_VI));
+                    return ExitCode::from(2);
+                };
                 let request = handover::Request { whom, out, contact, page };
-                handed_over(&request, cluster.namespace.as_deref(), now, output, lang)
+                handed_over(&request, &cluster, now, output.form, lang)
             }
         };
-        done.unwrap_or_else(|error| unreadable(&error))
+        done.unwrap_or_else(|error| unreadable(&error, lang))
     }
 }
 
 fn explained(asked: &str, from: &From, output: Format, lang: Lang) -> Result<ExitCode, tree::Unreadable> {
     let answer = explain::explain(asked, &from.origin(), from.at.time())?;
-    told(&answer.world, &answer.notes);
+    told(&answer.world, &answer.notes, lang);
     if output == Format::Json {
         put(&answer.json(asked));
     }
@@ -269,131 +276,25 @@ fn explained(asked: &str, from: &From, output: Format, lang: Lang) -> Result<Exi
     Ok(whole(&answer.world))
 }
 
-fn acknowledged(
-    token: Option<&str>,
-    basis: Option<Basis>,
-    yes: bool,
-    namespace: Option<&str>,
-    output: Format,
-    lang: Lang,
-) -> Result<ExitCode, tree::Unreadable> {
-    let held = acknowledge::held(namespace)?;
-    let current = held.held.as_ref().map(|held| held.token.clone());
-    let answer = |released: bool, message: &str| {
-        if output == Format::Json {
-            put(&acknowledge::json(&held, released, message));
-        } else {
-            eprintln!("{message}");
-        }
-        // Who named no token and finds nothing held has what they wished.
-        if released || (current.is_none() && token.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    };
-    if output != Format::Json {
-        put(&acknowledge::text(&held, lang));
-    }
-    let Some(current) = current.as_deref() else {
-        return Ok(answer(false, lang.pick("there is nothing to release", "không có gì để xác nhận")));
-    };
-    if token.is_some_and(|token| token != current) {
-        return Ok(answer(
-            false,
-            lang.pick(
-                "refused: this token is not the current one; what is held has changed, look at it again",
-                "từ chối: mã này không còn đúng; danh sách đã thay đổi, vui lòng xem lại",
-            ),
-        ));
-    }
-    let Some(basis) = basis else {
-        return Ok(answer(
-            false,
-            lang.pick(
-                "nothing is released: give the document with --number, --date and --issuer (R5.2)",
-                "chưa xác nhận: ghi văn bản bằng --number, --date và --issuer (khoản 2 Điều 5)",
-            ),
-        ));
-    };
-    if output != Format::Json {
-        put(&acknowledge::in_git(current, &basis, lang));
-    }
-    if !yes && !confirmed(lang) {
-        return Ok(answer(false, lang.pick("nothing is released", "chưa xác nhận")));
-    }
-    Ok(match acknowledge::write(&held, current, &basis)? {
-        acknowledge::Outcome::Written => answer(
-            true,
-            lang.pick("released; the operator acts within seconds", "đã xác nhận; hệ thống thực hiện trong vài giây"),
-        ),
-        acknowledge::Outcome::Refused(why) => {
-            let way = lang.pick(
-                "if the MailSystem comes from Git, write it there",
-                "nếu MailSystem do Git quản lý, vui lòng ghi ở đó",
-            );
-            answer(false, &format!("{why}; {way}"))
-        }
-    })
-}
+const FOR_THE_CLUSTER: &str =
+    "--namespace, --context, --kubeconfig and --as are for the cluster; objects of files name their namespace";
 
-/// Asks on the terminal; without one the answer is no.
-fn confirmed(lang: Lang) -> bool {
-    use std::io::{BufRead, IsTerminal, Write};
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        eprintln!("{}", lang.pick("there is nobody to ask: --yes", "không có ai để hỏi: thêm --yes"));
-        return false;
-    }
-    let _ = write!(
-        std::io::stderr(),
-        "{} ",
-        lang.pick("Release exactly these? Type yes:", "Xác nhận đúng những việc này? Gõ yes:")
-    );
-    let mut line = String::new();
-    let _ = input.lock().read_line(&mut line);
-    ["yes", "có"].contains(&line.trim().to_lowercase().as_str())
-}
-
-fn handover_file(now: Timestamp) -> PathBuf {
-    let at: String = calendar::rfc3339(now).chars().take(19).filter(|c| *c != ':').collect();
-    format!("handover-{at}.html").into()
-}
-
-fn handed_over(
-    request: &handover::Request,
-    namespace: Option<&str>,
-    now: Timestamp,
-    output: Format,
-    lang: Lang,
-) -> Result<ExitCode, tree::Unreadable> {
-    let to_stdout = request.out.as_os_str() == "-";
-    if to_stdout && output == Format::Json {
-        wrong_use("--out - prints the sheets on standard output; -o json needs a file");
-    }
-    let outcome = handover::handover(namespace, request, now)?;
-    outcome.notes.iter().for_each(|note| eprintln!("kubectl mail: {note}"));
-    let text = if output == Format::Json { outcome.json() } else { outcome.text(&request.out, lang) };
-    if to_stdout {
-        eprint!("{text}");
-    } else {
-        put(&text);
-    }
-    Ok(if outcome.refused() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn wrong_use(message: &str) -> ! {
+pub fn wrong_use(message: &str) -> ! {
     Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
 }
 
 /// Reads files where some are named, else the cluster.
-fn origin(paths: Vec<PathBuf>, namespace: Option<String>) -> Result<World, tree::Unreadable> {
-    if !paths.is_empty() && namespace.is_some() {
-        wrong_use("--namespace is for the cluster; objects of files name theirs");
+fn origin(paths: Vec<PathBuf>, cluster: Place) -> Result<World, tree::Unreadable> {
+    if !paths.is_empty() && cluster.is_named() {
+        wrong_use(FOR_THE_CLUSTER);
     }
-    World::of(&if paths.is_empty() { Origin::Cluster(namespace) } else { Origin::Folder(paths) })
+    World::of(&if paths.is_empty() { Origin::Cluster(cluster) } else { Origin::Folder(paths) })
 }
 
 /// What people should know of the reading, on standard error.
-fn told(world: &World, notes: &[String]) {
-    world.tell();
-    notes.iter().for_each(|note| eprintln!("kubectl mail: {note}"));
+fn told(world: &World, notes: &[Said], lang: Lang) {
+    world.tell(lang);
+    notes.iter().for_each(|note| eprintln!("kubectl mail: {}", note.pick(lang)));
 }
 
 fn whole(world: &World) -> ExitCode {
@@ -401,7 +302,7 @@ fn whole(world: &World) -> ExitCode {
 }
 
 /// Prints; who stops reading has seen enough.
-fn put(text: &str) {
+pub fn put(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

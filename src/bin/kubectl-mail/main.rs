@@ -1,14 +1,17 @@
 //! `kubectl mail`: the plugin. Exit codes: 0 as wished, 1 findings or conflicts, 2 wrong use, 3 a file or the cluster cannot be read.
 
+mod acts;
 mod help;
 mod life;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use k8s_openapi::jiff::Timestamp;
-use mail_operator::cli::output::{self, Format, Lang};
+use mail_operator::cli::output::{self, Findings, Format, Lang, Plain, Plan, put, put_line};
+use mail_operator::cli::place::Place;
 use mail_operator::cli::validate::{Options, Report};
 use mail_operator::cli::{Finding, Severity, journal, password, pin, plan, tree, validate};
 use mail_operator::domain::calendar;
@@ -19,9 +22,6 @@ use serde_json::json;
 #[derive(Parser)]
 #[command(name = "kubectl mail", version, max_term_width = 100, after_help = help::EXIT_CODES)]
 struct Cli {
-    /// How to print.
-    #[arg(short, long, global = true, value_enum, default_value = "text")]
-    output: Format,
     /// Language of the text; from the locale when not given.
     #[arg(long, global = true, value_enum)]
     lang: Option<Lang>,
@@ -35,15 +35,17 @@ enum Command {
     ///
     /// Fields and types, the rules of the kinds, names and addresses (Điều 4), dates, objects that stand twice, references.
     /// Objects of other groups are skipped.
-    #[command(after_help = help::VALIDATE)]
+    #[command(after_help = help::unbroken(help::VALIDATE))]
     Validate {
         #[command(flatten)]
         tree: TreeArgs,
+        #[command(flatten)]
+        output: Findings,
     },
     /// Writes the address that the operator would issue into each Mailbox and Agency that has none (D-21).
     ///
     /// A cluster that is rebuilt from pinned files has the same addresses, whatever the order. Files with errors are refused.
-    #[command(after_help = help::PIN)]
+    #[command(after_help = help::unbroken(help::PIN))]
     Pin {
         #[command(flatten)]
         tree: TreeArgs,
@@ -52,27 +54,36 @@ enum Command {
         check: bool,
         #[command(flatten)]
         claims: ClaimsArgs,
+        #[command(flatten)]
+        output: Findings,
     },
     /// Says what a merge would do: who gets which address, what changes, what is revoked, and who has to decide (Điều 4).
     ///
     /// The rules are those of the operator, for all of the tree at once: written addresses first, then what the names give; of
     /// several who would get one address all go on to their next one, and two of one full name wait for a person. Nothing is
     /// written anywhere.
-    #[command(after_help = help::PLAN)]
+    #[command(after_help = help::unbroken(help::PLAN))]
     Plan {
         #[command(flatten)]
         tree: TreeArgs,
+        /// The paths are a part of the tree: who has an address and is not among them stays.
+        #[arg(long, requires = "claims")]
+        partial: bool,
         #[command(flatten)]
         claims: ClaimsArgs,
+        #[command(flatten)]
+        output: Plan,
     },
     /// Explains how a name becomes an address (Điều 4), without asking whether somebody has it.
-    #[command(after_help = help::NAME)]
+    #[command(after_help = help::unbroken(help::NAME))]
     Name {
         /// Full name in Vietnamese.
         full_name: String,
         /// What stands after the dot: the suffix of the agency.
         #[arg(long)]
         suffix: String,
+        #[command(flatten)]
+        output: Plain,
     },
     /// The journal of every decision: who decided what, by which article and document, and what changed (R5.2, R7.2).
     Journal {
@@ -91,8 +102,10 @@ enum Command {
 #[derive(Subcommand)]
 enum PasswordCommand {
     /// Reads a password from standard input, up to the first end of a line, and says what is missing (R9.2, D-18).
-    #[command(after_help = help::PASSWORD)]
+    #[command(after_help = help::unbroken(help::PASSWORD))]
     Check {
+        #[command(flatten)]
+        output: Plain,
         /// Nothing: what stands on a command line can be read by everybody on the machine.
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
         written: Vec<std::ffi::OsString>,
@@ -120,20 +133,19 @@ struct ClaimsArgs {
     /// Addresses that are issued already: a file of AddressClaims (YAML or JSON), or `cluster`; none when not given.
     #[arg(long, value_name = "FILE|cluster")]
     claims: Option<PathBuf>,
-    /// With `--claims cluster`: the namespace of objects that name none; the kubeconfig's own when not given.
-    #[arg(short, long, value_name = "NAME", requires = "claims")]
-    namespace: Option<String>,
+    #[command(flatten)]
+    cluster: Place,
 }
 
 impl ClaimsArgs {
     fn source(self) -> plan::Source {
+        let wrong = |message: &str| Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
         match self.claims {
+            Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster(self.cluster),
+            _ if self.cluster.is_named() => wrong(
+                "--namespace, --context, --kubeconfig and --as go with --claims cluster; claims of a file name theirs",
+            ),
             None => plan::Source::Nothing,
-            Some(word) if word.as_os_str() == "cluster" => plan::Source::Cluster(self.namespace),
-            Some(_) if self.namespace.is_some() => {
-                let message = "--namespace goes with --claims cluster; claims of a file name theirs";
-                Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
-            }
             Some(file) => plan::Source::File(file),
         }
     }
@@ -148,62 +160,56 @@ fn kind_and_name(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     mail_operator::tls::install_provider();
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| help::or_wrong_use(&error));
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let default = if locale.is_some_and(|l| l.starts_with("vi")) { Lang::Vi } else { Lang::En };
     let lang = cli.lang.unwrap_or(default);
-    let (command, formats): (_, &[Format]) = match cli.command {
-        Command::Plan { .. } => ("plan", &[Format::Text, Format::Markdown, Format::Json]),
-        Command::Name { .. } => ("name", &[Format::Text, Format::Json]),
-        Command::Journal { .. } => ("journal", &[Format::Text, Format::Json]),
-        Command::Password { .. } => ("password check", &[Format::Text, Format::Json]),
-        Command::Life(ref command) => command.formats(),
-        Command::Validate { .. } => ("validate", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
-        Command::Pin { .. } => ("pin", &[Format::Text, Format::Json, Format::Sarif, Format::Github]),
-    };
-    if !formats.contains(&cli.output) {
-        let names: Vec<String> = formats.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
-        let message = format!("{command} prints {} only", names.join(", "));
-        let _ = Cli::command().error(clap::error::ErrorKind::InvalidValue, message).print();
-        return ExitCode::from(2);
-    }
     match cli.command {
-        Command::Validate { tree } => validate_all(&tree, cli.output, lang),
-        Command::Pin { tree, check, claims } => pin_all(&tree, &claims.source(), check, cli.output, lang),
-        Command::Plan { tree, claims } => plan_all(&tree, &claims.source(), cli.output, lang),
-        Command::Life(command) => command.run(cli.output, lang),
-        Command::Name { full_name, suffix } => name(&full_name, &suffix, cli.output, lang),
-        Command::Journal { command } => ExitCode::from(journal::run(command, cli.output, lang)),
-        Command::Password { command: PasswordCommand::Check { written } } => {
+        Command::Validate { tree, output } => validate_all(&tree, output.form, lang),
+        Command::Pin { tree, check, claims, output } => pin_all(&tree, &claims.source(), check, output.form, lang),
+        Command::Plan { tree, partial, claims, output } => {
+            plan_all(&tree, &claims.source(), partial, output.form, lang)
+        }
+        Command::Life(command) => command.run(lang),
+        Command::Name { full_name, suffix, output } => name(&full_name, &suffix, output.form, lang),
+        Command::Journal { command } => ExitCode::from(journal::run(command, lang)),
+        Command::Password { command: PasswordCommand::Check { output, written } } => {
             if !written.is_empty() {
-                let message =
-                    "the password is read from standard input: on a command line everybody on the machine sees it";
+                let message = lang.pick(
+                    "the password is read from standard input: on a command line everybody on the machine sees it",
+                    "mật khẩu được đọc từ đầu vào chuẩn: ghi trên dòng lệnh thì mọi người dùng máy này đều thấy.",
+                );
                 eprintln!("kubectl mail: {message}");
                 return ExitCode::from(2);
             }
-            check_password(cli.output, lang)
+            check_password(output.form, lang)
         }
     }
 }
 
-fn plan_all(args: &TreeArgs, source: &plan::Source, output: Format, lang: Lang) -> ExitCode {
+fn plan_all(args: &TreeArgs, source: &plan::Source, partial: bool, output: Format, lang: Lang) -> ExitCode {
     let options = args.options();
-    let plan = match plan::plan(&args.paths, &options, source) {
+    let plan = match plan::plan(&args.paths, &options, source, partial) {
         Ok(plan) => plan,
-        Err(error) => return unreadable(&error),
+        Err(error) => return unreadable(&error, lang),
     };
+    plan.note.iter().for_each(|note| eprintln!("{}", note.pick(lang)));
+    // In the text it stands on top; what goes into a file or a comment is read by somebody else.
+    if output != Format::Text {
+        plan.doubt.iter().for_each(|doubt| eprintln!("kubectl mail: {}", doubt.pick(lang)));
+    }
     let text = match output {
         Format::Json => plan.json(),
         Format::Markdown => plan::markdown(&plan, lang),
         _ => plan::text(&plan, lang),
     };
-    print!("{text}");
+    put(&text);
     if plan.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// A root that is not there.
-fn unreadable(error: &tree::Unreadable) -> ExitCode {
-    eprintln!("kubectl mail: {error}");
+fn unreadable(error: &tree::Unreadable, lang: Lang) -> ExitCode {
+    eprintln!("kubectl mail: {}", error.text(lang));
     ExitCode::from(3)
 }
 
@@ -224,7 +230,7 @@ fn validate_all(args: &TreeArgs, output: Format, lang: Lang) -> ExitCode {
     let options = args.options();
     let Report { findings, objects, files } = match validate::validate(&args.paths, &options) {
         Ok(report) => report,
-        Err(error) => return unreadable(&error),
+        Err(error) => return unreadable(&error, lang),
     };
     let (errors, warnings) = counts(&findings);
     let summary = match lang {
@@ -237,27 +243,48 @@ fn validate_all(args: &TreeArgs, output: Format, lang: Lang) -> ExitCode {
         ),
         Lang::Vi => format!("{files} tệp, {objects} đối tượng: {errors} lỗi, {warnings} cảnh báo"),
     };
-    print!("{}", output::findings(&findings, output, lang, &summary));
+    put(&output::findings(&findings, output, lang, &summary));
     exit(&findings)
 }
 
 fn pin_all(args: &TreeArgs, source: &plan::Source, check: bool, output: Format, lang: Lang) -> ExitCode {
     let options = args.options();
-    let pin::Outcome { findings, pinned, refused } = match pin::pin(&args.paths, &options, source, check) {
+    let pin::Outcome { findings, pinned, refused, note } = match pin::pin(&args.paths, &options, source, check) {
         Ok(outcome) => outcome,
-        Err(error) => return unreadable(&error),
+        Err(error) => return unreadable(&error, lang),
     };
+    note.iter().for_each(|note| eprintln!("{}", note.pick(lang)));
     if output == Format::Text {
-        pinned.iter().for_each(|(object, local_part)| println!("{object}: {local_part}"));
+        pinned.iter().for_each(|(object, local_part)| put_line(&format!("{object}: {local_part}")));
     }
     let summary = match (lang, refused) {
-        (Lang::En, true) => "nothing was written: mend the errors first".into(),
-        (Lang::Vi, true) => "chưa ghi gì: vui lòng sửa các lỗi trước".into(),
+        (Lang::En, true) => {
+            format!("nothing was written in any file: mend the errors first, in {}", bad_files(&findings, lang))
+        }
+        (Lang::Vi, true) => {
+            format!("chưa ghi vào tệp nào: vui lòng sửa lỗi trước, trong {}", bad_files(&findings, lang))
+        }
         (Lang::En, false) => format!("{} pinned, {} left", pinned.len(), counts(&findings).0),
         (Lang::Vi, false) => format!("đã ghim {}, còn lại {}", pinned.len(), counts(&findings).0),
     };
-    print!("{}", output::findings(&findings, output, lang, &summary));
+    put(&output::findings(&findings, output, lang, &summary));
     exit(&findings)
+}
+
+/// Files that are named where one bad file keeps all from being written.
+const NAMED: usize = 5;
+
+/// The files with errors, as they were named.
+fn bad_files(findings: &[Finding], lang: Lang) -> String {
+    let bad = findings.iter().filter(|f| f.severity == Severity::Error).map(|f| f.file.as_str());
+    let bad: std::collections::BTreeSet<&str> = bad.collect();
+    let more = match (bad.len().saturating_sub(NAMED), lang) {
+        (0, _) => String::new(),
+        (more, Lang::En) => format!(" and {more} more"),
+        (more, Lang::Vi) => format!(" và {more} tệp khác"),
+    };
+    let names: Vec<&str> = bad.into_iter().take(NAMED).collect();
+    output::printable(&(names.join(", ") + &more))
 }
 
 fn name(full_name: &str, suffix: &str, output: Format, lang: Lang) -> ExitCode {
@@ -268,14 +295,14 @@ fn name(full_name: &str, suffix: &str, output: Format, lang: Lang) -> ExitCode {
             if output == Format::Json {
                 let item = json!({"address": derived.local_part.address("gialai.gov.vn"), "storedName": name.stored(),
                     "derivation": derived.steps, "warnings": derived.warnings, "errors": []});
-                println!("{item}");
+                put_line(&item.to_string());
             } else {
-                println!("{}", derived.local_part.address("gialai.gov.vn"));
+                put_line(&derived.local_part.address("gialai.gov.vn"));
                 for step in &derived.steps {
-                    println!("  {:<8} {:<28} {}", step.rule, step.step, step.value);
+                    put_line(&format!("  {:<8} {:<28} {}", step.rule, step.step, step.value));
                 }
                 for warning in &derived.warnings {
-                    println!("  ! {} ({})", lang.pick(&warning.message, &warning.message_vi), warning.rule);
+                    put_line(&format!("  ! {} ({})", lang.pick(&warning.message, &warning.message_vi), warning.rule));
                 }
             }
             ExitCode::SUCCESS
@@ -285,7 +312,7 @@ fn name(full_name: &str, suffix: &str, output: Format, lang: Lang) -> ExitCode {
 }
 
 fn check_password(output: Format, lang: Lang) -> ExitCode {
-    let password = match password::read() {
+    let password = match password::read(lang) {
         Ok(password) => password,
         Err(error) => {
             eprintln!("kubectl mail: {error}");
@@ -293,16 +320,16 @@ fn check_password(output: Format, lang: Lang) -> ExitCode {
         }
     };
     let (text, ok) = password::check(&password, output == Format::Json, lang);
-    print!("{text}");
+    put(&text);
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn refused(error: &NameError, output: Format, lang: Lang) -> ExitCode {
     if output == Format::Json {
-        println!("{}", json!({"address": null, "derivation": [], "warnings": [], "errors": [error]}));
+        put_line(&json!({"address": null, "derivation": [], "warnings": [], "errors": [error]}).to_string());
     } else {
         let text = if lang == Lang::Vi { &error.message_vi } else { &error.message };
-        println!("{text} ({})", error.rule);
+        put_line(&format!("{text} ({})", error.rule));
     }
     ExitCode::FAILURE
 }

@@ -115,7 +115,10 @@ pub async fn in_cluster(cluster: &Cluster, asked: &str) -> Result<World, Failure
             world.activities = Some(one.into_iter().collect());
         }
         Err(kube::Error::Api(status)) if status.code == 403 => {
-            world.notes.push("MailboxActivities may not be read here: days of use are left out".into());
+            world.notes.push(Said::new(
+                "MailboxActivities may not be read here: days of use are left out",
+                "không được đọc MailboxActivity ở đây nên bỏ qua các ngày sử dụng.",
+            ));
         }
         Err(error) => return Err(error.into()),
     }

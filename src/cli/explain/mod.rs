@@ -20,28 +20,11 @@ pub use text::text;
 
 use super::life::{Holder, Life, Origin, World, cluster, words};
 use super::tree::Unreadable;
-use crate::api::{GROUP, VERSION};
-use crate::cli::output::Lang;
+use crate::api::{AddressUse, GROUP, VERSION};
+use crate::cli::output::{Lang, Said};
+use crate::cli::plan;
 use crate::domain::calendar::rfc3339;
 use crate::domain::lifecycle::{self, Account, Kind, State};
-
-/// A sentence in two languages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Said {
-    message: String,
-    message_vi: String,
-}
-
-impl Said {
-    pub(super) fn new(en: impl Into<String>, vi: impl Into<String>) -> Self {
-        Self { message: en.into(), message_vi: vi.into() }
-    }
-
-    pub(super) fn pick(&self, lang: Lang) -> &str {
-        lang.pick(&self.message, &self.message_vi)
-    }
-}
 
 /// Something that the state rests on.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +49,16 @@ pub struct Reason {
     document: Option<String>,
     #[serde(skip)]
     at: Option<Timestamp>,
+}
+
+/// A condition of the Mailbox that does not hold, in the words of the operator.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unmet {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    reason: String,
+    message: String,
 }
 
 /// A fact that counts.
@@ -140,6 +133,8 @@ pub struct Explanation {
     #[serde(rename = "means")]
     means: Said,
     reasons: Vec<Reason>,
+    /// Why something of it is not done yet.
+    conditions: Vec<Unmet>,
     facts: Vec<Fact>,
     documents: Vec<Document>,
     next: Vec<Next>,
@@ -158,30 +153,36 @@ pub struct Answer {
     /// What was read.
     pub world: World,
     /// How it was reckoned.
-    pub notes: Vec<String>,
+    pub notes: Vec<Said>,
 }
 
 /// Explains the account of an address, or of a Mailbox by its name.
 pub fn explain(asked: &str, origin: &Origin, now: Timestamp) -> Result<Answer, Unreadable> {
     let mut world = match origin {
-        Origin::Cluster(namespace) => {
+        Origin::Cluster(place) => {
             let asked = asked.to_string();
-            cluster::ask(namespace.as_deref(), |cluster| async move { find::in_cluster(&cluster, &asked).await })?
+            cluster::ask(place, |cluster| async move { find::in_cluster(&cluster, &asked).await })?
         }
         folder @ Origin::Folder(_) => World::of(folder)?,
     };
     let (found, former) = find::find(&world, asked);
     world.keep(&found);
     let (lives, mut notes) = world.lives(now);
+    let issued = world.claims.iter().any(|claim| claim.spec.address_use == AddressUse::Primary);
     let of = |life: &Life<'_>| {
-        let index =
-            life.holders.iter().position(|holder| Some(&holder.name) == found.as_ref().map(|(_, name)| name))?;
-        Some(explanation(life, index, former.clone(), now))
+        let (_, name) = found.as_ref()?;
+        let at = |name: &str| life.holders.iter().position(|holder| holder.name == name);
+        let local = asked.split('@').next().unwrap_or_default().to_lowercase();
+        let index = at(&format!("{name}/{local}")).or_else(|| at(name))?;
+        Some(explanation(life, index, (former.clone(), issued), now))
     };
     let explained = lives.iter().find_map(of);
     drop(lives);
     if explained.is_none() {
-        notes.extend(former.map(|said| format!("{}: {}", asked.trim(), said.message)));
+        let asked = asked.trim();
+        let told =
+            |said: Said| Said::new(format!("{asked}: {}", said.message), format!("{asked}: {}", said.message_vi));
+        notes.extend(former.map(told));
     }
     Ok(Answer { explained, world, notes })
 }
@@ -198,10 +199,18 @@ impl World {
     }
 }
 
-fn explanation(life: &Life<'_>, index: usize, asked: Option<Said>, now: Timestamp) -> Explanation {
+/// Why it gets no account at all: its file ended it before it ever had an address (5.4), as the operator does.
+fn never(holder: &Holder<'_>, account: &Account, issued: bool, now: Timestamp) -> Option<lifecycle::Cause> {
+    let new = !issued && holder.address.is_none() && account.issued_at.is_none() && !account.purged;
+    holder.mailbox.filter(|_| new)?.ended(now)
+}
+
+fn explanation(life: &Life<'_>, index: usize, (asked, issued): (Option<Said>, bool), now: Timestamp) -> Explanation {
     let (holder, account) = (&life.holders[index], &life.accounts[index]);
     let state = account.state(&life.rules.terms, now);
+    let never = never(holder, account, issued, now);
     let means = match (state, forwarded(holder)) {
+        _ if never.is_some() => never.map(plan::never_issued).map(|told| told.said()).unwrap_or_default(),
         (State::Revoked, Some(to)) => Said::new(
             format!("no login, mail is forwarded to {to}; everything is kept"),
             format!("không đăng nhập, thư được chuyển tiếp đến {to}; dữ liệu còn lưu giữ"),
@@ -219,11 +228,18 @@ fn explanation(life: &Life<'_>, index: usize, asked: Option<Said>, now: Timestam
         asked,
         state: state.as_str(),
         means,
-        reasons: reasons::reasons(holder, account, state, now),
+        reasons: match never {
+            Some(cause) => vec![reasons::ended(holder, account, cause)],
+            None => reasons::reasons(holder, account, state, now),
+        },
+        conditions: reasons::unmet(holder),
         facts: reasons::facts(life, holder, account),
         documents: reasons::documents(holder),
         unknown: unknown(life, account, now),
-        changes: remedies::remedies(life, index, state, &next, now),
+        changes: match never {
+            Some(cause) => vec![remedies::never(cause)],
+            None => remedies::remedies(life, index, state, &next, now),
+        },
         next,
         now: rfc3339(now),
         what: state,

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Next, Remedy, Said};
 use crate::cli::life::Life;
-use crate::domain::calendar::{day, rfc3339};
+use crate::domain::calendar::{day, midnight, rfc3339};
 use crate::domain::lifecycle::{self, By, Cause, Kind, LockReason, State};
 
 /// What would change the state of an account.
@@ -26,9 +26,14 @@ pub fn remedies(life: &Life<'_>, index: usize, state: State, next: &[Next], now:
             "nothing brings the mail back; the address stays kept free (D-19)",
             "không khôi phục được thư; địa chỉ tạm thời không cấp cho người khác (D-19).",
         )),
+        State::Pending if account.issued_at.is_some() || account.starts_on.is_some_and(|day| midnight(day) > now) => {}
+        State::Pending if super::reasons::unmet(&life.holders[index]).is_empty() => all.push(plain(
+            "the operator has not looked at it yet, or these files do not say so: nothing says what it waits for",
+            "hệ thống chưa xử lý, hoặc các tệp này chưa có kết quả: chưa rõ đang chờ điều gì.",
+        )),
         State::Pending => all.push(plain(
-            "the conditions of the Mailbox say what it waits for",
-            "xem conditions của Mailbox để biết đang chờ điều gì.",
+            "it waits for what stands above as not ready: mend that, the address then comes by itself",
+            "đang chờ điều ghi ở mục “Chưa sẵn sàng” phía trên: sửa xong thì địa chỉ được cấp tự động.",
         )),
         State::RevocationProposed => {
             all.push(plain(
@@ -61,6 +66,20 @@ pub fn remedies(life: &Life<'_>, index: usize, state: State, next: &[Next], now:
         });
     }
     all
+}
+
+/// What gives an account to whom the file ends before there was one.
+pub fn never(cause: Cause) -> Remedy {
+    if cause == Cause::EndsOn {
+        return plain(
+            "if it is to have an account: take spec.endsOn out of the file, or write a later day",
+            "nếu cần cấp tài khoản: bỏ spec.endsOn khỏi tệp hoặc ghi ngày muộn hơn.",
+        );
+    }
+    plain(
+        "if it is to have an account: take spec.state: Revoked out of the file",
+        "nếu cần cấp tài khoản: bỏ spec.state: Revoked khỏi tệp.",
+    )
 }
 
 fn plain(en: &str, vi: &str) -> Remedy {
@@ -131,8 +150,8 @@ impl Writer<'_> {
         );
         self.write(
             says,
-            &json!({"state": "Revoked", "basis": basis}),
-            &format!("spec:\n  state: Revoked\n  basis: {yaml}"),
+            &json!({"state": "Revoked", "ending": {"basis": basis}}),
+            &format!("spec:\n  state: Revoked\n  ending:\n    basis: {yaml}"),
         )
     }
 

@@ -19,6 +19,7 @@ pub fn text(explained: &Explanation, lang: Lang) -> String {
     let (state, _) = words::state(explained.what);
     let _ = writeln!(out, "\n{}: {}", pick(lang, state), explained.means.pick(lang));
     reasons(&mut out, explained, lang);
+    unmet(&mut out, explained, lang);
     section(&mut out, lang.pick("Facts", "Dữ kiện"), !explained.facts.is_empty());
     explained.facts.iter().for_each(|fact| fact_row(&mut out, fact, lang));
     section(&mut out, lang.pick("Documents", "Văn bản"), !explained.documents.is_empty());
@@ -57,11 +58,33 @@ fn reasons(out: &mut String, explained: &Explanation, lang: Lang) {
         };
         let _ = writeln!(out, "{}", format!("  {} ({}) {since} {by}", reason.code, reason.rule).trim_end());
         if !reason.article.is_empty() {
-            wrap(out, &format!("{}: “{}”", reason.article, reason.says.pick(lang)), 4);
+            let cited = match lang {
+                Lang::En => words::cited(reason.rule),
+                Lang::Vi => reason.article.to_string(),
+            };
+            wrap(out, &format!("{cited}: “{}”", reason.says.pick(lang)), 4);
         }
         if let Some(document) = &reason.document {
             wrap(out, &printable(&format!("{} {document}", lang.pick("document:", "văn bản:"))), 4);
         }
+    }
+}
+
+fn unmet(out: &mut String, explained: &Explanation, lang: Lang) {
+    let bad = explained.conditions.iter().any(|unmet| unmet.status != "True");
+    let title =
+        if bad { ("Not ready", "Chưa sẵn sàng") } else { ("Without an address", "Không có địa chỉ") };
+    section(out, lang.pick(title.0, title.1), !explained.conditions.is_empty());
+    for unmet in &explained.conditions {
+        let said = lang.pick("", " (nguyên văn thông báo của hệ thống)");
+        let _ = writeln!(
+            out,
+            "  {} {}: {}{said}",
+            printable(&unmet.kind),
+            printable(&unmet.status),
+            printable(&words::condition_told(&unmet.reason, lang))
+        );
+        wrap(out, &printable(&unmet.message), 4);
     }
 }
 
@@ -75,7 +98,11 @@ fn fact_row(out: &mut String, fact: &Fact, lang: Lang) {
         Some(at) => time(at, lang),
         None => day_or_text(&fact.value, lang),
     };
-    let value = if value == "true" { lang.pick("not changed yet", "chưa đổi").to_string() } else { value };
+    let value = match (fact.name, value.as_str()) {
+        ("defaultPassword", "true") => lang.pick("not changed yet", "chưa đổi").to_string(),
+        (_, "true") => lang.pick("yes", "có").to_string(),
+        _ => value,
+    };
     let _ = writeln!(out, "  {} {}", cell(pick(lang, fact.title), 46), printable(&value));
 }
 

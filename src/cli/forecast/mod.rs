@@ -13,7 +13,7 @@ pub use text::text;
 
 use super::life::{Holder, Life, World, words};
 use crate::api::{GROUP, VERSION};
-use crate::cli::output::Lang;
+use crate::cli::output::{Lang, Said};
 use crate::domain::calendar::rfc3339;
 use crate::domain::lifecycle::forecast::Standing;
 use crate::domain::lifecycle::{Action, Held, Kind, State, Unknown};
@@ -90,7 +90,7 @@ pub struct Answer {
     held: Vec<Waits>,
     unknown: Vec<Unread>,
     /// How they were reckoned, for people.
-    pub notes: Vec<String>,
+    pub notes: Vec<Said>,
 }
 
 /// What holds at `now`, and what will happen until `until`.

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::civil::Date;
 
 use super::{Acts, Answer};
 use crate::cli::life::words;
-use crate::cli::output::{Lang, cell, printable, wrap};
+use crate::cli::output::{Columns, Lang, columns, printable, wrap};
 use crate::domain::calendar::day;
 use crate::domain::lifecycle::{Action, Kind};
 
@@ -25,6 +25,9 @@ pub fn text(answer: &Answer, warnings: bool, lang: Lang) -> String {
         days.entry(day(acts.what.at)).or_default().push(acts);
     }
     let total: usize = days.values().map(Vec::len).sum();
+    let told = answer.actions.iter().filter(shown).map(|acts| cells(&acts.mailbox, &acts.holder, &acts.what, lang));
+    let held_too = answer.held.iter().map(|waits| cells(&waits.mailbox, &waits.holder, &waits.what, lang));
+    let fit = Columns::of(told.chain(held_too), 2, columns());
     let mut left = ROWS;
     for (day, all) in days {
         if left == 0 {
@@ -32,12 +35,12 @@ pub fn text(answer: &Answer, warnings: bool, lang: Lang) -> String {
         }
         let _ = writeln!(out, "\n{}", words::named_day(day, lang));
         for acts in all.into_iter().take(left) {
-            row(&mut out, &acts.mailbox, &acts.holder, &acts.what, lang);
+            row(&mut out, &fit, &cells(&acts.mailbox, &acts.holder, &acts.what, lang));
             left -= 1;
         }
     }
     more(&mut out, total.saturating_sub(ROWS), lang);
-    held(&mut out, answer, lang);
+    held(&mut out, answer, &fit, lang);
     unknown(&mut out, answer, lang);
     out
 }
@@ -74,17 +77,13 @@ fn summary(answer: &Answer, lang: Lang) -> String {
 }
 
 /// Who, what, rule and why in columns.
-fn row(out: &mut String, mailbox: &str, holder: &str, action: &Action, lang: Lang) {
+fn cells<'a>(mailbox: &'a str, holder: &'a str, action: &Action, lang: Lang) -> [&'a str; 5] {
     let (what, why) = (words::pick(lang, words::action(action.kind)), words::pick(lang, words::cause(action.cause)));
-    let line = format!(
-        "  {} {} {} {} {why}",
-        cell(mailbox, 16),
-        cell(holder, 24),
-        cell(what, 18),
-        cell(action.cause.rule(), 6)
-    );
-    out.push_str(line.trim_end());
-    out.push('\n');
+    [mailbox, holder, what, action.cause.rule(), why]
+}
+
+fn row(out: &mut String, fit: &Columns, cells: &[&str; 5]) {
+    let _ = writeln!(out, "  {}", fit.row(cells));
 }
 
 fn more(out: &mut String, left: usize, lang: Lang) {
@@ -96,13 +95,13 @@ fn more(out: &mut String, left: usize, lang: Lang) {
     }
 }
 
-fn held(out: &mut String, answer: &Answer, lang: Lang) {
+fn held(out: &mut String, answer: &Answer, fit: &Columns, lang: Lang) {
     let Some(first) = answer.held.first() else { return };
     let title = lang.pick("Held by the brake (D-15)", "Hệ thống giữ lại (D-15)");
     let _ = writeln!(out, "\n{title}: {}", answer.held.len());
     wrap(out, lang.pick(&first.message, &first.message_vi), 2);
     for waits in answer.held.iter().take(FEW) {
-        row(out, &waits.mailbox, &waits.holder, &waits.what, lang);
+        row(out, fit, &cells(&waits.mailbox, &waits.holder, &waits.what, lang));
     }
     more(out, answer.held.len().saturating_sub(FEW), lang);
     let release = lang.pick(
@@ -120,7 +119,8 @@ fn unknown(out: &mut String, answer: &Answer, lang: Lang) {
     let _ = writeln!(out, "\n{title}: {}", answer.unknown.len());
     for unread in answer.unknown.iter().take(FEW) {
         let message = printable(lang.pick(&unread.message, &unread.message_vi));
-        wrap(out, &format!("{} {}: {message}", printable(&unread.mailbox), unread.clock), 2);
+        let clock = words::cause_named(unread.clock, lang);
+        wrap(out, &format!("{} ({clock}): {message}", printable(&unread.mailbox)), 2);
     }
     more(out, answer.unknown.len().saturating_sub(FEW), lang);
 }

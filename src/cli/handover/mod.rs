@@ -17,13 +17,15 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::json;
 
-use super::explain::Said;
+use super::forbidden;
 use super::life::cluster::{self, Cluster, Failure};
 use super::life::{Holder, Life, World, words};
-use super::output::{Lang, cell, printable, wrap};
+use super::output::{Lang, Said, cell, printable, wrap};
+use super::place::Place;
 use super::tree::Unreadable;
 use crate::api::{
-    GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, Mailbox, PASSWORD_CHANGED_AT, VERSION,
+    Agency, GROUP, HANDED_OVER_ANNOTATION, HANDOVER_RUN_ANNOTATION, HOLDER_ANNOTATION, Mailbox, PASSWORD_CHANGED_AT,
+    VERSION,
 };
 use crate::domain::calendar::{day, rfc3339};
 use crate::domain::lifecycle::{self, Account, Cause, Kind, LockReason, State};
@@ -77,19 +79,25 @@ pub struct Item {
 pub struct Outcome {
     items: Vec<Item>,
     agency: bool,
+    /// Why there is nobody to give a sheet to, where that is a mistake of who asks.
+    nobody: Option<Said>,
     /// What people should know of the reading.
-    pub notes: Vec<String>,
+    pub notes: Vec<Said>,
 }
 
 impl Outcome {
     /// Whether somebody who was named got no sheet, or something went wrong.
     pub fn refused(&self) -> bool {
-        self.items.iter().any(|item| item.failed || (!self.agency && !item.handed_over))
+        self.nobody.is_some() || self.items.iter().any(|item| item.failed || (!self.agency && !item.handed_over))
     }
 
     /// One JSON document (kind `Handover`), without any password.
     pub fn json(&self) -> String {
-        format!("{}\n", json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": "Handover", "items": self.items}))
+        let mut document = json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": "Handover", "items": self.items});
+        if let Some(nobody) = &self.nobody {
+            document["problem"] = json!(nobody);
+        }
+        format!("{document}\n")
     }
 
     /// As text, without any password.
@@ -106,6 +114,9 @@ impl Outcome {
             }
             Lang::Vi => format!("{done} phiếu trong {out}: in ra, giao tận tay từng người rồi xóa tệp này\n"),
         };
+        if let Some(nobody) = &self.nobody {
+            wrap(&mut text, &printable(nobody.pick(lang)), 0);
+        }
         for item in &self.items {
             wrap(&mut text, &format!("{} {}", cell(&item.mailbox, 16), printable(item.says.pick(lang))), 2);
         }
@@ -114,8 +125,8 @@ impl Outcome {
 }
 
 /// Marks, then prints.
-pub fn handover(namespace: Option<&str>, request: &Request, now: Timestamp) -> Result<Outcome, Unreadable> {
-    cluster::ask(namespace, |cluster| async move { all(&cluster, request, now).await })
+pub fn handover(place: &Place, request: &Request, now: Timestamp) -> Result<Outcome, Unreadable> {
+    cluster::ask(place, |cluster| async move { all(&cluster, request, now).await })
 }
 
 async fn all(cluster: &Cluster, request: &Request, now: Timestamp) -> Result<Outcome, Failure> {
@@ -123,7 +134,12 @@ async fn all(cluster: &Cluster, request: &Request, now: Timestamp) -> Result<Out
     let mut outcome = Outcome { agency: matches!(request.whom, Whom::Agency(_)), ..Outcome::default() };
     world.mailboxes = mailboxes(cluster, &request.whom, &mut outcome).await?;
     if world.mailboxes.len() > MOST {
-        return Err(format!("{} mailboxes at once, at most {MOST}: name fewer", world.mailboxes.len()).into());
+        let many = world.mailboxes.len();
+        return Err(Said::new(
+            format!("{many} mailboxes at once, at most {MOST}: name fewer"),
+            format!("{many} hộp thư cùng lúc, tối đa {MOST}: vui lòng ghi ít hơn."),
+        )
+        .into());
     }
     bodies(cluster, &mut world).await;
     let (lives, notes) = world.lives(now);
@@ -147,7 +163,11 @@ async fn mailboxes(cluster: &Cluster, whom: &Whom, outcome: &mut Outcome) -> Res
     match whom {
         Whom::Agency(agency) => {
             let all = cluster.all::<Mailbox>().await?;
-            Ok(all.into_iter().filter(|mailbox| &mailbox.spec.agency_ref.name == agency).collect())
+            let all: Vec<_> = all.into_iter().filter(|mailbox| &mailbox.spec.agency_ref.name == agency).collect();
+            if all.is_empty() {
+                outcome.nobody = Some(nobody(cluster, agency).await);
+            }
+            Ok(all)
         }
         Whom::Named(names) => {
             let (api, mut found) = (cluster.api::<Mailbox>(), Vec::<Mailbox>::new());
@@ -160,6 +180,29 @@ async fn mailboxes(cluster: &Cluster, whom: &Whom, outcome: &mut Outcome) -> Res
             }
             Ok(found)
         }
+    }
+}
+
+/// Why no Mailbox is of an Agency.
+async fn nobody(cluster: &Cluster, agency: &str) -> Said {
+    let namespace = &cluster.namespace;
+    match cluster.api::<Agency>().get_opt(agency).await {
+        Ok(None) => Said::new(
+            format!(
+                "there is no Agency '{agency}' in namespace '{namespace}'; 'kubectl get agency -n {namespace}' lists all by name"
+            ),
+            format!(
+                "namespace '{namespace}' không có Agency '{agency}'; 'kubectl get agency -n {namespace}' liệt kê tên của tất cả."
+            ),
+        ),
+        _ => Said::new(
+            format!(
+                "no Mailbox in namespace '{namespace}' names the Agency '{agency}' in spec.agencyRef; 'kubectl get mbx -n {namespace}' lists all"
+            ),
+            format!(
+                "không Mailbox nào trong namespace '{namespace}' ghi Agency '{agency}' ở spec.agencyRef; 'kubectl get mbx -n {namespace}' liệt kê tất cả."
+            ),
+        ),
     }
 }
 
@@ -177,8 +220,8 @@ fn refused(mailbox: &str, en: impl Into<String>, vi: impl Into<String>) -> Item 
 }
 
 fn failed(name: &str, error: &kube::Error) -> Item {
-    let says = format!("Secret: {}", told(error));
-    Item { failed: true, ..refused(name, format!("the {says}"), says.clone()) }
+    let (en, vi) = told(error);
+    Item { failed: true, ..refused(name, format!("the Secret: {en}"), format!("Secret: {vi}")) }
 }
 
 /// Nothing is printed: whose mark it is, or what to do where nobody knows.
@@ -224,6 +267,13 @@ async fn one<'w>(
     now: Timestamp,
 ) -> Result<Ready<'w>, Item> {
     let name = holder.name.as_str();
+    if holder.mailbox.is_some_and(behind) {
+        return Err(refused(
+            name,
+            "the operator has not looked at the last change of this Mailbox yet: its address or its holder may be another in a moment. Nothing is marked; do it again, and if this stays, 'kubectl mail status' tells whether the operator runs",
+            "hệ thống chưa xử lý thay đổi gần nhất của Mailbox này: địa chỉ hoặc người dùng có thể sắp khác đi. Chưa đánh dấu gì; vui lòng làm lại, nếu vẫn vậy thì xem 'kubectl mail status' để biết operator có chạy không.",
+        ));
+    }
     let state = account.state(&life.rules.terms, now);
     let over = matches!(state, State::Revoked | State::Purged);
     if over || !account.locks.is_empty() || holder.address.is_none() {
@@ -241,6 +291,11 @@ async fn one<'w>(
     Ok(Ready { holder, sheet: Sheet::new(life, holder, request, until(life, account, now), now), password })
 }
 
+/// Whether the status is of an older spec: a sheet would carry an address that is not in force any more.
+fn behind(mailbox: &Mailbox) -> bool {
+    mailbox.status.as_ref().and_then(|status| status.observed_generation) != mailbox.metadata.generation
+}
+
 /// The end of the term of the default password (6.2.d): its last day.
 fn until(life: &Life<'_>, account: &Account, now: Timestamp) -> Option<String> {
     let default = |action: &lifecycle::Action| {
@@ -253,11 +308,21 @@ fn until(life: &Life<'_>, account: &Account, now: Timestamp) -> Option<String> {
 }
 
 /// The sentence of an error, without the object.
-fn told(error: &kube::Error) -> String {
+fn told(error: &kube::Error) -> (String, String) {
+    let both = |en: &str, vi: &str| (en.to_string(), vi.to_string());
+    if let Some(said) = forbidden::told(error) {
+        return both(said.pick(Lang::En), said.pick(Lang::Vi));
+    }
     match error {
-        kube::Error::Api(status) if status.code == 409 => "somebody else changed it at this moment; try again".into(),
-        kube::Error::Api(status) => format!("HTTP {} {}", status.code, status.reason),
-        _ => "the API server did not answer".into(),
+        kube::Error::Api(status) if status.code == 409 => both(
+            "somebody else changed it at this moment; try again",
+            "vừa được người khác thay đổi; vui lòng làm lại.",
+        ),
+        kube::Error::Api(status) => {
+            let code = format!("HTTP {} {}", status.code, status.reason);
+            both(&code, &code)
+        }
+        _ => both("the API server did not answer", "máy chủ API không trả lời."),
     }
 }
 
@@ -302,8 +367,14 @@ fn may(secret: &Secret, holder: &Holder<'_>) -> Result<SecretString, Item> {
 fn printed(printer: &mut Printer, ready: &Ready<'_>, now: Timestamp) -> Result<Item, Failure> {
     let name = &ready.holder.name;
     printer.sheet(&ready.sheet, &ready.password).map_err(|error| {
-        format!(
-            "{name} is marked as handed over but its sheet could not be written ({error}); nobody has seen it: take the mark away with 'kubectl annotate secret {name}-credentials {HANDED_OVER_ANNOTATION}-' and do it again"
+        let undo = format!("kubectl annotate secret {name}-credentials {HANDED_OVER_ANNOTATION}-");
+        Said::new(
+            format!(
+                "{name} is marked as handed over but its sheet could not be written ({error}); nobody has seen it: take the mark away with '{undo}' and do it again"
+            ),
+            format!(
+                "{name} đã đánh dấu đã giao nhưng không ghi được phiếu ({error}); chưa ai thấy mật khẩu: vui lòng bỏ dấu bằng '{undo}' rồi làm lại."
+            ),
         )
     })?;
     let says = Said::new("is on a sheet, and marked as handed over", "đã in phiếu và đánh dấu đã giao.");
@@ -323,8 +394,13 @@ impl Printer {
             return Ok(Self { out: Box::new(io::stdout()), file: None, sheets: 0 });
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file =
-            file.map_err(|error| format!("{}: {error}; nothing is marked, --out names another file", path.display()))?;
+        let file = file.map_err(|error| {
+            let what = format!("{}: {error}", path.display());
+            Said::new(
+                format!("{what}; nothing is marked, --out names another file"),
+                format!("{what}; chưa đánh dấu gì, vui lòng ghi tệp khác bằng --out."),
+            )
+        })?;
         Ok(Self { out: Box::new(file.try_clone()?), file: Some((file, path.into())), sheets: 0 })
     }
 

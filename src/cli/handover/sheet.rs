@@ -37,9 +37,10 @@ impl Sheet {
     /// The sheet of a holder; `until` is the last day to change the password.
     pub fn new(life: &Life<'_>, holder: &Holder<'_>, request: &Request, until: Option<String>, now: Timestamp) -> Self {
         let system = life.system.cloned().unwrap_or_default();
-        let (hostname, domain) = (system.hostname, system.domain);
+        let (hostname, office) = (system.hostname, system.office);
         let agency = if holder.agency_title.is_empty() { holder.agency.clone() } else { holder.agency_title.clone() };
-        let contact = format!("bộ phận công nghệ thông tin của {agency}, hoặc quản trị hệ thống: postmaster@{domain}");
+        let called: Vec<String> = [Some(office.name), office.phone, office.email].into_iter().flatten().collect();
+        let contact = format!("bộ phận công nghệ thông tin của {agency}, hoặc {}", called.join(", "));
         let starts = holder.mailbox.and_then(|mailbox| mailbox.spec.starts_on.as_ref()?.parse::<Date>().ok());
         let basis = holder.mailbox.map(|mailbox| {
             let basis = &mailbox.spec.basis;
@@ -137,7 +138,6 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

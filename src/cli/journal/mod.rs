@@ -8,36 +8,47 @@ use std::path::PathBuf;
 use k8s_openapi::jiff::civil::Date;
 use serde_json::json;
 
-use super::output::{Format, Lang, printable};
+use super::life::words;
+use super::output::{Format, Lang, Plain, Wide, printable, put, put_line, unbroken};
+use super::place::Access;
+use super::when::day;
 use crate::domain::calendar;
 use crate::domain::journal::{Bad, Head, Known, Summary, Verifier};
 use source::{Noted, Source};
 
 const VERIFY: &str = "\
 Examples:
-  # The journal of the cluster: the first bad entry, or how many are good and where the chain ends. It must hold the entry that
-  # the MailSystem noted last (status.journal): whoever cuts off the end, or exchanges the whole, cannot reach that
+  # The journal of the cluster: the first bad entry, or how many are good
   kubectl mail journal verify -n thu-cong-vu
 
-  # A copy, with the end of the chain as it was noted last time: nothing up to there may be missing
-  kubectl mail journal verify journal-2026-*.jsonl --head 1234:5f0c…
+  # A copy, with the end of the chain as it was noted last time: nothing may be missing
+  kubectl mail journal verify journal-2026-*.jsonl --head NUMBER:HASH
 
   # The copy that the logs keep
   kubectl -n thu-cong-vu logs gialai-0 -c agent | grep '^{\"stream\":\"journal\"' |
     kubectl mail journal verify -
 
+The journal of the cluster must hold the entry that the MailSystem noted last (status.journal):
+whoever cuts off the end, or exchanges the whole, cannot reach that.
 Exit code 1 if an entry is bad.";
 
 const SHOW: &str = "\
 Examples:
+  # What was decided about somebody; what does not fit the line goes on below
   kubectl mail journal show -n thu-cong-vu --mailbox nv-000123
-  kubectl mail journal show --since 2026-06-01 -o json | jq '.entries[] | select(.action == \"Lock\")'";
+
+  # Each entry in one line
+  kubectl mail journal show -n thu-cong-vu --mailbox nv-000123 -o wide
+
+  # From a day on, for a script
+  kubectl mail journal show --since 2026-06-01 -o json |
+    jq '.entries[] | select(.action == \"Lock\")'";
 
 /// `kubectl mail journal …`.
 #[derive(clap::Subcommand)]
 pub enum JournalCommand {
     /// Follows the chain of hashes and names the first entry that was changed, removed, moved or cut off.
-    #[command(after_help = VERIFY)]
+    #[command(after_help = unbroken(VERIFY))]
     Verify {
         /// Where the journal is read.
         #[command(flatten)]
@@ -45,9 +56,12 @@ pub enum JournalCommand {
         /// An entry that must be there, as an earlier `verify` printed it; repeatable. The one of the MailSystem is not asked for then.
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Vec<Head>,
+        /// How to print.
+        #[command(flatten)]
+        output: Plain,
     },
     /// Prints entries, oldest first.
-    #[command(after_help = SHOW)]
+    #[command(after_help = unbroken(SHOW))]
     Show {
         /// Where the journal is read.
         #[command(flatten)]
@@ -56,8 +70,11 @@ pub enum JournalCommand {
         #[arg(long, value_name = "NAME")]
         mailbox: Option<String>,
         /// Only those from this day on (in the province), for example 2026-06-01.
-        #[arg(long, value_name = "DAY")]
+        #[arg(long, value_name = "DAY", value_parser = day)]
         since: Option<Date>,
+        /// How to print.
+        #[command(flatten)]
+        output: Wide,
     },
 }
 
@@ -65,26 +82,26 @@ pub enum JournalCommand {
 #[derive(clap::Args)]
 pub struct SourceArgs {
     /// Files in their order, or - for standard input; the mail pod of the cluster when none is given.
+    #[arg(conflicts_with_all = ["context", "kubeconfig", "user", "groups"])]
     files: Vec<PathBuf>,
     /// Namespace of the MailSystem.
     #[arg(short, long, value_name = "NAME", conflicts_with = "files")]
     namespace: Option<String>,
-    /// Context of the kubeconfig.
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
-    context: Option<String>,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Does it; the exit code.
-pub fn run(command: JournalCommand, format: Format, lang: Lang) -> u8 {
+pub fn run(command: JournalCommand, lang: Lang) -> u8 {
     let done = match command {
-        JournalCommand::Verify { source, head } => verify(source, head, format, lang),
-        JournalCommand::Show { source, mailbox, since } => {
+        JournalCommand::Verify { source, head, output } => verify(source, head, output.form, lang),
+        JournalCommand::Show { source, mailbox, since, output } => {
             let wanted = show::Wanted { mailbox, since: since.map(calendar::midnight) };
-            show::show(source, &wanted, format, lang)
+            show::show(source, &wanted, output.form, lang)
         }
     };
     done.unwrap_or_else(|error| {
-        eprintln!("kubectl mail: {error}");
+        eprintln!("kubectl mail: {}", error.text(lang));
         3
     })
 }
@@ -102,12 +119,12 @@ fn verify(args: SourceArgs, heads: Vec<Head>, format: Format, lang: Lang) -> Res
     })?;
     let result = verifier.finish();
     match (format, &result) {
-        (Format::Json, result) => println!("{}", verdict(result, noted.as_ref())),
-        (_, Ok(summary)) => print!("{}", good(summary, lang)),
-        (_, Err(bad)) => println!("{}", line(bad, lang)),
+        (Format::Json, result) => put_line(&verdict(result, noted.as_ref()).to_string()),
+        (_, Ok(summary)) => put(&good(summary, lang)),
+        (_, Err(bad)) => put_line(&line(bad, lang)),
     }
     if format != Format::Json && cluster {
-        println!("{}", outside(noted.as_ref(), &result, lang));
+        put_line(&outside(noted.as_ref(), &result, lang));
     }
     Ok(u8::from(result.is_err()))
 }
@@ -118,7 +135,9 @@ fn outside(noted: Option<&Noted>, result: &Result<Summary, Bad>, lang: Lang) -> 
         let en = "the MailSystem has noted no entry yet: an end that was cut off would not be seen";
         return lang.pick(en, "MailSystem chưa ghi nhận mục nào: nếu phần cuối bị cắt thì không thể phát hiện.").into();
     };
-    let (hash, at) = (hash.get(..12).unwrap_or_default(), printable(at));
+    // As the other commands tell a time: that of the province.
+    let at = calendar::moment(at).map_or_else(|| printable(at), |at| words::time(at, lang));
+    let hash = hash.get(..12).unwrap_or_default();
     let reached = result.as_ref().err().is_none_or(|bad| bad.sequence > *sequence);
     match (reached, lang) {
         (true, Lang::En) => format!("entry {sequence}, which the MailSystem noted at {at}, is there"),
@@ -134,12 +153,13 @@ fn outside(noted: Option<&Noted>, result: &Result<Summary, Bad>, lang: Lang) -> 
 
 fn verdict(result: &Result<Summary, Bad>, noted: Option<&Noted>) -> serde_json::Value {
     let (api, kind) = ("mail.gialai.gov.vn/v1alpha1", "JournalVerification");
-    let noted = noted.map(|noted| json!({"head": noted.head.to_string(), "at": noted.at}));
+    let local = |at: &str| calendar::moment(at).map_or_else(|| at.to_string(), calendar::rfc3339);
+    let noted = noted.map(|noted| json!({"head": noted.head.to_string(), "at": local(&noted.at)}));
     match result {
         Ok(Summary { entries, first, last, head }) => {
-            let first = first.map(|(sequence, at)| json!({"sequence": sequence, "at": at}));
+            let first = first.map(|(sequence, at)| json!({"sequence": sequence, "at": calendar::rfc3339(at)}));
             json!({"apiVersion": api, "kind": kind, "ok": true, "entries": entries, "first": first,
-                "last": last.map(|at| json!({"sequence": head.sequence, "at": at})), "head": head.to_string(),
+                "last": last.map(|at| json!({"sequence": head.sequence, "at": calendar::rfc3339(at)})), "head": head.to_string(),
                 "noted": noted})
         }
         Err(bad) => json!({"apiVersion": api, "kind": kind, "ok": false, "bad": bad, "noted": noted}),
@@ -156,7 +176,7 @@ fn good(summary: &Summary, lang: Lang) -> String {
     let Summary { entries, first: Some((first, begin)), last: Some(end), head } = summary else {
         return format!("{}\n", lang.pick("the journal has no entry yet", "Nhật ký chưa có mục nào."));
     };
-    let time = |at| calendar::local(at).strftime("%Y-%m-%d %H:%M").to_string();
+    let time = |at| words::time(at, lang);
     let (begin, end, last) = (time(*begin), time(*end), head.sequence);
     let mut text = match lang {
         Lang::En => format!("every entry is good: {entries}, from {first} ({begin}) to {last} ({end})\n"),

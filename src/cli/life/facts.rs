@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use crate::api::{self, AddressClaim, AddressUse, FirstAccess, Mailbox, MailboxState, Regulation, WorkCalendar};
 use crate::cli::agencies::same_namespace;
+use crate::cli::output::Said;
 use crate::domain::calendar::midnight;
 use crate::domain::lifecycle::{self, Account, Brake, By, Key, LockReason, Rules};
 
@@ -25,6 +26,8 @@ pub struct Holder<'w> {
     pub agency: String,
     /// What it is called, where that is known.
     pub agency_title: String,
+    /// The document that keeps it from being purged, where the Mailbox is gone; else the Mailbox names it.
+    pub hold: Option<String>,
     /// The Mailbox; none where it is gone.
     pub mailbox: Option<&'w Mailbox>,
 }
@@ -64,7 +67,7 @@ impl Life<'_> {
 
 impl World {
     /// The accounts of each MailSystem at `now`, and what is to be known of how they were reckoned.
-    pub fn lives(&self, now: Timestamp) -> (Vec<Life<'_>>, Vec<String>) {
+    pub fn lives(&self, now: Timestamp) -> (Vec<Life<'_>>, Vec<Said>) {
         let mut groups: BTreeMap<String, Vec<&Mailbox>> = BTreeMap::new();
         let only = self.only_namespace();
         let within = |namespace: &str| if namespace.is_empty() { only.clone() } else { namespace.to_string() };
@@ -100,7 +103,7 @@ impl World {
         namespace: String,
         mailboxes: Vec<&'w Mailbox>,
         now: Timestamp,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Said>,
     ) -> Life<'w> {
         let here = |other: &str| same_namespace(other, &namespace);
         let system = self.systems.iter().filter(|system| here(&system.namespace)).min_by_key(|system| system.made);
@@ -113,10 +116,12 @@ impl World {
         let titles: HashMap<&str, &Body> =
             self.agencies.iter().filter(|agency| here(&agency.namespace)).map(|a| (a.name.as_str(), a)).collect();
         let own: HashMap<&str, &AddressClaim> = self.primary_claims(&namespace);
-        let there: BTreeSet<&str> = mailboxes.iter().filter_map(|mailbox| mailbox.metadata.name.as_deref()).collect();
+        let there: HashMap<&str, &Mailbox> =
+            mailboxes.iter().filter_map(|mailbox| Some((mailbox.metadata.name.as_deref()?, *mailbox))).collect();
         let whole = |claim: &AddressClaim| self.whole || claim.spec.revoked_at.is_some();
-        let gone = own.iter().filter(|(owner, claim)| !there.contains(*owner) && whole(claim));
-        let mut all: Vec<(Holder<'w>, Account)> = gone.map(|(_, claim)| gone_account(claim, system)).collect();
+        let gone = own.iter().filter(|(_, claim)| whole(claim));
+        let gone = gone.filter_map(|(owner, claim)| gone_account(claim, there.get(owner).copied(), system));
+        let mut all: Vec<(Holder<'w>, Account)> = gone.collect();
         for mailbox in mailboxes {
             // One that was made again and not looked at yet is what stands beside its address.
             let remembered = mailbox.remembered(own.get(mailbox.name_any().as_str()).copied());
@@ -131,38 +136,50 @@ impl World {
 
     /// The WorkCalendar that is named. Where none is, and a folder has exactly one, it is used: people put it there to be reckoned
     /// by. The operator does so only when the MailSystem names it, which is said.
-    fn calendar(&self, namespace: &str, regulation: &Regulation, notes: &mut Vec<String>) -> Option<&WorkCalendar> {
+    fn calendar(&self, namespace: &str, regulation: &Regulation, notes: &mut Vec<Said>) -> Option<&WorkCalendar> {
         let here = self.calendars.iter().filter(|(other, _)| same_namespace(other, namespace));
         let here: Vec<&WorkCalendar> = here.map(|(_, calendar)| calendar).collect();
         let Some(named) = &regulation.work_calendar_ref else {
             let [only] = here.as_slice() else {
                 if here.len() > 1 {
-                    notes.push(
-                        "several WorkCalendars and no spec.regulation.workCalendarRef: only weekends are free".into(),
-                    );
+                    notes.push(Said::new(
+                        "several WorkCalendars and no spec.regulation.workCalendarRef: only weekends are free",
+                        "có nhiều WorkCalendar mà chưa ghi spec.regulation.workCalendarRef: chỉ tính cuối tuần là ngày nghỉ.",
+                    ));
                 }
                 return None;
             };
             let name = only.name_any();
             if self.live {
-                notes.push(format!("WorkCalendar '{name}' is not used: name it in spec.regulation.workCalendarRef"));
+                notes.push(Said::new(
+                    format!("WorkCalendar '{name}' is not used: name it in spec.regulation.workCalendarRef"),
+                    format!("WorkCalendar '{name}' chưa được dùng: vui lòng ghi vào spec.regulation.workCalendarRef."),
+                ));
                 return None;
             }
             if !self.systems.is_empty() {
-                notes.push(format!(
-                    "reckoned with WorkCalendar '{name}'; the operator does so when spec.regulation.workCalendarRef names it"
+                notes.push(Said::new(
+                    format!("reckoned with WorkCalendar '{name}'; the operator does so when spec.regulation.workCalendarRef names it"),
+                    format!("tính theo WorkCalendar '{name}'; hệ thống chỉ dùng lịch này khi spec.regulation.workCalendarRef ghi tên nó."),
                 ));
             }
             return Some(only);
         };
         let found = here.into_iter().find(|calendar| calendar.metadata.name.as_deref() == Some(&named.name));
         if found.is_none() {
-            let so = if self.live {
-                "no term is over until it is (D-09)"
+            let (so, so_vi) = if self.live {
+                ("no term is over until it is (D-09)", "chưa hạn nào kết thúc cho đến khi có (D-09).")
             } else {
-                "only weekends are free; in the cluster no term would be over"
+                (
+                    "only weekends are free; in the cluster no term would be over",
+                    "chỉ tính cuối tuần là ngày nghỉ; trên cụm thì chưa hạn nào kết thúc.",
+                )
             };
-            notes.push(format!("WorkCalendar '{}' is not there: {so}", named.name));
+            let name = &named.name;
+            notes.push(Said::new(
+                format!("WorkCalendar '{name}' is not there: {so}"),
+                format!("không có WorkCalendar '{name}': {so_vi}"),
+            ));
         }
         found
     }
@@ -216,22 +233,32 @@ fn holder<'w>(mailbox: &'w Mailbox, titles: &HashMap<&str, &Body>) -> Holder<'w>
         name: mailbox.name_any(),
         full_name: mailbox.spec.full_name.clone(),
         address: mailbox.status.as_ref().and_then(|s| s.address.clone().or_else(|| s.former_address.clone())),
+        hold: None,
         agency_title: titles.get(agency.as_str()).map(|body| body.title.clone()).unwrap_or_default(),
         agency,
         mailbox: Some(mailbox),
     }
 }
 
-/// An account whose Mailbox is gone: its address says who had it, and since when it is revoked (D-14).
-fn gone_account<'w>(claim: &AddressClaim, system: Option<&System>) -> (Holder<'w>, Account) {
+/// An account whose Mailbox is gone: its address says who had it, and since when it is revoked (D-14). One of that name may be there and
+/// be somebody else's (D-06), which is told of what the cluster has: a file says no uid.
+fn gone_account<'w>(
+    claim: &AddressClaim,
+    there: Option<&Mailbox>,
+    system: Option<&System>,
+) -> Option<(Holder<'w>, Account)> {
+    let name = match there.map(|there| (there.metadata.uid.as_deref(), &there.spec.full_name)) {
+        None => claim.spec.owner_ref.name.clone(),
+        Some((uid, full_name)) if uid.is_some() && !claim.is_of(uid, full_name) => claim.former(),
+        Some(_) => return None,
+    };
     let domain = system.map_or("gialai.gov.vn", |system| system.domain.as_str());
-    let name = claim.spec.owner_ref.name.clone();
     let account = Account {
         id: name.clone(),
-        issued_at: claim.metadata.creation_timestamp.as_ref().or(claim.spec.revoked_at.as_ref()).map(|at| at.0),
+        issued_at: claim.issued_at().or_else(|| claim.spec.revoked_at.clone()).map(|at| at.0),
         gone: true,
         revoked_at: claim.spec.revoked_at.as_ref().map(|at| at.0),
-        hold: claim.spec.hold.is_some(),
+        hold: claim.spec.hold.is_some() || there.is_some_and(|there| there.spec.hold.is_some()),
         ..Account::default()
     };
     let holder = Holder {
@@ -239,9 +266,10 @@ fn gone_account<'w>(claim: &AddressClaim, system: Option<&System>) -> (Holder<'w
         full_name: claim.spec.owner_name.clone(),
         address: Some(format!("{}@{domain}", claim.name_any())),
         agency: claim.spec.agency.clone().unwrap_or_default(),
+        hold: claim.spec.hold.clone(),
         ..Holder::default()
     };
-    (holder, account)
+    Some((holder, account))
 }
 
 /// What the brake remembers, and what of it a person released: the word that is good for exactly what is held.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::api::{AddressClaim, MailboxActivityStatus, Regulation, WorkCalendar, password_page};
+use crate::cli::output::Said;
 use crate::cli::tree::{self, Limits, Object, Unreadable};
 
 use super::{Body, System, World, tolerant};
@@ -18,7 +19,8 @@ pub fn read(roots: &[PathBuf]) -> Result<World, Unreadable> {
     let mut reader =
         Reader { world: World { activities: Some(HashMap::new()), ..World::default() }, seen: HashSet::new() };
     for finding in &tree.findings {
-        reader.broken(format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, finding.message));
+        let place = format!("{}:{}:{}", finding.file, finding.line, finding.column);
+        reader.broken(format!("{place}: {}", finding.message), format!("{place}: {}", finding.message_vi));
     }
     // Of one object that stands twice, as people wrote it and as the cluster has it, the one with a status tells more.
     let (with, without): (Vec<_>, Vec<_>) = tree.objects.iter().partition(|o| o.node.get("status").is_some());
@@ -32,8 +34,8 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn broken(&mut self, note: String) {
-        self.world.notes.push(note);
+    fn broken(&mut self, note: String, vi: String) {
+        self.world.notes.push(Said::new(note, vi));
         self.world.broken = true;
     }
 
@@ -41,13 +43,16 @@ impl<'t> Reader<'t> {
         if !self.seen.insert((&object.kind, &object.namespace, &object.name)) {
             return;
         }
-        if let Err(message) = self.put(object) {
-            let (file, line) = (&object.file, object.node.at.line);
-            self.broken(format!("{file}:{line}: {} '{}' is left out: {message}", object.kind, object.name));
+        if let Err(said) = self.put(object) {
+            let what = format!("{}:{}: {} '{}'", object.file, object.node.at.line, object.kind, object.name);
+            self.broken(
+                format!("{what} is left out: {}", said.message),
+                format!("{what} bị bỏ qua: {}", said.message_vi),
+            );
         }
     }
 
-    fn put(&mut self, object: &Object) -> Result<(), String> {
+    fn put(&mut self, object: &Object) -> Result<(), Said> {
         let namespace = object.namespace.clone();
         match object.kind.as_str() {
             "MailSystem" => self.world.systems.push(system(object)?),
@@ -56,7 +61,7 @@ impl<'t> Reader<'t> {
                 self.world.agencies.push(Body { namespace, name: object.name.clone(), title });
             }
             "WorkCalendar" => {
-                let spec = serde_json::from_value(part(object, "spec")).map_err(|e| e.to_string())?;
+                let spec = read_as(part(object, "spec"))?;
                 self.world.calendars.push((namespace, WorkCalendar::new(&object.name, spec)));
             }
             "Mailbox" => self.world.mailboxes.push(tolerant::mailbox(object.node.json())?),
@@ -76,27 +81,34 @@ fn part(object: &Object, key: &str) -> Json {
     part.map_or_else(|| Json::Object(serde_json::Map::new()), tree::Node::json)
 }
 
-fn read_as<T: DeserializeOwned>(json: Json) -> Result<T, String> {
-    serde_json::from_value(json).map_err(|error| error.to_string())
+fn read_as<T: DeserializeOwned>(json: Json) -> Result<T, Said> {
+    serde_json::from_value(json).map_err(|error| Said::new(error.to_string(), error.to_string()))
+}
+
+/// The same of a field of the spec.
+fn field<T: DeserializeOwned>(path: &str, json: &Json) -> Result<T, Said> {
+    let wrong = |said: Said| Said::new(format!("{path}: {}", said.message), format!("{path}: {}", said.message_vi));
+    read_as(json.clone()).map_err(wrong)
 }
 
 /// Only what matters here is read: the rest of its spec is for `validate`.
-fn system(object: &Object) -> Result<System, String> {
+fn system(object: &Object) -> Result<System, Said> {
     let spec = part(object, "spec");
     let text = |key: &str| spec[key].as_str().unwrap_or_default().to_string();
     let regulation = match &spec["regulation"] {
         Json::Null => Regulation::default(),
-        regulation => read_as(regulation.clone()).map_err(|e| format!("spec.regulation: {e}"))?,
+        regulation => field("spec.regulation", regulation)?,
     };
     let acknowledge = match &spec["acknowledge"] {
         Json::Null => None,
-        acknowledge => read_as(acknowledge.clone()).map_err(|e| format!("spec.acknowledge: {e}"))?,
+        acknowledge => field("spec.acknowledge", acknowledge)?,
     };
     let made = object.node.find("metadata.creationTimestamp").and_then(|node| read_as::<Time>(node.json()).ok());
     Ok(System {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         domain: text("domain"),
+        office: serde_json::from_value(spec["office"].clone()).unwrap_or_default(),
         page: password_page(spec["portal"]["url"].as_str(), &text("hostname")),
         hostname: text("hostname"),
         made: made.map(|at| at.0),

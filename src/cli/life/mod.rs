@@ -22,9 +22,11 @@ use k8s_openapi::jiff::Timestamp;
 
 pub use facts::{Holder, Life};
 
+use super::output::{Lang, Said, printable};
+use super::place::Place;
 use super::tree::Unreadable;
 use crate::api::{
-    Acknowledge, AddressClaim, MailSystemStatus, Mailbox, MailboxActivityStatus, Regulation, WorkCalendar,
+    Acknowledge, AddressClaim, MailSystemStatus, Mailbox, MailboxActivityStatus, Office, Regulation, WorkCalendar,
 };
 
 /// Where objects are read.
@@ -32,8 +34,8 @@ use crate::api::{
 pub enum Origin {
     /// Files and folders.
     Folder(Vec<PathBuf>),
-    /// A namespace of the cluster that the kubeconfig names; its own one when none is named.
-    Cluster(Option<String>),
+    /// A namespace of a cluster.
+    Cluster(Place),
 }
 
 /// A MailSystem, as far as the life of accounts is concerned.
@@ -49,6 +51,8 @@ pub struct System {
     pub hostname: String,
     /// Where people open the password page.
     pub page: String,
+    /// Whom they turn to.
+    pub office: Office,
     /// When it was made; the oldest of a namespace is served.
     pub made: Option<Timestamp>,
     /// How the regulation is set.
@@ -93,7 +97,7 @@ pub struct World {
     /// Whether it is the cluster's: then what the operator does counts, not what people may have meant.
     pub live: bool,
     /// What people should know of the reading; for standard error.
-    pub notes: Vec<String>,
+    pub notes: Vec<Said>,
     /// Whether something could not be read; what is told is not the whole truth then.
     pub broken: bool,
 }
@@ -103,12 +107,12 @@ impl World {
     pub fn of(origin: &Origin) -> Result<Self, Unreadable> {
         match origin {
             Origin::Folder(roots) => folder::read(roots),
-            Origin::Cluster(namespace) => cluster::read(namespace.as_deref()),
+            Origin::Cluster(place) => cluster::read(place),
         }
     }
 
     /// Says on standard error what is to be known of the reading.
-    pub fn tell(&self) {
-        self.notes.iter().for_each(|note| eprintln!("{}", super::output::printable(note)));
+    pub fn tell(&self, lang: Lang) {
+        self.notes.iter().for_each(|note| eprintln!("{}", printable(note.pick(lang))));
     }
 }

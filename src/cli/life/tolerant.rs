@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::Mailbox;
+use crate::cli::output::Said;
 
 /// What of the status of a Mailbox counts here.
 const STATUS: [&str; 15] = [
@@ -26,12 +27,12 @@ const STATUS: [&str; 15] = [
 const STATES: [&str; 7] =
     ["Pending", "MustChangePassword", "Active", "Locked", "RevocationProposed", "Revoked", "Purged"];
 /// Where a document is cited.
-const DOCUMENTS: [&str; 6] = ["", "lock", "absence", "restore", "hold", "rename"];
+const DOCUMENTS: [&str; 7] = ["", "lock", "absence", "ending", "restore", "hold", "rename"];
 
 /// A Mailbox; what of it cannot be understood is said.
-pub fn mailbox(mut object: Json) -> Result<Mailbox, String> {
+pub fn mailbox(mut object: Json) -> Result<Mailbox, Said> {
     let made = object["metadata"]["creationTimestamp"].clone();
-    let spec = object["spec"].as_object_mut().ok_or("it has no spec")?;
+    let spec = object["spec"].as_object_mut().ok_or_else(|| Said::new("it has no spec", "thiếu spec"))?;
     for (key, value) in [("fullName", json!("")), ("agencyRef", json!({"name": ""})), ("basis", json!({}))] {
         spec.entry(key).or_insert(value);
     }
@@ -50,7 +51,7 @@ pub fn mailbox(mut object: Json) -> Result<Mailbox, String> {
     if let Some(status) = object.get_mut("status").and_then(Json::as_object_mut) {
         tidy(status, &made);
     }
-    serde_json::from_value(object).map_err(|error| error.to_string())
+    serde_json::from_value(object).map_err(|error| Said::new(error.to_string(), error.to_string()))
 }
 
 fn tidy(status: &mut Map<String, Json>, made: &Json) {

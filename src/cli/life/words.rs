@@ -65,7 +65,10 @@ pub fn state(state: State) -> (Both, Both) {
     match state {
         State::Pending => (
             ("Pending", "Chưa cấp"),
-            ("no login; senders are told to try again", "chưa đăng nhập được; người gửi sẽ gửi lại"),
+            (
+                "no login; until it has an address mail is refused, until its first day senders are told to try again",
+                "chưa đăng nhập được; chưa có địa chỉ thì thư bị từ chối, chưa đến ngày bắt đầu thì người gửi sẽ gửi lại",
+            ),
         ),
         State::MustChangePassword => (
             ("MustChangePassword", "Phải đổi mật khẩu"),
@@ -89,6 +92,19 @@ pub fn state(state: State) -> (Both, Both) {
             ("gone; the address is kept free", "không còn; địa chỉ không cấp cho người khác"),
         ),
     }
+}
+
+/// The Vietnamese of a reason of a condition that is a state or the reason of a lock. Of the others there is none: what people of the
+/// province read is written by people.
+pub fn condition(reason: &str, lang: Lang) -> Option<&'static str> {
+    let state = STATES.iter().find(|state| state.as_str() == reason).map(|of| state(*of).0.1);
+    let lock = || LockReason::ALL.iter().find(|lock| lock.as_str() == reason).map(|of| self::reason(*of).1);
+    (lang == Lang::Vi).then(|| state.or_else(lock)).flatten()
+}
+
+/// The reason of a condition with its Vietnamese, where there is one.
+pub fn condition_told(reason: &str, lang: Lang) -> String {
+    condition(reason, lang).map_or_else(|| reason.to_string(), |vi| format!("{reason} ({vi})"))
 }
 
 /// Every state, in the order of a life.
@@ -176,6 +192,52 @@ pub fn article(rule: &str) -> Option<Article> {
     Some(Article { cited, en, vi })
 }
 
+/// A rule as it is cited in English: `6.2.b` is point b of clause 2 of Article 6.
+pub fn cited(rule: &str) -> String {
+    if rule.starts_with("D-") {
+        return format!("decision {rule}");
+    }
+    let mut parts = rule.split('.');
+    let (article, clause, point) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let clause = clause.map(|clause| format!(", clause {clause}")).unwrap_or_default();
+    let point = point.map(|point| format!(", point {point}")).unwrap_or_default();
+    format!("Article {article}{clause}{point}")
+}
+
+/// An action that somebody wrote down, in words; the word itself where nobody knows it.
+pub fn action_named(text: &str, lang: Lang) -> &str {
+    let known = KINDS.into_iter().find(|kind| kind.as_str() == text);
+    known.map_or(text, |kind| pick(lang, action(kind)))
+}
+
+/// The same of what led to it.
+pub fn cause_named(text: &str, lang: Lang) -> &str {
+    let locks = LockReason::ALL.map(Cause::Locks).into_iter();
+    let known = locks.chain(OTHER_CAUSES).find(|cause| cause.as_str() == text);
+    known.map_or(text, |known| pick(lang, cause(known)))
+}
+
+const KINDS: [Kind; 8] = [
+    Kind::Warn,
+    Kind::Relieve,
+    Kind::Lock,
+    Kind::Unlock,
+    Kind::RestoreDue,
+    Kind::ProposeRevocation,
+    Kind::Revoke,
+    Kind::Purge,
+];
+const OTHER_CAUSES: [Cause; 8] = [
+    Cause::Restore,
+    Cause::Withdrawn,
+    Cause::Unused,
+    Cause::EndsOn,
+    Cause::Approved,
+    Cause::Deleted,
+    Cause::Undone,
+    Cause::RetentionOver,
+];
+
 /// A day as people of the language write it.
 pub fn date(day: Date, lang: Lang) -> String {
     match lang {
@@ -221,28 +283,21 @@ mod tests {
 
     #[test]
     fn every_cause_has_an_article_in_both_languages() {
-        let reasons = [
-            LockReason::Inactive,
-            LockReason::Compromised,
-            LockReason::LostPassword,
-            LockReason::SpamOrMalware,
-            LockReason::ProhibitedUse,
-            LockReason::DefaultPassword,
-        ];
-        let others = [
-            Cause::Restore,
-            Cause::Withdrawn,
-            Cause::Unused,
-            Cause::EndsOn,
-            Cause::Approved,
-            Cause::Deleted,
-            Cause::Undone,
-            Cause::RetentionOver,
-        ];
-        for cause in reasons.map(Cause::Locks).into_iter().chain(others) {
+        for cause in LockReason::ALL.map(Cause::Locks).into_iter().chain(OTHER_CAUSES) {
             let article = article(cause.rule());
             assert!(article.is_some_and(|a| a.en != a.vi && !a.cited.is_empty()), "{cause:?}");
         }
+    }
+
+    #[test]
+    fn articles_are_cited_in_the_language_of_the_text() {
+        for (rule, expected) in
+            [("6.2.b", "Article 6, clause 2, point b"), ("9.1", "Article 9, clause 1"), ("D-14", "decision D-14")]
+        {
+            assert_eq!(cited(rule), expected);
+        }
+        assert_eq!((action_named("Revoke", Lang::Vi), action_named("Other", Lang::Vi)), ("thu hồi", "Other"));
+        assert_eq!(cause_named("Inactive", Lang::Vi), "không đăng nhập, gửi, nhận");
     }
 
     #[test]

@@ -1,21 +1,42 @@
 //! How findings are printed: for people, for scripts, for code hosts.
 
+mod forms;
 mod sarif;
 mod table;
 
 use std::fmt::Write;
+use std::io::Write as _;
 
+use serde::Serialize;
 use serde_json::json;
 
-pub(super) use table::{WIDTH, cell, wrap};
+pub use forms::{Findings, HARD_BLANK, Plain, Plan, Proposals, Wide, unbroken};
+pub(super) use table::{Columns, cell, columns, cut, wrap};
 
 use super::{Finding, Severity};
+
+/// Writes to the standard output. Whoever reads no more of it (`| head`) has seen enough.
+pub fn put(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("kubectl mail: the answer cannot be written: {error}");
+    }
+}
+
+/// The same, and the end of the line.
+pub fn put_line(text: &str) {
+    put(&format!("{text}\n"));
+}
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// Lines for people.
     Text,
+    /// The same, with everything that does not fit the terminal.
+    Wide,
     /// Markdown, for a comment of a pull request.
     Markdown,
     /// One JSON document.
@@ -47,6 +68,35 @@ impl Lang {
     }
 }
 
+/// A sentence in two languages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    pub(super) message: String,
+    pub(super) message_vi: String,
+}
+
+impl Said {
+    /// The two texts.
+    pub fn new(en: impl Into<String>, vi: impl Into<String>) -> Self {
+        Self { message: en.into(), message_vi: vi.into() }
+    }
+
+    /// The one of two texts.
+    pub fn pick(&self, lang: Lang) -> &str {
+        lang.pick(&self.message, &self.message_vi)
+    }
+}
+
+/// For who asks for no language: English.
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Said {}
+
 /// Characters of a message that are shown; JSON has all.
 const SHOWN: usize = 600;
 
@@ -58,23 +108,31 @@ impl Finding {
 }
 
 /// Text as a terminal may show it: what stood in a file cannot steer it.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out = String::new();
-    for (i, c) in text.chars().enumerate() {
-        if i == SHOWN {
-            out.push('…');
-            break;
-        }
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    text.chars().take(SHOWN).for_each(|c| show(&mut out, c));
+    if text.chars().nth(SHOWN).is_some() {
+        out.push('…');
     }
     out
+}
+
+/// The same of a text that is shown whole.
+pub(super) fn printable_whole(text: &str) -> String {
+    let mut out = String::new();
+    text.chars().for_each(|c| show(&mut out, c));
+    out
+}
+
+fn show(out: &mut String, c: char) {
+    if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
 }
 
 /// Findings in one form; the summary stands in text for people, who also read the log of a pipeline.
 pub fn findings(findings: &[Finding], format: Format, lang: Lang, summary: &str) -> String {
     match format {
         // Nothing but `plan` writes Markdown; the lines of text are good Markdown, too, as a block of code.
-        Format::Text | Format::Markdown | Format::Csv => text(findings, lang) + summary + "\n",
+        Format::Text | Format::Wide | Format::Markdown | Format::Csv => text(findings, lang) + summary + "\n",
         Format::Json => {
             let document =
                 json!({"apiVersion": "mail.gialai.gov.vn/v1alpha1", "kind": "Findings", "findings": findings});

@@ -6,6 +6,7 @@ mod edit;
 
 use std::path::PathBuf;
 
+use super::output::Said;
 use super::plan::{self, Known, Source};
 use super::tree::{self, Object, Unreadable};
 use super::validate::{self, Options};
@@ -22,21 +23,24 @@ pub struct Outcome {
     pub pinned: Vec<(String, String)>,
     /// Whether errors of the tree kept everything from being written.
     pub refused: bool,
+    /// What people should know of the claims.
+    pub note: Option<Said>,
 }
 
 /// Pins what is not pinned in files and folders, beside what `source` says is issued; with `check` only says what it would do.
 pub fn pin(roots: &[PathBuf], options: &Options, source: &Source, check: bool) -> Result<Outcome, Unreadable> {
     let tree = source.within(tree::read(roots)?);
-    let known = Known::of(source, &tree)?;
+    let mut known = Known::of(source, &tree)?;
+    let note = known.note.take();
     let mut findings = validate::check(&tree, options);
     if findings.iter().any(|f| f.severity == Severity::Error) {
-        return Ok(Outcome { findings, pinned: Vec::new(), refused: true });
+        return Ok(Outcome { findings, pinned: Vec::new(), refused: true, note });
     }
     let plan = plan::of_findings(&tree, findings.clone(), &known);
     let pins = decide::pins(&tree, &plan, &mut findings);
     if check {
         findings.extend(pins.iter().map(not_pinned));
-        return Ok(Outcome { findings, pinned: Vec::new(), refused: false });
+        return Ok(Outcome { findings, pinned: Vec::new(), refused: false, note });
     }
     let mut pinned = Vec::new();
     for of_file in pins.chunk_by(|a, b| a.object.file == b.object.file) {
@@ -45,7 +49,7 @@ pub fn pin(roots: &[PathBuf], options: &Options, source: &Source, check: bool) -
             Err(why) => findings.extend(of_file.iter().map(|pin| not_pinnable(pin, &why))),
         }
     }
-    Ok(Outcome { findings, pinned, refused: false })
+    Ok(Outcome { findings, pinned, refused: false, note })
 }
 
 fn label(object: &Object) -> String {

@@ -1,6 +1,6 @@
 //! A plan as a comment of a pull request: what has to be decided stands first, and the whole fits into one comment.
 
-use super::text::ended_title;
+use super::text::{ended_title, without_title};
 use super::{Item, Outcome, Plan, Told};
 use crate::cli::output::{Lang, printable};
 
@@ -15,6 +15,9 @@ const TOLD: usize = 5;
 pub fn markdown(plan: &Plan, lang: Lang) -> String {
     let mut page = Page { text: String::new(), lang };
     page.text += &format!("### {}\n\n{}\n", lang.pick("Mail addresses", "Địa chỉ thư công vụ"), plan.summary(lang));
+    for doubt in &plan.doubt {
+        page.text += &format!("\n> **{}**\n", doubt.pick(lang));
+    }
     for line in plan.braked(lang) {
         page.text += &format!("\n> **{line}**\n");
     }
@@ -27,6 +30,9 @@ pub fn markdown(plan: &Plan, lang: Lang) -> String {
         let (rows, count) = (plan.of(outcome).map(|item| row(item, lang)), plan.of(outcome).count());
         page.table(outcome.title(lang), &heads_of(outcome, lang), rows, count, open);
     }
+    let heads = ["", lang.pick("Name", "Họ tên"), lang.pick("Address", "Địa chỉ"), lang.pick("Why", "Lý do")];
+    let rows = plan.without().map(|item| row(item, lang));
+    page.table(without_title(lang), &heads, rows, plan.without().count(), true);
     let heads = ["", lang.pick("Name", "Họ tên"), lang.pick("Address", "Địa chỉ")];
     let title =
         lang.pick("revoked, since no file names them any more (D-14)", "thu hồi do không còn trong tệp nào (D-14)");
@@ -57,7 +63,7 @@ fn row(item: &Item, lang: Lang) -> Vec<String> {
         _ => String::new(),
     };
     let rule = item.rule().map(String::from).filter(|_| item.errors.is_empty());
-    let told = item.errors.iter().chain(&item.warnings).take(TOLD).map(|told| escaped(&told.text(lang)));
+    let told = item.refusals().chain(&item.warnings).take(TOLD).map(|told| escaped(&told.text(lang)));
     let said: Vec<String> = rule.into_iter().chain(told).collect();
     let name = format!("{} {}<br>{}", item.kind, code(&item.name), place(&item.file, item.line));
     vec![name, escaped(item.stored_name.as_deref().unwrap_or_default()), address, said.join("<br>")]

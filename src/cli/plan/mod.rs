@@ -5,15 +5,21 @@
 //! |---|---|
 //! | `claims` | what is issued: a file or a cluster |
 //! | `subjects` | who of the tree asks for an address; what of it is refused before |
-//! | `decide` | who gets which one |
+//! | `unquoted` | words that are text for Flux and no text for kubectl |
+//! | `decide` | who gets which one, all at once |
+//! | `standing` | what one asks for, and what comes of it |
+//! | `item` | what is told of an object |
 //! | `words` | why not, in two languages |
 //! | `text`, `markdown` | for a terminal, for a pull request |
 
 mod claims;
 mod decide;
+mod item;
 mod markdown;
+mod standing;
 mod subjects;
 mod text;
+mod unquoted;
 mod words;
 
 use std::collections::BTreeMap;
@@ -26,7 +32,10 @@ pub use claims::Known;
 pub use markdown::markdown;
 pub use text::text;
 pub use words::Told;
+pub(super) use words::never_issued;
 
+use super::output::Said;
+use super::place::Place;
 use super::tree::{self, Tree, Unreadable};
 use super::validate::{self, Options};
 use super::{Finding, Severity};
@@ -81,6 +90,8 @@ pub struct Item {
     pub pinned: bool,
     /// Whether a person locked it (R6).
     pub locked: bool,
+    /// Why it is to have no address (R5.4, D-14): its outcome is `Kept` then, since nothing becomes of it.
+    pub no_address: Option<Told>,
     /// Why the account is over: `Approved` (spec.state, 5.4.c), `EndsOn` (spec.endsOn has come, 5.4.b).
     pub ended: Option<&'static str>,
     /// The name in NFC, as it stands in the directory (R3.4).
@@ -104,6 +115,11 @@ impl Item {
     pub fn rule(&self) -> Option<&'static str> {
         let gives = |step: &&Step| ["localPart", "spec.localPart"].contains(&step.step);
         self.derivation.iter().rfind(gives).map(|step| step.rule)
+    }
+
+    /// Why it is to have no address, and what has to be mended or decided: each once.
+    fn refusals(&self) -> impl Iterator<Item = &Told> {
+        self.no_address.iter().filter(|told| !self.errors.contains(told)).chain(&self.errors)
     }
 }
 
@@ -144,6 +160,10 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// Files that were read.
     pub files: usize,
+    /// Where the plan may be wrong: a part of the tree was probably read, or the claims do not tell enough.
+    pub doubt: Vec<Said>,
+    /// What people should know of the claims.
+    pub note: Option<Said>,
 }
 
 /// Where claims come from.
@@ -154,14 +174,14 @@ pub enum Source {
     Nothing,
     /// A file.
     File(PathBuf),
-    /// The cluster of the kubeconfig; the namespace of objects that name none, else the kubeconfig's.
-    Cluster(Option<String>),
+    /// A cluster; its namespace is that of objects that name none, else the kubeconfig's.
+    Cluster(Place),
 }
 
 impl Source {
     /// The tree, with the namespace that was said in every object that names none.
     pub fn within(&self, mut tree: Tree) -> Tree {
-        if let Self::Cluster(Some(namespace)) = self {
+        if let Self::Cluster(Place { namespace: Some(namespace), .. }) = self {
             let unnamed = tree.objects.iter_mut().filter(|object| object.namespace.is_empty());
             unnamed.for_each(|object| object.namespace.clone_from(namespace));
         }
@@ -169,11 +189,45 @@ impl Source {
     }
 }
 
-/// Decides every object of files and folders beside what `source` says is issued.
-pub fn plan(roots: &[PathBuf], options: &Options, source: &Source) -> Result<Plan, Unreadable> {
-    let tree = source.within(tree::read(roots)?);
-    let known = Known::of(source, &tree)?;
-    Ok(of_findings(&tree, validate::check(&tree, options), &known))
+/// Decides every object of files and folders beside what `source` says is issued. `partial`: they are a part of the tree, and who
+/// is not among them stays.
+pub fn plan(roots: &[PathBuf], options: &Options, source: &Source, partial: bool) -> Result<Plan, Unreadable> {
+    let mut tree = source.within(tree::read(roots)?);
+    let mut known = Known::of(source, &tree)?;
+    let findings = validate::check(&tree, options);
+    let (findings, words) = unquoted::taken(&mut tree, findings, options);
+    let mut plan = of_findings(&tree, findings, &known);
+    plan.items.iter_mut().for_each(unquoted::tell);
+    plan.findings.extend(words);
+    plan.note = known.note.take();
+    if partial {
+        (plan.revoked, plan.brakes) = (Vec::new(), Vec::new());
+    }
+    let files_alone = roots.iter().all(|root| root.is_file());
+    plan.doubt.extend(doubt(files_alone, plan.revoked.len(), known.in_use()));
+    Ok(plan)
+}
+
+/// What is said where a part of the tree was probably read: of single files, or where most of who has an address would be revoked.
+fn doubt(files_alone: bool, revoked: usize, issued: usize) -> Option<Said> {
+    if revoked == 0 || !(files_alone || revoked * 2 > issued) {
+        return None;
+    }
+    let (why, why_vi) = if files_alone {
+        ("single files were read", "chỉ đọc từng tệp riêng lẻ")
+    } else {
+        ("most of them stand in no file", "phần lớn không có trong tệp nào")
+    };
+    Some(Said::new(
+        format!(
+            "{revoked} of {issued} Mailboxes with an address count as revoked here, since {why}. If this is a part of the tree, nobody of \
+             them is: name the whole folder, or add --partial to leave them out"
+        ),
+        format!(
+            "{revoked} trong {issued} hộp thư đã có địa chỉ bị tính là thu hồi vì {why_vi}. Nếu đây chỉ là một phần thì không ai bị thu hồi: \
+             vui lòng ghi cả thư mục, hoặc thêm --partial để không tính."
+        ),
+    ))
 }
 
 /// Decides every object of a tree. `findings` are those of `validate`.
@@ -182,21 +236,25 @@ pub fn of_findings(tree: &Tree, findings: Vec<Finding>, known: &Known) -> Plan {
 }
 
 impl Plan {
-    /// How many objects have each outcome.
+    /// How many objects have each outcome, in every form of the output: those that are to have no address are counted apart.
     pub fn counts(&self) -> BTreeMap<Outcome, usize> {
-        let mut counts: BTreeMap<Outcome, usize> = Outcome::ALL.into_iter().map(|outcome| (outcome, 0)).collect();
-        self.items.iter().for_each(|item| *counts.entry(item.outcome).or_default() += 1);
-        counts
+        Outcome::ALL.into_iter().map(|outcome| (outcome, self.of(outcome).count())).collect()
     }
 
-    /// Objects of one outcome.
+    /// Objects of one outcome, but for those that are to have no address.
     pub fn of(&self, outcome: Outcome) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(move |item| item.outcome == outcome)
+        self.items.iter().filter(move |item| item.outcome == outcome && item.no_address.is_none())
     }
 
-    /// Objects whose file ends the account (5.4).
+    /// Objects that are to have no address.
+    pub fn without(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.no_address.is_some())
+    }
+
+    /// Objects whose file ends the account (5.4). Who has no address has no account that could end.
     pub fn ended(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| item.ended.is_some() && item.outcome != Outcome::Rejected)
+        let refused = |item: &&Item| item.outcome == Outcome::Rejected || item.no_address.is_some();
+        self.items.iter().filter(|item| item.ended.is_some()).filter(move |item| !refused(item))
     }
 
     /// Objects that a person locked.
@@ -208,7 +266,8 @@ impl Plan {
     pub fn has_errors(&self) -> bool {
         let refused =
             |item: &Item| matches!(item.outcome, Outcome::Conflict | Outcome::Rejected) || !item.errors.is_empty();
-        let waits = |item: &Item| item.outcome == Outcome::Waiting;
+        // What waits goes on by itself; a word that is to be quoted does not.
+        let waits = |item: &Item| item.outcome == Outcome::Waiting && !item.errors.iter().any(unquoted::is_word);
         self.items.iter().any(|item| refused(item) && !waits(item)) || self.unread().next().is_some()
     }
 
@@ -221,11 +280,13 @@ impl Plan {
     pub fn json(&self) -> String {
         let lower = |outcome: Outcome| format!("{outcome:?}").to_lowercase();
         let mut counts: BTreeMap<String, usize> = self.counts().into_iter().map(|(o, n)| (lower(o), n)).collect();
+        counts.insert("noAddress".into(), self.without().count());
         counts.insert("locked".into(), self.locked().count());
         counts.insert("revoked".into(), self.revoked.len() + self.ended().count());
         let document = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "Plan", "counts": counts, "items": self.items,
             "revoked": self.revoked, "brakes": self.brakes, "findings": self.findings,
+            "notes": self.doubt,
         });
         format!("{document}\n")
     }

@@ -1,10 +1,10 @@
-//! A plan for a terminal: counts first, then what people have to decide, at most 100 columns wide.
+//! A plan for a terminal: counts first, then what people have to decide.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Item, Outcome, Plan, Told};
-use crate::cli::output::{Lang, WIDTH, cell, printable, wrap};
+use crate::cli::output::{Columns, Lang, columns, printable, wrap};
 
 /// Lines of one table; JSON has all.
 const ROWS: usize = 200;
@@ -44,7 +44,12 @@ impl Plan {
             Outcome::Issued => lang.pick("issued", "cấp mới"),
             Outcome::Kept => lang.pick("kept", "giữ nguyên"),
         };
-        let mut parts: Vec<String> = self.counts().into_iter().map(|(o, n)| format!("{n} {}", short(o))).collect();
+        let counted = |outcome| format!("{} {}", self.of(outcome).count(), short(outcome));
+        let mut parts: Vec<String> = Outcome::ALL.into_iter().map(counted).collect();
+        let without = self.without().count();
+        if without > 0 {
+            parts.push(format!("{without} {}", lang.pick("without an address", "không được cấp địa chỉ")));
+        }
         parts.push(format!("{} {}", self.locked().count(), lang.pick("locked", "khóa")));
         parts.push(format!("{} {}", self.revoked.len() + self.ended().count(), lang.pick("revoked", "thu hồi")));
         let unread: BTreeSet<&str> = self.unread().map(|finding| finding.file.as_str()).collect();
@@ -74,6 +79,9 @@ impl Plan {
 /// The plan as text.
 pub fn text(plan: &Plan, lang: Lang) -> String {
     let mut out = plan.summary(lang) + "\n";
+    for doubt in &plan.doubt {
+        wrap(&mut out, &format!("! {}", doubt.pick(lang)), 0);
+    }
     for line in plan.braked(lang) {
         wrap(&mut out, &format!("! {line}"), 0);
     }
@@ -81,28 +89,34 @@ pub fn text(plan: &Plan, lang: Lang) -> String {
         let place = format!("{}:{}:{}", finding.file, finding.line, finding.column);
         wrap(&mut out, &format!("! {place}: {}", Told::from(finding).text(lang)), 2);
     }
+    let fit = Fit::of(plan);
     for outcome in Outcome::ALL {
         let items: Vec<&Item> = plan.of(outcome).collect();
-        section(&mut out, outcome.title(lang), items.len(), lang, |out, i| item(out, items[i], lang));
+        section(&mut out, outcome.title(lang), items.len(), lang, |out, i| item(out, &fit, items[i], lang));
     }
+    let without: Vec<&Item> = plan.without().collect();
+    section(&mut out, without_title(lang), without.len(), lang, |out, i| item(out, &fit, without[i], lang));
     let locked: Vec<&Item> = plan.locked().collect();
     let title = lang.pick("locked by a person (spec.lock)", "bị khóa theo quyết định (spec.lock)");
     section(&mut out, title, locked.len(), lang, |out, i| {
-        let address = locked[i].address.as_deref().unwrap_or_default();
-        row(out, &locked[i].name, locked[i].stored_name.as_deref().unwrap_or_default(), "", address);
+        fit.row(out, head(locked[i], ""), locked[i].address.as_deref().unwrap_or_default());
     });
     let ended: Vec<&Item> = plan.ended().collect();
     section(&mut out, ended_title(lang), ended.len(), lang, |out, i| {
-        let address = ended[i].address.as_deref().unwrap_or_default();
-        row(out, &ended[i].name, ended[i].stored_name.as_deref().unwrap_or_default(), "", address);
+        fit.row(out, head(ended[i], ""), ended[i].address.as_deref().unwrap_or_default());
     });
     let title =
         lang.pick("revoked, since no file names them any more (D-14)", "thu hồi do không còn trong tệp nào (D-14)");
     section(&mut out, title, plan.revoked.len(), lang, |out, i| {
         let revoked = &plan.revoked[i];
-        row(out, &revoked.mailbox, &revoked.holder, "", &revoked.address);
+        fit.row(out, [&revoked.mailbox, &revoked.holder, ""], &revoked.address);
     });
     out
+}
+
+/// What people read above those who are to have no address.
+pub(super) fn without_title(lang: Lang) -> &'static str {
+    lang.pick("get no address", "không được cấp địa chỉ")
 }
 
 /// What people read above those whose file ends the account.
@@ -129,21 +143,20 @@ fn section(out: &mut String, title: &str, rows: usize, lang: Lang, mut row: impl
     }
 }
 
-fn item(out: &mut String, item: &Item, lang: Lang) {
-    let name = item.stored_name.as_deref().unwrap_or_default();
+fn item(out: &mut String, fit: &Fit, item: &Item, lang: Lang) {
     let rule = item.rule().unwrap_or_default();
     let address = match (&item.former_address, &item.address) {
         (Some(old), Some(new)) => format!("{old} → {new}"),
         (_, address) => address.clone().unwrap_or_default(),
     };
-    row(out, &item.name, name, rule, &address);
+    fit.row(out, head(item, rule), &address);
     if !item.errors.is_empty() {
         let at = item.errors.iter().find_map(|told| told.at);
         let place = at.map_or(item.line.to_string(), |(line, column)| format!("{line}:{column}"));
         let place = format!("{}:{place}", item.file);
         wrap(out, &printable(&place), 4);
     }
-    for told in &item.errors {
+    for told in item.refusals() {
         wrap(out, &told.text(lang), 4);
     }
     for told in &item.warnings {
@@ -151,16 +164,38 @@ fn item(out: &mut String, item: &Item, lang: Lang) {
     }
 }
 
-/// Name, holder, rule and address in columns. An address that is too long for its column gets a line of its own.
-fn row(out: &mut String, name: &str, holder: &str, rule: &str, address: &str) {
-    let line = format!("  {} {} {}", cell(name, 22), cell(holder, 30), cell(rule, 6));
-    let (used, long) = (line.chars().count() + 1, address.chars().count());
-    if used + long <= WIDTH {
-        out.push_str(format!("{line} {}", printable(address)).trim_end());
-        out.push('\n');
-    } else {
-        out.push_str(line.trim_end());
-        out.push('\n');
-        wrap(out, address, 4);
+/// Name, holder and rule.
+fn head<'i>(item: &'i Item, rule: &'i str) -> [&'i str; 3] {
+    [&item.name, item.stored_name.as_deref().unwrap_or_default(), rule]
+}
+
+/// Name, holder, rule and address in columns.
+struct Fit {
+    columns: Columns,
+    limit: Option<usize>,
+}
+
+impl Fit {
+    /// Where nobody says how wide the terminal is, nothing is cut. The address has the rest of the line.
+    fn of(plan: &Plan) -> Self {
+        let items = plan.items.iter().map(|item| head(item, item.rule().unwrap_or_default()));
+        let revoked = plan.revoked.iter().map(|revoked| [revoked.mailbox.as_str(), &revoked.holder, ""]);
+        let limit = columns();
+        Self { columns: Columns::of(items.chain(revoked), 2, limit.map(|limit| limit * 2 / 3)), limit }
+    }
+
+    /// An address that is too long for the rest of its line gets one of its own.
+    fn row(&self, out: &mut String, head: [&str; 3], address: &str) {
+        let line = format!("  {}", self.columns.row(&head));
+        let (used, address) = (self.columns.width() + 3, printable(address));
+        if self.limit.is_none_or(|limit| used + address.chars().count() <= limit) {
+            let blanks = used.saturating_sub(line.chars().count());
+            out.push_str(format!("{line}{}{address}", " ".repeat(blanks)).trim_end());
+            out.push('\n');
+        } else {
+            out.push_str(&line);
+            out.push('\n');
+            wrap(out, &address, 4);
+        }
     }
 }

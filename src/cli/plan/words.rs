@@ -4,10 +4,15 @@ use serde::Serialize;
 
 use crate::api::{ACKNOWLEDGE_SUPERSEDES, Holder, Mailbox, Reason};
 use crate::cli::Finding;
+use crate::cli::output::Said;
+use crate::domain::lifecycle;
 use crate::domain::naming::conflict::{Explained, explain};
 use crate::domain::naming::moving::Cause as Move;
 use crate::domain::naming::sticky::{self, Kept};
 use crate::domain::naming::{AgencyProblem, Cause, Conflict, NameError};
+
+/// Names that a note has.
+const NAMED: usize = 3;
 
 /// Something that is to be mended, decided or looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +79,56 @@ pub fn renamed(holder: &str, name: &str) -> Told {
 /// Another address is written down than the issued one.
 pub fn pinned_elsewhere(pin: &str, local: &str) -> Told {
     Told::explained(Reason::AddressKept, sticky::pinned_elsewhere(pin, local))
+}
+
+impl Told {
+    /// Its sentence alone.
+    pub(in crate::cli) fn said(self) -> Said {
+        Said::new(self.message, self.message_vi)
+    }
+}
+
+/// It is revoked, and nothing was ever issued to it.
+pub fn never_issued(cause: lifecycle::Cause) -> Told {
+    let path = if cause == lifecycle::Cause::EndsOn { "spec.endsOn" } else { "spec.state" };
+    let message = format!("it is revoked by {path} and no address was issued to it: it gets none");
+    let vi = format!("đã thu hồi theo {path} và chưa được cấp địa chỉ nào nên không được cấp địa chỉ.");
+    Told::new(Reason::Revoked, "R5.4", path, message, vi)
+}
+
+/// What was kept of its account was removed. `over`: its file says that it is revoked, else somebody wants it back.
+pub fn purged(over: bool) -> Told {
+    let (message, vi) = if over {
+        (
+            "its mail was removed after the time of keeping, and its address is nobody's for a time (D-19)",
+            "thư đã được xóa hẳn sau thời hạn lưu giữ, địa chỉ cũ tạm thời chưa cấp cho ai (D-19).",
+        )
+    } else {
+        (
+            "its mail was removed after the time of keeping, so nothing can be given back. For a new, empty account with a new address \
+             delete this Mailbox in the cluster and create it again",
+            "thư đã được xóa hẳn sau thời hạn lưu giữ nên không khôi phục được gì. Để có tài khoản mới với địa chỉ mới, vui lòng xóa \
+             Mailbox này trên cụm rồi tạo lại.",
+        )
+    };
+    Told::new(Reason::Purged, "D-14", "spec.state", message.into(), vi.into())
+}
+
+/// Names of accounts that were purged, where nobody told whether their Mailboxes still stand in the cluster.
+pub fn maybe_purged(all: &[&str]) -> Said {
+    let (count, named) = (all.len(), all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "));
+    let more = if count > NAMED { ", …" } else { "" };
+    let way = "kubectl get addr,mbx -o yaml";
+    Said::new(
+        format!(
+            "of {count} names ({named}{more}) an account was purged (D-14), and the claims do not tell whether the Mailbox of then still \
+             stands in the cluster: if it does, it gets no address, whatever is planned here. Give both (`{way}`), or --claims cluster"
+        ),
+        format!(
+            "{count} tên ({named}{more}) có tài khoản cũ đã bị xóa hẳn (D-14), mà tệp không cho biết Mailbox cũ có còn trên cụm hay không: nếu \
+             còn thì sẽ không được cấp địa chỉ, dù kế hoạch này ghi khác. Vui lòng xuất cả hai loại (`{way}`), hoặc dùng --claims cluster."
+        ),
+    )
 }
 
 /// A transfer or a rename does not come about.

@@ -12,6 +12,7 @@ pub use text::text;
 
 use super::life::{Life, World, words};
 use crate::api::{GROUP, HeldStatus, VERSION};
+use crate::cli::output::Said;
 use crate::domain::calendar::{day, midnight, rfc3339};
 use crate::domain::lifecycle::{Action, Kind, State, asked};
 
@@ -100,7 +101,7 @@ pub struct Report {
 }
 
 /// Every MailSystem at `now`, and how it was reckoned.
-pub fn status(world: &World, now: Timestamp) -> (Vec<Report>, Vec<String>) {
+pub fn status(world: &World, now: Timestamp) -> (Vec<Report>, Vec<Said>) {
     let (lives, notes) = world.lives(now);
     (lives.iter().map(|life| report(life, now)).collect(), notes)
 }

@@ -1,15 +1,14 @@
-//! The state of a system on a screen of 80 columns and 24 lines, where there is not too much to tell.
+//! The state of a system on a screen of 24 lines, where there is not too much to tell; a line ends where the terminal does.
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::{Progress, Report};
+use crate::api::HeldAction;
 use crate::cli::life::words::{self, pick, state, time};
-use crate::cli::output::{Lang, cell, printable};
+use crate::cli::output::{Lang, cell, columns, cut, printable};
 
 /// Rows of a part; JSON has all.
 const ROWS: usize = 4;
-/// Columns.
-const SCREEN: usize = 80;
 
 /// All systems as text.
 pub fn text(reports: &[Report], now: Timestamp, lang: Lang) -> String {
@@ -34,7 +33,12 @@ fn one(out: &mut String, report: &Report, now: Timestamp, lang: Lang) {
         let message = if good && condition.kind != "Ready" { "" } else { &condition.message };
         row(
             out,
-            &format!("  {} {} {} {message}", cell(&condition.kind, 18), cell(&condition.status, 5), condition.reason),
+            &format!(
+                "  {} {} {} {message}",
+                cell(&condition.kind, 18),
+                cell(&condition.status, 5),
+                words::condition_told(&condition.reason, lang)
+            ),
         );
     }
     let states = report.counts.iter().filter(|(_, n)| *n > 0);
@@ -52,9 +56,10 @@ fn one(out: &mut String, report: &Report, now: Timestamp, lang: Lang) {
         row(
             out,
             &format!(
-                "{} {} {reason}: {}",
+                "{} {} {}: {}",
                 cell(lang.pick("Not ready", "Chưa sẵn sàng"), 14),
                 trouble.count,
+                words::condition_told(reason, lang),
                 few(&trouble.mailboxes)
             ),
         );
@@ -64,7 +69,7 @@ fn one(out: &mut String, report: &Report, now: Timestamp, lang: Lang) {
 }
 
 fn row(out: &mut String, text: &str) {
-    let line = cell(text, SCREEN);
+    let line = cut(text, columns());
     out.push_str(line.trim_end());
     out.push('\n');
 }
@@ -117,7 +122,8 @@ fn restores(out: &mut String, report: &Report, lang: Lang) {
 fn held(out: &mut String, report: &Report, lang: Lang) {
     let title = lang.pick("Held (D-15)", "Giữ lại");
     let Some(held) = &report.holds else { return part(out, title, "0") };
-    let who: Vec<String> = held.actions.iter().map(|action| format!("{} {}", action.action, action.mailbox)).collect();
+    let one = |held: &HeldAction| format!("{} {}", words::action_named(&held.action, lang), held.mailbox);
+    let who: Vec<String> = held.actions.iter().map(one).collect();
     part(out, title, &format!("{}: {}", held.count, few(&who)));
     let namespace = if report.namespace.is_empty() { String::new() } else { format!(" -n {}", report.namespace) };
     row(out, &format!("  {} kubectl mail acknowledge {}{namespace}", lang.pick("release:", "xác nhận:"), held.token));

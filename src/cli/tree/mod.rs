@@ -22,6 +22,7 @@ pub use object::Object;
 pub use scalar::{is_ambiguous, resolve};
 pub use text::BOM;
 
+use super::output::{Lang, Said};
 use super::{Code, Finding};
 
 /// How much of one file is read.
@@ -45,12 +46,23 @@ impl Limits {
 #[error("{path}: {message}")]
 pub struct Unreadable {
     path: String,
-    message: String,
+    message: Said,
 }
 
 impl Unreadable {
+    /// What the system or the API server says, in its language.
     pub(crate) fn new(path: &Path, message: &str) -> Self {
-        Self { path: path.display().to_string(), message: message.into() }
+        Self::said(path, Said::new(message, message))
+    }
+
+    /// What we say.
+    pub(crate) fn said(path: &Path, message: Said) -> Self {
+        Self { path: path.display().to_string(), message }
+    }
+
+    /// In a language.
+    pub fn text(&self, lang: Lang) -> String {
+        format!("{}: {}", self.path, self.message.pick(lang))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::cli::output::Said;
 use crate::cli::{Code, Finding};
 
 use super::Unreadable;
@@ -26,7 +27,11 @@ pub fn files(roots: &[PathBuf], findings: &mut Vec<Finding>) -> Result<Vec<PathB
             walk.follow(&link, &above);
         }
         if walk.files.len() > MAX_FILES {
-            return Err(Unreadable::new(root, &format!("more than {MAX_FILES} files; name a smaller folder")));
+            let said = Said::new(
+                format!("more than {MAX_FILES} files; name a smaller folder"),
+                format!("có hơn {MAX_FILES} tệp; vui lòng chọn thư mục nhỏ hơn."),
+            );
+            return Err(Unreadable::said(root, said));
         }
     }
     walk.files.sort();

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use crate::cli::agencies::same_namespace;
 use crate::cli::tree::{At, Node, Object, Tree};
 use crate::cli::{Code, Finding};
+use crate::domain::successor::{Heir, Nobody, follow};
 
-use super::Options;
 use super::schema::did_you_mean;
+use super::{Options, life};
 
 /// Field, the kind it names, and the rule that wants it.
 type Reference = (&'static str, &'static str, &'static str);
@@ -38,6 +39,7 @@ fn references(kind: &str) -> &'static [Reference] {
 pub fn check(tree: &Tree, options: &Options, findings: &mut Vec<Finding>) {
     duplicates(tree, findings);
     addresses(tree, findings);
+    successors(tree, options, findings);
     let mut names: HashMap<&str, HashMap<&str, Vec<&str>>> = HashMap::new();
     for object in &tree.objects {
         names.entry(&object.kind).or_default().entry(&object.name).or_default().push(&object.namespace);
@@ -103,6 +105,58 @@ fn duplicates(tree: &Tree, findings: &mut Vec<Finding>) {
 
 fn at(object: &Object) -> String {
     format!("{}:{}", object.file, object.node.place("metadata.name").line)
+}
+
+/// R5.4.c: successors who lead back to where they began. Who are in office may stand in for each other; mail goes to nobody once all
+/// of them are revoked. A warning, also then: who left is no reason to refuse a tree.
+fn successors(tree: &Tree, options: &Options, findings: &mut Vec<Finding>) {
+    let mut mailboxes: HashMap<&str, Vec<&Object>> = HashMap::new();
+    for object in tree.objects.iter().filter(|object| object.kind == "Mailbox") {
+        mailboxes.entry(&object.name).or_default().push(object);
+    }
+    for object in tree.objects.iter().filter(|object| object.kind == "Mailbox") {
+        let find = |name: &str| {
+            let named = mailboxes.get(name)?.iter().copied();
+            named.into_iter().find(|other| same_namespace(&other.namespace, &object.namespace))
+        };
+        let heir = |name: &str| find(name).map(|o| Heir { address: None, revoked: true, successor: next(o) });
+        let Some(first) = next(object) else { continue };
+        let Err(Nobody::Circle(names)) = follow(&object.name, &first, heir) else { continue };
+        // Who only leads into a circle is not in it, and who names itself is refused by the rule of the kind.
+        if names.last() != names.first() || first == object.name {
+            continue;
+        }
+        let members: Vec<&Object> = names[1..].iter().filter_map(|name| find(name)).collect();
+        findings.push(circle(object, &names, &members, options));
+    }
+}
+
+fn next(mailbox: &Object) -> Option<String> {
+    mailbox.node.find("spec.successorRef.name").and_then(Node::text).map(String::from)
+}
+
+fn circle(object: &Object, names: &[String], members: &[&Object], options: &Options) -> Finding {
+    let path = "spec.successorRef.name";
+    let others = members.iter().filter(|other| other.name != object.name);
+    let places: Vec<String> = others.map(|other| format!("{}:{}", other.file, other.node.place(path).line)).collect();
+    let (chain, places) = (names.join(" → "), places.join(", "));
+    let over = members.iter().all(|member| life::is_over(member, options.today));
+    let (then, then_vi) = if over {
+        ("all of them are revoked, so their mail is refused", "tất cả đều đã thu hồi nên thư gửi đến bị từ chối")
+    } else {
+        (
+            "once all of them are revoked, their mail is refused",
+            "khi tất cả đều bị thu hồi thì thư gửi đến sẽ bị từ chối",
+        )
+    };
+    let message = format!(
+        "{path}: the successors {chain} lead in a circle (see {places}); {then}: name somebody outside of it in one of these files"
+    );
+    let vi = format!(
+        "{path}: chuỗi người kế nhiệm {chain} tạo thành vòng (xem {places}); {then_vi}: vui lòng ghi người ngoài vòng vào một trong các tệp này."
+    );
+    let finding = Finding::error(&object.file, Code::SuccessorCircle, message, vi).at(object.node.place(path));
+    finding.field(path).by("R5.4.c").as_warning()
 }
 
 /// D-05, D-21: written addresses of the tree, pinned ones and aliases, each with one holder.

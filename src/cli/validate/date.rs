@@ -22,27 +22,49 @@ pub fn check_time(text: &str) -> Result<(), Complaint> {
 /// What is wrong with a date, in English and Vietnamese.
 pub type Complaint = (String, String);
 
+/// How a text is no day.
+pub enum NoDay {
+    /// There is no such day; why.
+    Impossible(Complaint),
+    /// It is written otherwise; the right form.
+    Otherwise(String),
+    /// It is something else.
+    Unreadable,
+}
+
 /// Checks a day; a day in the Vietnamese order is recognised and the right form offered.
 pub fn check(text: &str) -> Result<(), Complaint> {
+    look(text).map_err(|wrong| match wrong {
+        NoDay::Unreadable => {
+            let message = format!("'{text}' is no date; write YYYY-MM-DD, for example 2026-01-05");
+            (message, format!("'{text}' không phải ngày; vui lòng ghi theo dạng YYYY-MM-DD, ví dụ 2026-01-05."))
+        }
+        NoDay::Impossible((why, why_vi)) => (
+            format!("{why}; look at the document again and write YYYY-MM-DD"),
+            format!("{why_vi}; vui lòng xem lại văn bản và ghi theo dạng YYYY-MM-DD."),
+        ),
+        NoDay::Otherwise(right) => (
+            format!("'{text}' is not written as YYYY-MM-DD; write {right}"),
+            format!("'{text}' chưa đúng dạng YYYY-MM-DD; vui lòng ghi {right}."),
+        ),
+    })
+}
+
+/// Whether the text is a day as the API server takes it.
+pub fn look(text: &str) -> Result<(), NoDay> {
     let parts: Vec<&str> = text.split(['-', '/', '.']).collect();
     let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let numbers: Vec<u32> = parts.iter().filter(|p| digits(p)).filter_map(|p| p.parse().ok()).collect();
-    let &[a, b, c] = numbers.as_slice() else { return Err(unreadable(text)) };
+    let &[a, b, c] = numbers.as_slice() else { return Err(NoDay::Unreadable) };
     let (year, month, day) = if parts[0].len() == 4 { (a, b, c) } else { (c, b, a) };
     if !(1000..=9999).contains(&year) {
-        return Err(unreadable(text));
+        return Err(NoDay::Unreadable);
     }
     if date(year, month, day).is_none() {
-        return Err(no_such_day(text, year, month));
+        return Err(NoDay::Impossible(no_such_day(text, year, month)));
     }
     let right = format!("{year:04}-{month:02}-{day:02}");
-    if text == right {
-        return Ok(());
-    }
-    Err((
-        format!("'{text}' is not written as YYYY-MM-DD; write {right}"),
-        format!("'{text}' chưa đúng dạng YYYY-MM-DD; vui lòng ghi {right}."),
-    ))
+    if text == right { Ok(()) } else { Err(NoDay::Otherwise(right)) }
 }
 
 fn date(year: u32, month: u32, day: u32) -> Option<Date> {
@@ -50,29 +72,40 @@ fn date(year: u32, month: u32, day: u32) -> Option<Date> {
     Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()
 }
 
-fn unreadable(text: &str) -> Complaint {
-    let message = format!("'{text}' is no date; write YYYY-MM-DD, for example 2026-01-05");
-    (message, format!("'{text}' không phải ngày; vui lòng ghi theo dạng YYYY-MM-DD, ví dụ 2026-01-05."))
-}
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 fn no_such_day(text: &str, year: u32, month: u32) -> Complaint {
     let last = (28..=31).rev().find(|day| date(year, month, *day).is_some());
     let (why, why_vi) = match last {
         Some(last) => {
-            (format!("month {month} of {year} has {last} days"), format!("tháng {month} năm {year} có {last} ngày"))
+            let name = usize::try_from(month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?)).unwrap_or(&"it");
+            (format!("{name} {year} has {last} days"), format!("tháng {month} năm {year} có {last} ngày"))
         }
         None => (format!("there is no month {month}"), format!("không có tháng {month}")),
     };
-    let message = format!("the day '{text}' does not exist, {why}; look at the document again and write YYYY-MM-DD");
-    (message, format!("ngày '{text}' không tồn tại, {why_vi}; vui lòng xem lại văn bản và ghi theo dạng YYYY-MM-DD."))
+    (format!("the day '{text}' does not exist, {why}"), format!("ngày '{text}' không tồn tại, {why_vi}"))
 }
 
 /// Where a document is cited (R5.2).
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "spec.basis.date",
     "spec.lock.basis.date",
     "spec.rename.basis.date",
     "spec.absence.basis.date",
+    "spec.ending.basis.date",
     "spec.restore.basis.date",
     "spec.hold.basis.date",
     "spec.acknowledge.basis.date",
@@ -117,8 +150,9 @@ mod tests {
     #[test]
     fn r5_2_days_that_do_not_exist_or_are_written_otherwise() {
         for (text, part) in [
-            ("2026-02-30", "month 2 of 2026 has 28 days"),
-            ("30/2/2026", "month 2 of 2026 has 28 days"),
+            ("2026-02-30", "February 2026 has 28 days"),
+            ("30/2/2026", "February 2026 has 28 days"),
+            ("2026-11-31", "November 2026 has 30 days"),
             ("2026-13-01", "there is no month 13"),
             ("05/01/2026", "write 2026-01-05"),
             ("2026-1-5", "write 2026-01-05"),

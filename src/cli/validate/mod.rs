@@ -9,7 +9,7 @@
 //! | `cross` | duplicates, references | here |
 
 mod cross;
-mod date;
+pub(super) mod date;
 mod life;
 mod names;
 mod rules;

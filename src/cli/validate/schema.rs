@@ -137,13 +137,14 @@ impl Checker<'_> {
     fn text(&mut self, field: &Field, scalar: &Scalar, at: At) {
         let (text, path) = (scalar.text.as_str(), &field.path);
         if scalar.plain && is_ambiguous(text) {
-            let message =
-                format!("{path}: some readers take {text} without quotes for a boolean; quote it: \"{text}\"");
-            let vi = format!(
-                "{path}: {text} không có dấu ngoặc kép có thể bị hiểu là giá trị đúng/sai; vui lòng ghi \"{text}\"."
+            // kubectl does, and the API server refuses what it sends; Kustomize does not.
+            let message = format!(
+                "{path}: kubectl takes {text} without quotes for a boolean, which the API server refuses; quote it: \"{text}\""
             );
-            let finding = Finding::error(self.file, Code::UnquotedWord, message, vi);
-            self.findings.push(finding.at(at).field(path.as_str()).as_warning());
+            let vi = format!(
+                "{path}: {text} không có dấu ngoặc kép bị kubectl hiểu là giá trị đúng/sai nên cụm từ chối; vui lòng ghi \"{text}\"."
+            );
+            self.push(Code::UnquotedWord, at, field, message, vi);
         }
         if let Some(allowed) = field.schema.get("enum").and_then(Json::as_array) {
             return self.one_of(field, text, allowed, at);

@@ -52,6 +52,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "spec.endsOn là ngày kết thúc quyền truy cập: vui lòng ghi một ngày sau spec.startsOn.",
     ),
     (
+        "R5.2: NUMBER and ISSUER are places",
+        "NUMBER và ISSUER là chỗ cần điền: vui lòng ghi số, ký hiệu của văn bản và cơ quan ban hành.",
+    ),
+    (
         "R5.4.c: nobody is their own successor",
         "không thể ghi chính hộp thư này làm người kế nhiệm: vui lòng ghi Mailbox của người khác vào spec.successorRef, hoặc bỏ đi.",
     ),

@@ -139,7 +139,6 @@ pub(super) fn status(agency: &Agency, decision: &Decision, now: Timestamp) -> Ag
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::domain::naming::{AgencyNaming, Level, Profile, agency_address};

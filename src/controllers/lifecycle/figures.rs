@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use super::super::context::Ctx;
 use super::facts::rules;
+use super::former;
 use crate::domain::lifecycle::{Account, Cause, Kind, LockReason, Rules, State, asked, due};
 use crate::telemetry::LifeFigures;
 
@@ -109,7 +110,7 @@ pub(super) fn tell(ctx: &Ctx, accounts: &[Account], now: Timestamp) {
         known.insert(mailbox.name_any(), About { agency: there(&mailbox.spec.agency_ref.name), proposed_at });
     }
     for gone in accounts.iter().filter(|account| account.gone) {
-        let agency = ctx.primary_claim(&gone.id).and_then(|claim| there(claim.spec.agency.as_deref()?));
+        let agency = ctx.kept_claim(former::mailbox(&gone.id)).and_then(|claim| there(claim.spec.agency.as_deref()?));
         known.insert(gone.id.clone(), About { agency, proposed_at: None });
     }
     let about = |name: &str| known.get(name).copied().unwrap_or_default();

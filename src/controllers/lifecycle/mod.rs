@@ -8,7 +8,10 @@
 mod effects;
 mod facts;
 mod figures;
+mod former;
+mod lost;
 mod purge;
+mod refused;
 mod released;
 mod stopped;
 mod tombstones;
@@ -23,14 +26,18 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-pub(super) use facts::{life, rules};
+pub(super) use facts::{life, life_with, rules};
+pub(super) use stopped::is_unknown;
 pub(super) use stopped::why;
 pub(super) use words::line;
 
 use self::released::{Facts, Released};
 use super::context::Ctx;
-use crate::api::{self, HeldAction, HeldStatus, MailSystem, Reason, ReleasedStatus, acted, brake_limits};
+use crate::api::{
+    self, HeldAction, HeldStatus, MailSystem, Mailbox, MailboxState, Reason, ReleasedStatus, acted, brake_limits,
+};
 use crate::domain::brake::Deed;
+use crate::domain::calendar::midnight;
 use crate::domain::lifecycle::{self, Account, Key, Kind, Pass};
 
 /// Annotation of the MailSystem that releases what is held: the token of `status.held`, good for exactly these.
@@ -72,8 +79,10 @@ struct State {
     begun: bool,
     /// What is being removed: the Mailbox's own pass waits.
     purging: BTreeSet<String>,
-    /// Whose removal came to nothing: when, and how often.
-    refused: BTreeMap<String, (Instant, u32)>,
+    /// Whose removal came to nothing, and when.
+    refused: BTreeMap<String, refused::Refusal>,
+    /// What is said of those of whom the mail server alone knows.
+    lost: Option<String>,
     /// Whether it was said that a rehearsal removes nothing.
     told: bool,
 }
@@ -109,6 +118,16 @@ impl Life {
     /// Whether what is kept of it is being removed.
     pub fn is_purging(&self, mailbox: &str) -> bool {
         self.state().purging.contains(mailbox)
+    }
+
+    /// What the MailSystem says of removals that the mail server refuses.
+    pub fn refused(&self) -> Option<String> {
+        refused::told(&self.state().refused)
+    }
+
+    /// What the MailSystem says of those of whom neither Mailbox nor address is there.
+    pub fn lost(&self) -> Option<String> {
+        self.state().lost.clone()
     }
 
     /// What the MailSystem says of what is held: what an earlier leader said, until this one looked.
@@ -159,6 +178,9 @@ async fn look(ctx: &Ctx) {
     let accounts = facts::accounts(ctx, now);
     let before = {
         let mut state = ctx.life.state();
+        state.held = former::renamed(std::mem::take(&mut state.held), ctx);
+        let released = std::mem::take(&mut state.released).into_iter();
+        state.released = released.map(|((id, kind, why), at)| ((former::present(id, ctx), kind, why), at)).collect();
         (state.asked, state.looked) = (None, Some(Instant::now()));
         (state.held.clone(), state.released.keys().cloned().collect::<BTreeSet<_>>())
     };
@@ -176,20 +198,35 @@ async fn look(ctx: &Ctx) {
     let word = write_down(&system, said.1.as_ref(), word, now, ctx).await;
     let stopped = why(ctx).map(|(reason, _)| reason);
     let known = std::mem::replace(&mut ctx.life.state().stopped, stopped);
-    if said != (shown, word) || known != stopped {
+    let taken = lost::claim_again(&accounts, ctx).await;
+    let lost = lost::told(&accounts, &taken, ctx);
+    let said_lost = std::mem::replace(&mut ctx.life.state().lost, lost.clone());
+    if said != (shown, word) || known != stopped || said_lost != lost {
         ctx.triggers.systems.fire(&system.name_any()).await;
     }
     effects::keep_closed(&accounts, now, ctx).await;
-    effects::revoke_gone(&released, now, ctx).await;
+    effects::revoke_gone(&released, &taken, now, ctx).await;
     purge::purge(&released, now, ctx).await;
     tombstones::end(now, ctx).await;
     let changed = held.symmetric_difference(&before.0).chain(released.symmetric_difference(&before.1));
     // What the brake does not count, such as a proposal, is done by the Mailbox's own pass as well: use may have been proven since the
     // last one (D-16), and nobody else would ask for it.
-    let news: BTreeSet<&str> = changed.map(Deed::account).chain(wanted.iter().map(String::as_str)).collect();
+    let opens = accounts.iter().filter(|account| waits_to_open(account, now, ctx)).map(|account| account.id.as_str());
+    let news: BTreeSet<&str> =
+        changed.map(Deed::account).chain(wanted.iter().map(String::as_str)).chain(opens).collect();
     for mailbox in news.into_iter().filter(|mailbox| ctx.mailbox(mailbox).is_some()) {
         ctx.triggers.mailboxes.fire(mailbox).await;
     }
+}
+
+/// Whether its first day has come and its Mailbox does not say so: it came while nobody knew what time it was.
+fn waits_to_open(account: &Account, now: Timestamp, ctx: &Ctx) -> bool {
+    let begun = account.begun.is_none() && account.starts_on.is_some_and(|day| midnight(day) <= now);
+    let waits = |mailbox: &Mailbox| {
+        let status = mailbox.status.as_ref().filter(|status| status.issued_at.is_some());
+        status.is_some_and(|status| status.state == Some(MailboxState::Pending))
+    };
+    begun && ctx.mailbox(&account.id).is_some_and(|mailbox| waits(&mailbox))
 }
 
 /// A new word is in the journal before the status says it; the word that may be said.
@@ -309,6 +346,18 @@ fn shown(held: &BTreeSet<Key>, token: String) -> HeldStatus {
 fn is_by_word(said: Timestamp, at: Timestamp) -> bool {
     let passed = at.duration_since(said);
     passed >= -MOMENTS && passed <= MOMENTS
+}
+
+/// The Mailbox is somebody else's than the account that was issued under its name: that of its holder is gone, and a look at all decides
+/// of it as of any other (D-14, D-15). Until then it goes on: mail arrives, and its holder, who may be the same person written otherwise,
+/// logs in with the same password; no rule shuts anybody out for a doubt about a name, and nobody else has that password. Whether the
+/// revocation is written down.
+pub(super) fn close_former(ctx: &Ctx, mailbox: &str) -> bool {
+    let written = ctx.primary_claim(mailbox).is_none_or(|claim| claim.spec.revoked_at.is_some());
+    if !written {
+        ctx.life.ask();
+    }
+    written
 }
 
 /// Nobody under this resource name may use the account: what was issued to somebody else is kept for them.

@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::super::context::Ctx;
-use super::DAY;
+use super::{DAY, former};
 use crate::api::ReleasedStatus;
 use crate::domain::brake::Deed;
 use crate::domain::lifecycle::{Account, Cause, Key, Kind};
@@ -36,8 +36,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-fn holder(mailbox: &str, ctx: &Ctx) -> String {
-    ctx.primary_claim(mailbox).and_then(|claim| claim.spec.owner_ref.uid.clone()).unwrap_or_default()
+fn holder(account: &str, ctx: &Ctx) -> String {
+    ctx.primary_claim(former::mailbox(account)).and_then(|claim| claim.spec.owner_ref.uid.clone()).unwrap_or_default()
 }
 
 fn fact(account: &Account, holder: &str) -> String {

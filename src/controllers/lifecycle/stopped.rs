@@ -22,6 +22,11 @@ pub(super) fn stopped(calendar: Option<Stopped>, ctx: &Ctx) -> Option<Stopped> {
     if agrees { calendar } else { Some(Stopped::Time) }
 }
 
+/// Whether nobody knows what time it is: no day has come, and none is to be reckoned from it.
+pub(in crate::controllers) fn is_unknown(ctx: &Ctx) -> bool {
+    stopped(None, ctx) == Some(Stopped::Time)
+}
+
 /// Whether a clock that is stopped led to this.
 pub(super) fn stands_still(stopped: Option<Stopped>, (_, _, cause): &Key) -> bool {
     match cause {
@@ -46,8 +51,8 @@ pub(crate) fn why(ctx: &Ctx) -> Option<(Reason, String)> {
 fn differ(ahead: SignedDuration) -> String {
     let which = if ahead.is_negative() { "behind" } else { "ahead of" };
     format!(
-        "the clock of the operator's node is {} {which} that of the mail pod's: nobody is locked, proposed or revoked by a clock until they \
-         agree within {} minutes; what people write is done. Set both by NTP",
+        "the clock of the operator's node is {} {which} that of the mail pod's: nobody is given access, locked, proposed or revoked by a \
+         clock until they agree within {} minutes; what people write is done. Set both by NTP",
         witness::words(ahead),
         witness::APART.as_mins()
     )

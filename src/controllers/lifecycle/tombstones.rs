@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use tracing::{info, warn};
 
 use super::super::context::Ctx;
+use super::stopped::is_unknown;
 use crate::api::AddressClaim;
 
 /// Claims that one look deletes at most.
@@ -13,8 +14,11 @@ const MOST: usize = 100;
 /// Deletions at the same time.
 const AT_ONCE: usize = 4;
 
-/// Frees the addresses whose time is over.
+/// Frees the addresses whose time is over; none while nobody knows what time it is.
 pub(super) async fn end(now: Timestamp, ctx: &Ctx) {
+    if is_unknown(ctx) {
+        return;
+    }
     let claims = ctx.stores.claims.state();
     let nobodys =
         |claim: &AddressClaim| claim.spec.purged_at.is_some() || ctx.mailbox(&claim.spec.owner_ref.name).is_none();

@@ -13,7 +13,7 @@ use crate::domain::journal::Event;
 use crate::domain::lifecycle::Cause;
 
 /// Letters of all names together: with more of them the command at the end would not fit an event.
-const LETTERS: usize = 300;
+const LETTERS: usize = 190;
 
 /// Whether a person said this word: in the spec with a document, or as an annotation. An old one in the one place hides no new one
 /// in the other: what Git keeps in the spec does not go away by itself.
@@ -46,10 +46,11 @@ pub(in crate::controllers) fn line(held: &HeldStatus, namespace: &str, system: &
     };
     format!(
         "D-15: {count} held, more came at once than pass by themselves: {}. None of them is touched: logins and mail go on. To undo: {}. To \
-         confirm: kubectl -n {namespace} annotate --overwrite msys {system} {ACKNOWLEDGE}={}",
+         confirm by a document (R5.2): kubectl mail acknowledge {token} -n {namespace} --number … --date … --issuer …. To confirm without one, \
+         which the journal says: kubectl -n {namespace} annotate --overwrite msys {system} {ACKNOWLEDGE}={token}",
         who(held),
         undo(held),
-        held.token
+        token = held.token
     )
 }
 
@@ -120,7 +121,8 @@ mod tests {
             deleted,
             "D-15: 2 actions are held, more came at once than pass by themselves: Revoke (Deleted, D-14): nv-1, nv-2. None of \
              them is touched: logins and mail go on. To undo: put the deleted Mailboxes back (git revert of the commit that took them out). \
-             To confirm: kubectl -n thu-cong-vu annotate --overwrite msys gialai mail.gialai.gov.vn/acknowledge-held=2-0123abcd"
+             To confirm by a document (R5.2): kubectl mail acknowledge 2-0123abcd -n thu-cong-vu --number … --date … --issuer …. \
+             To confirm without one, which the journal says: kubectl -n thu-cong-vu annotate --overwrite msys gialai mail.gialai.gov.vn/acknowledge-held=2-0123abcd"
         );
         let clocks = line(&held(&[("nv-1", "Lock", "DefaultPassword")]), "thu-cong-vu", "gialai");
         assert!(clocks.contains("1 action is held") && clocks.contains("spec.regulation"), "{clocks}");

@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::api::{JournalStatus, MailSystem};
+use crate::api::{JournalStatus, MailSystem, whole_second};
 use crate::backend::{Health, JournalEnd};
 use crate::controllers::context::Ctx;
 use crate::domain::calendar;
@@ -43,11 +43,10 @@ pub(super) fn noted(
     if !due && !otherwise {
         return old;
     }
-    let at = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
     Some(JournalStatus {
         entries: i64::try_from(end.head.sequence).unwrap_or(i64::MAX),
         head: end.head.hash.clone(),
-        at,
+        at: whole_second(&Time(now)),
     })
 }
 

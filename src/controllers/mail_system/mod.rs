@@ -5,6 +5,7 @@ mod effects;
 mod journal;
 mod observe;
 mod portal;
+mod postmaster;
 mod refused;
 mod secrets;
 
@@ -16,11 +17,13 @@ use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::activity::Activities;
 use super::context::Ctx;
 use super::runner::{Error, Next};
 use super::status;
-use crate::api::{ConditionType, MailSystem, MailSystemStatus, Outlook, Reason, is_true, summarise};
+use crate::api::{Completeness, ConditionType, MailSystem, MailSystemStatus, Outlook, Reason, is_true, summarise};
 use crate::backend::{BackendError, Health, Syncer, System};
+use crate::domain::events::{Event, Severity};
 use crate::domain::quota::Bytes;
 use crate::resources::{PortalPlan, SystemPlan};
 use crate::telemetry::SystemFigures;
@@ -85,11 +88,24 @@ async fn pass(system: &MailSystem, ctx: &Ctx) -> Result<Next, Error> {
         ready = is_true(&status.conditions, ConditionType::Ready);
     })
     .await?;
+    tell_gap(system, seen.activity.as_ref(), ctx);
     // Series of what was deleted during this pass would stay for ever.
     if ctx.system().is_some_and(|s| s.uid() == system.uid()) {
         ctx.metrics.system(&plan.namespace, &plan.name, &figures(&material, ready, ctx));
     }
     children.map(|()| Next::After(next))
+}
+
+/// Says that what is proven of use began anew, once it stands in the status: it puts off every lock for silence, and what is proven is
+/// fresh again a minute later.
+fn tell_gap(system: &MailSystem, now: Option<&Completeness>, ctx: &Ctx) {
+    let Some((before, after)) = Activities::gap(system.status.as_ref(), now) else { return };
+    ctx.metrics.activity_gap(ctx.io.namespace(), &system.name_any());
+    let note = format!(
+        "D-16: use is proven complete from {after} on, no more from {before}: who was silent before is locked (6.2.a) or proposed (8.3.đ) \
+         when the whole term is proven again"
+    );
+    status::tell(system, Event::new(Severity::Warning, "ActivityGap", "Prove", &note), ctx);
 }
 
 /// What metrics tell of a system.
@@ -137,22 +153,13 @@ fn tell_syncer(system: &MailSystem, ctx: &Ctx, syncer: &Syncer) {
     ctx.system_seen();
 }
 
-/// Address that gets mail for postmaster and abuse: of a Mailbox that is there and issued; else the system's own store.
+/// Address that gets mail for postmaster and abuse; else the system's own store does.
 fn postmaster(system: &MailSystem, ctx: &Ctx) -> Option<String> {
-    let mailbox = ctx.mailbox(&system.spec.postmaster_ref.as_ref()?.name)?;
-    let status = mailbox.status.as_ref()?;
-    status.issued_at.as_ref().and(status.address.clone())
+    postmaster::find(system, ctx)?.ok()
 }
 
 fn postmaster_missing(system: &MailSystem, ctx: &Ctx) -> Option<String> {
-    let reference = system.spec.postmaster_ref.as_ref()?;
-    postmaster(system, ctx).is_none().then(|| {
-        format!(
-            "spec.postmasterRef: Mailbox '{}' does not exist or has no address; mail for postmaster and abuse is kept in a store that \
-             nobody reads",
-            reference.name
-        )
-    })
+    postmaster::find(system, ctx)?.err()
 }
 
 fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
@@ -164,6 +171,7 @@ fn plan(system: &MailSystem, ctx: &Ctx) -> Result<SystemPlan, String> {
     let name = system.name_any();
     Ok(SystemPlan {
         pod_security: spec.dovecot.pod_security,
+        sessions: spec.dovecot.sessions,
         name,
         namespace: ctx.io.namespace().into(),
         uid: system.uid().unwrap_or_default(),

@@ -47,6 +47,10 @@ pub(super) struct Seen {
     pub activity: Option<Completeness>,
     /// Why clocks lead to nothing.
     pub stopped: Option<(Reason, String)>,
+    /// Of whom neither Mailbox nor address is there.
+    pub lost: Option<String>,
+    /// Whose removal the mail server refuses.
+    pub purge_refused: Option<String>,
     /// What is wrong with the province's own texts of notices.
     pub notices_wrong: Option<String>,
     /// Why a child could not be applied.
@@ -73,6 +77,8 @@ pub(super) fn gather(plan: &SystemPlan, ctx: &Ctx) -> Seen {
         journal: None,
         activity: ctx.activities.to_show(ctx.system().as_deref()),
         stopped: lifecycle::why(ctx),
+        lost: ctx.life.lost(),
+        purge_refused: ctx.life.refused(),
         notices_wrong: ctx.notices.wrong(),
         refused: None,
         pod_refused: None,
@@ -162,9 +168,27 @@ fn further(seen: &Seen, plan: &SystemPlan, lost: Option<String>) -> Option<Findi
     }
     if let Some((count, total)) = seen.held {
         let message = format!(
-            "D-15: {count} of {total} accounts have neither Mailbox nor AddressClaim any more; they stay until the objects are back or fewer are missing"
+            "D-15: of {count} of {total} accounts, all of them revoked, there is no AddressClaim any more; they stay until the objects are back or fewer are missing"
         );
         return Some(Finding::stalled(Reason::RemovalHeld, message));
+    }
+    if let Some(lost) = table_lost(seen) {
+        let message = format!(
+            "the account table was damaged; it was made anew {}, every account is in it again. Look at the disk under the claim data-{}-0: \
+             it holds the mail as well. What was damaged is beside the table: mail.sqlite.damaged-…",
+            crate::domain::calendar::day(lost),
+            plan.name
+        );
+        return Some(Finding::good(Reason::AccountTableDamaged, message));
+    }
+    if let Some(held) = folders_held(seen) {
+        return Some(Finding::good(Reason::FolderOfAnother, held));
+    }
+    if let Some(lost) = &seen.lost {
+        return Some(Finding::good(Reason::AddressLost, lost));
+    }
+    if let Some(refused) = &seen.purge_refused {
+        return Some(Finding::good(Reason::PurgeRefused, refused));
     }
     if let Some(wrong) = &seen.notices_wrong {
         let message = format!(
@@ -175,6 +199,22 @@ fn further(seen: &Seen, plan: &SystemPlan, lost: Option<String>) -> Option<Findi
     }
     let missing = seen.postmaster_missing.clone()?;
     Some(Finding::good(Reason::PostmasterNotFound, missing))
+}
+
+/// Who waits because of his folder.
+fn folders_held(seen: &Seen) -> Option<String> {
+    let Health::Reachable(state) = &seen.health else { return None };
+    let (count, some) = (state.held.count, state.held.some.join(", "));
+    let more = if count > state.held.some.len() as u64 { ", …" } else { "" };
+    (count > 0).then(|| {
+        format!("D-14: {count} accounts wait: the mail folder of their name is that of a former account ({some}{more}); their Mailboxes say what to do")
+    })
+}
+
+/// When a damaged account table was begun anew, if that was lately.
+fn table_lost(seen: &Seen) -> Option<Timestamp> {
+    let Health::Reachable(state) = &seen.health else { return None };
+    state.table_lost.and_then(|at| Timestamp::from_second(at).ok())
 }
 
 #[derive(Clone, Debug)]
@@ -230,6 +270,11 @@ fn agent(seen: &Seen, plan: &SystemPlan) -> Finding {
                 ),
             )
         }
+        Health::Reachable(state) if !state.complete && state.table_lost.is_some() => Finding::waiting(
+            Reason::AccountTableDamaged,
+            "the account table on the volume was damaged and is made anew; until every account is in it again, senders are told to try \
+             again and nobody logs in",
+        ),
         Health::Reachable(_) => Finding::good(Reason::Ready, "the agent answers"),
         Health::Failing(BackendError::VolumeFull(message)) => Finding::stalled(Reason::VolumeFull, message),
         Health::Failing(error) => {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::backend::HeldFolders;
 use crate::resources::example;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateWaiting, ContainerStatus, PodCondition, PodStatus};
 
@@ -62,6 +63,8 @@ fn seen(health: Health) -> Seen {
         journal: None,
         activity: None,
         stopped: None,
+        lost: None,
+        purge_refused: None,
         notices_wrong: None,
         refused: None,
         pod_refused: None,
@@ -118,6 +121,8 @@ fn a_full_volume_is_said_before_mail_is_refused() {
             instance: String::new(),
             revision: 1,
             complete: true,
+            table_lost: None,
+            held: HeldFolders::default(),
             free_bytes,
             total_bytes,
             certificate_error: None,
@@ -133,4 +138,66 @@ fn a_full_volume_is_said_before_mail_is_refused() {
     assert_eq!(with(plan.message_limit.0 * 3 / 2 - 1, small), Reason::VolumeFull);
     assert_eq!(with(plan.message_limit.0 * 2, small), Reason::Ready);
     assert_eq!(with(0, 0), Reason::Ready, "not known");
+}
+
+#[test]
+fn a_damaged_account_table_is_said_while_mail_waits_and_for_a_while_after() {
+    let plan = example();
+    let with = |complete, table_lost| {
+        let state = crate::backend::State {
+            version: String::new(),
+            instance: String::new(),
+            revision: 1,
+            complete,
+            table_lost,
+            held: HeldFolders::default(),
+            free_bytes: 0,
+            total_bytes: 0,
+            certificate_error: None,
+            now: None,
+        };
+        let seen = seen(Health::Reachable(state));
+        (agent(&seen, &plan), further(&seen, &plan, None))
+    };
+    let (now, later) = with(false, Some(1_790_000_000));
+    assert_eq!((now.reason, now.holds, now.waiting), (Reason::AccountTableDamaged, false, true));
+    assert!(later.is_some_and(|later| later.holds && later.message.contains("data-gialai-0")));
+    let (now, later) = with(true, Some(1_790_000_000));
+    assert!(now.holds && later.is_some_and(|later| later.holds && later.reason == Reason::AccountTableDamaged));
+    // A new system is none.
+    let (now, later) = with(false, None);
+    assert!(now.holds && later.is_none());
+}
+
+#[test]
+fn d_14_a_removal_that_is_refused_is_said_while_mail_flows() {
+    let refused = Seen { purge_refused: Some("nv-1".into()), ..seen(Health::Unknown) };
+    let finding = further(&refused, &example(), None).expect("said");
+    assert_eq!((finding.reason, finding.holds), (Reason::PurgeRefused, true));
+    let lost = Seen { lost: Some("nv-2".into()), ..refused };
+    let finding = further(&lost, &example(), None).expect("said");
+    assert_eq!((finding.reason, finding.holds), (Reason::AddressLost, true));
+}
+
+#[test]
+fn d_14_who_waits_because_of_his_folder_is_named_while_mail_flows() {
+    let with = |held| {
+        let state = crate::backend::State {
+            version: String::new(),
+            instance: String::new(),
+            revision: 1,
+            complete: true,
+            table_lost: None,
+            held,
+            free_bytes: 0,
+            total_bytes: 0,
+            certificate_error: None,
+            now: None,
+        };
+        further(&seen(Health::Reachable(state)), &example(), None)
+    };
+    assert!(with(HeldFolders::default()).is_none());
+    let finding = with(HeldFolders { count: 7, some: vec!["nv-1".into(), "nv-2".into()] }).expect("said");
+    assert_eq!((finding.reason, finding.holds), (Reason::FolderOfAnother, true));
+    assert!(finding.message.contains("7 accounts") && finding.message.contains("nv-1, nv-2, …"), "{}", finding.message);
 }

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
@@ -28,7 +28,8 @@ pub(super) async fn keep(plan: &SystemPlan, ctx: &Ctx) -> Result<(), Error> {
     };
     // The policy first: no pod is ever without it.
     wanted(&resources::portal_network_policy(plan), ctx).await?;
-    wanted(&resources::portal_deployment(plan, portal), ctx).await?;
+    let account = ctx.io.get::<ServiceAccount>(&portal.service_account).await?.and_then(|account| account.metadata.uid);
+    wanted(&resources::portal_deployment(plan, portal, account), ctx).await?;
     wanted(&resources::portal_service(plan), ctx).await?;
     match resources::portal_disruption_budget(plan, portal) {
         Some(budget) => wanted(&budget, ctx).await,

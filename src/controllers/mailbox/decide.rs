@@ -314,6 +314,7 @@ pub(super) fn account(
         quota_bytes: limits.storage.0,
         max_message_bytes: limits.max_attachment.message_limit().0,
         forward: None,
+        issued: None,
     };
     if access != Access::Revoked {
         return Ok(Decided { account, quota, problem: problem.or(missing) });

@@ -6,14 +6,17 @@ use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::{
-    AddressClaim, AddressClaimSpec, AddressUse, HOLDER_ANNOTATION, KeptLife, Mailbox, MailboxStatus, OwnerRef, Reason,
+    AddressClaim, AddressClaimSpec, AddressUse, HOLDER_ANNOTATION, KeptLife, MADE_AGAIN, Mailbox, MailboxStatus,
+    OwnerRef, Papers, Reason, whole_second,
 };
 use crate::backend::{Account, BackendError, HASH_SCHEME, Health, Standing};
 use crate::controllers::context::{Credentials, Ctx};
+use crate::controllers::lifecycle;
 use crate::controllers::newcomers;
 use crate::controllers::runner::Error;
 use crate::controllers::status;
@@ -27,6 +30,7 @@ use crate::kube_io::Created;
 use crate::resources;
 
 use super::decide::{self, Problem, mismatch};
+use super::{nothing, papers};
 
 /// A reconcile waits no longer for the mail server; it is told when the account is there.
 const WAIT: Duration = Duration::from_secs(3);
@@ -41,61 +45,101 @@ pub(super) async fn claim(
     local: &str,
     address_use: AddressUse,
     ctx: &Ctx,
-) -> Result<Result<(), Problem>, Error> {
-    let spec = wanted(mailbox, address_use);
+) -> Result<Result<AddressClaim, Problem>, Error> {
+    let spec = as_known(wanted(mailbox, address_use), mailbox, ctx);
+    let new = since(spec.clone(), begun(mailbox, ctx));
+    let deleted = address_use == AddressUse::Primary && is_issued(mailbox, local);
     let metadata = ObjectMeta {
         name: Some(local.into()),
+        // It outlives this process until the journal says so.
+        annotations: deleted.then(|| [(MADE_AGAIN.to_string(), "true".to_string())].into()),
         namespace: Some(ctx.io.namespace().into()),
         labels: Some([("app.kubernetes.io/managed-by".to_string(), resources::MANAGED_BY.to_string())].into()),
         ..ObjectMeta::default()
     };
-    let claim = AddressClaim { metadata, spec };
+    let claim = AddressClaim { metadata, spec: new.clone() };
     match ctx.io.create(&claim).await? {
         Created::New(claim) => {
             ctx.index().claim(local, &claim);
-            Ok(Ok(()))
+            Ok(Ok(claim))
         }
         Created::Exists => {
             let Some(known) = ctx.io.get::<AddressClaim>(local).await? else {
                 return Err(Error::Other(format!("AddressClaim {local} vanished while it was looked at")));
             };
             if newcomers::is_mark(&known) {
-                return take_over(newcomers::unmarked(known), claim.spec, ctx).await.map(Ok);
+                return take_over(newcomers::unmarked(known), new, ctx).await.map(Ok);
             }
-            let (theirs, ours) = (&known.spec, &claim.spec);
+            let (theirs, ours) = (&known.spec, &spec);
             if theirs.owner_ref.kind == ours.owner_ref.kind && known.belongs_to(&ours.owner_ref.name) {
-                return own(mailbox, known, claim.spec, ctx).await;
+                if known.is_being_purged() {
+                    return Ok(Err(Problem::waiting(Reason::Purging, nothing::REMOVING)));
+                }
+                return own(mailbox, known, spec, ctx).await;
             }
             if theirs.address_use == AddressUse::Tombstone && mailbox.spec.supersedes.iter().any(|s| s == local) {
                 if !mailbox.supersedes_acknowledged() {
                     return Ok(Err(decide::unacknowledged(mailbox, local, &theirs.owner_name)));
                 }
-                return take_over(known, claim.spec, ctx).await.map(Ok);
+                return take_over(known, new, ctx).await.map(Ok);
             }
             Ok(Err(taken(local, &known, address_use, ctx)))
         }
     }
 }
 
+/// When it is issued: now, or when the account was that stands for the same person although Mailbox and address were deleted (D-14): their
+/// mail folder goes by it.
+fn begun(mailbox: &Mailbox, ctx: &Ctx) -> Timestamp {
+    let name = mailbox.name_any();
+    let holder = ctx.credentials(&name).and_then(|credentials| credentials.holder);
+    let same = holder.is_some_and(|holder| naming::same_name(&holder, &mailbox.spec.full_name));
+    let row = ctx.syncer.projection().desired(&name).and_then(|row| row.issued).filter(|_| same);
+    let issued = row.and_then(|second| Timestamp::from_second(second).ok());
+    issued.unwrap_or_else(|| ctx.begins(mailbox.creation_timestamp().as_ref()))
+}
+
+/// Whether it has this address already, by its status: who has no claim of it then lost that to somebody.
+fn is_issued(mailbox: &Mailbox, local: &str) -> bool {
+    let status = mailbox.status.as_ref().filter(|status| status.issued_at.is_some());
+    let shown = status.and_then(|status| status.address.as_deref()?.split_once('@'));
+    shown.is_some_and(|(shown, _)| shown == local)
+}
+
 /// What the claim of an address says when this mailbox has it. A new address of an account is told its life at once.
 fn wanted(mailbox: &Mailbox, address_use: AddressUse) -> AddressClaimSpec {
     let primary = address_use == AddressUse::Primary;
     let known = mailbox.status.as_ref().filter(|status| primary && status.issued_at.is_some());
+    let is_revoked = known.is_some_and(|status| status.revoked_at.is_some());
     AddressClaimSpec {
         address_use,
         owner_ref: owner(mailbox),
         owner_name: mailbox.spec.full_name.clone(),
         agency: primary.then(|| mailbox.spec.agency_ref.name.clone()),
         rename: mailbox.spec.rename.as_ref().filter(|_| primary).map(|rename| rename.basis.cited()),
-        hold: hold(mailbox).filter(|_| primary),
         life: known.and_then(|status| KeptLife::of(status, status.issued_at.as_ref())),
         ..AddressClaimSpec::default()
     }
+    .with_papers(if primary { Papers::of(mailbox, is_revoked) } else { Papers::default() })
 }
 
-/// The document that keeps its mail from being purged, as its claim remembers it when the Mailbox is gone.
-fn hold(mailbox: &Mailbox) -> Option<String> {
-    mailbox.spec.hold.as_ref().map(|hold| hold.basis.cited())
+/// With the documents that the journal has: those of the address that an issued account had until now. What changed of them since is
+/// written down first, and then beside the new one.
+fn as_known(spec: AddressClaimSpec, mailbox: &Mailbox, ctx: &Ctx) -> AddressClaimSpec {
+    let issued = mailbox.status.as_ref().is_some_and(|status| status.issued_at.is_some());
+    let before = ctx.primary_claim(&mailbox.name_any()).filter(|_| issued && spec.address_use == AddressUse::Primary);
+    match before {
+        Some(claim) => spec.with_papers(papers::known(mailbox, Some(&claim))),
+        None => spec,
+    }
+}
+
+/// With the moment of its issue, of which the age of a claim tells nothing: it may have been somebody else's.
+fn since(mut spec: AddressClaimSpec, now: Timestamp) -> AddressClaimSpec {
+    if spec.address_use == AddressUse::Primary {
+        spec.life.get_or_insert_default().issued_at.get_or_insert(whole_second(&Time(now)));
+    }
+    spec
 }
 
 /// An address that a mailbox of this name has already, of whatever use: the same person may use it otherwise.
@@ -104,7 +148,7 @@ async fn own(
     known: AddressClaim,
     wanted: AddressClaimSpec,
     ctx: &Ctx,
-) -> Result<Result<(), Problem>, Error> {
+) -> Result<Result<AddressClaim, Problem>, Error> {
     let theirs = &known.spec;
     if theirs.owner_ref.uid != wanted.owner_ref.uid && !naming::same_name(&theirs.owner_name, &wanted.owner_name) {
         return Ok(Err(mismatch(Kept::Address(&known.name_any()), &theirs.owner_name, mailbox)));
@@ -112,22 +156,25 @@ async fn own(
     let same = (theirs.address_use, &theirs.agency, &theirs.rename, &theirs.until)
         == (wanted.address_use, &wanted.agency, &wanted.rename, &wanted.until);
     if same {
-        return Ok(Ok(()));
+        return Ok(Ok(known));
     }
     // What is known of the account is not forgotten with the change.
     let primary = (theirs.address_use, wanted.address_use) == (AddressUse::Primary, AddressUse::Primary);
     let kept = theirs.clone();
-    let kept = if primary { (kept.life, kept.revoked_at) } else { (None, None) };
-    let wanted = AddressClaimSpec { life: wanted.life.clone().or(kept.0), revoked_at: kept.1, ..wanted };
+    let kept = if primary { (kept.life, kept.revoked_at, kept.purging) } else { (None, None, None) };
+    let wanted =
+        AddressClaimSpec { life: wanted.life.clone().or(kept.0), revoked_at: kept.1, purging: kept.2, ..wanted };
+    let wanted = if primary { wanted } else { since(wanted, ctx.begins(mailbox.creation_timestamp().as_ref())) };
     take_over(known, wanted, ctx).await.map(Ok)
 }
 
 /// Somebody else's claim, or one of another use, becomes this one; whoever wrote it meanwhile was faster.
-async fn take_over(mut claim: AddressClaim, spec: AddressClaimSpec, ctx: &Ctx) -> Result<(), Error> {
+async fn take_over(mut claim: AddressClaim, spec: AddressClaimSpec, ctx: &Ctx) -> Result<AddressClaim, Error> {
     claim.spec = spec;
     let taken = ctx.io.replace(&claim).await?;
+    ctx.written.note(&taken);
     ctx.index().claim(&taken.name_any(), &taken);
-    Ok(())
+    Ok(taken)
 }
 
 /// Tells that the address is another one now.
@@ -142,8 +189,11 @@ pub(super) fn tell_moved(mailbox: &Mailbox, why: Cause, old: &str, new: &str, do
         }
     };
     let months = ctx.system().map_or(0, |system| system.spec.regulation.retention.alias_months);
-    let until = day(Calendar::default().over(ctx.now(), months));
-    let note = format!("D-02: {old}@{domain} → {new}@{domain}, {why}; mail to the old address arrives until {until}");
+    let until = match lifecycle::is_unknown(ctx) {
+        true => format!("for {months} months from the day on which the time is known"),
+        false => format!("until {}", day(Calendar::default().over(ctx.now(), months))),
+    };
+    let note = format!("D-02: {old}@{domain} → {new}@{domain}, {why}; mail to the old address arrives {until}");
     status::tell(mailbox, Event::new(Severity::Normal, "AddressChanged", "ChangeAddress", &note), ctx);
 }
 
@@ -158,8 +208,10 @@ pub(super) async fn keep_former(claim: &AddressClaim, former: Former, ctx: &Ctx)
     if (claim.spec.address_use, &claim.spec.until) == (address_use, &until) {
         return Ok(());
     }
-    let spec = AddressClaimSpec { address_use, until, life: None, revoked_at: None, hold: None, ..claim.spec.clone() };
-    take_over(claim.clone(), spec, ctx).await
+    let spec =
+        AddressClaimSpec { address_use, until, life: None, revoked_at: None, purging: None, ..claim.spec.clone() }
+            .with_papers(Papers::default());
+    take_over(claim.clone(), spec, ctx).await.map(drop)
 }
 
 fn taken(local: &str, claim: &AddressClaim, wanted: AddressUse, ctx: &Ctx) -> Problem {
@@ -196,7 +248,9 @@ pub(super) async fn keep(
 ) -> Result<(), Error> {
     let claim = match known {
         Some(known) => known.clone(),
-        None if KeptLife::of(status, None).is_none() => return Ok(()),
+        None if KeptLife::of(status, None).is_none() && says_nothing(mailbox) && !is_issued(mailbox, local) => {
+            return Ok(());
+        }
         None => {
             let ours = |claim: &AddressClaim| claim.is_of(mailbox.metadata.uid.as_deref(), &mailbox.spec.full_name);
             let Some(taken) = ctx.io.get::<AddressClaim>(local).await?.filter(ours) else { return Ok(()) };
@@ -206,18 +260,24 @@ pub(super) async fn keep(
     let mut new = claim.clone();
     new.spec.owner_ref.uid = mailbox.uid();
     new.spec.revoked_at = None;
-    new.spec.hold = hold(mailbox);
+    new.spec = new.spec.with_papers(Papers::of(mailbox, status.revoked_at.is_some()));
     new.spec.agency.get_or_insert_with(|| mailbox.spec.agency_ref.name.clone());
     new.spec.life = claim.to_keep(status);
-    if new.spec == claim.spec {
+    new.annotations_mut().remove(MADE_AGAIN);
+    if new.spec == claim.spec && claim.made_again().is_none() {
         return Ok(());
     }
-    ctx.io.replace(&new).await?;
+    ctx.written.note(&ctx.io.replace(&new).await?);
     if claim.is_of_earlier(mailbox) {
         let note = "its Mailbox was gone and is there again: the same mail, address and password (D-14)";
         status::tell(mailbox, Event::new(Severity::Normal, "Reinstated", "Reinstate", note), ctx);
     }
     Ok(())
+}
+
+/// Whether it names no document that stands beside its address.
+fn says_nothing(mailbox: &Mailbox) -> bool {
+    Papers::of(mailbox, true) == Papers::default()
 }
 
 /// Locks of people that are in force and could not be written down: to take one out is to take back a lock all the same.
@@ -231,7 +291,7 @@ pub(super) async fn keep_unsaid(claim: &AddressClaim, status: &MailboxStatus, ct
     }
     let known = claim.spec.life.as_ref().map_or(0, |known| known.locks.len());
     if life.locks.len() > known {
-        ctx.io.replace(&new).await?;
+        ctx.written.note(&ctx.io.replace(&new).await?);
     }
     Ok(())
 }
@@ -241,7 +301,7 @@ pub(super) async fn credentials(mailbox: &Mailbox, ctx: &Ctx) -> Result<Result<C
     let name = mailbox.name_any();
     let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
     let hash = cheap_hash(&initial)?;
-    let (holder, now) = (&mailbox.spec.full_name, ctx.now());
+    let (holder, now) = (&mailbox.spec.full_name, ctx.begins(mailbox.creation_timestamp().as_ref()));
     let secret = resources::credentials(ctx.io.namespace(), &name, holder, (&hash, &initial), now);
     if let Created::New(_) = ctx.io.create(&secret).await? {
         return Ok(Ok(Credentials {
@@ -296,7 +356,8 @@ pub(super) async fn new_password(mailbox: &Mailbox, unlock: &str, ctx: &Ctx) -> 
         return Ok(ctx.made(&name, &known));
     }
     let initial = SecretString::from(password::generate(&mut rand::thread_rng()));
-    let secret = resources::new_password(known, (&cheap_hash(&initial)?, &initial), unlock, ctx.now());
+    let made_at = ctx.begins(known.creation_timestamp().as_ref());
+    let secret = resources::new_password(known, (&cheap_hash(&initial)?, &initial), unlock, made_at);
     let written = ctx.io.replace(&secret).await?;
     Ok(ctx.made(&name, &written))
 }
@@ -326,11 +387,13 @@ pub(super) fn not_written_down(error: &BackendError) -> Problem {
 
 /// Brings the account to the mail server.
 pub(super) async fn account(account: Account, ctx: &Ctx) -> Result<(), Problem> {
+    let mailbox = account.mailbox.clone();
     match ctx.syncer.ensure(account, WAIT).await {
         Standing::Synced => Ok(()),
         Standing::Refused(message) => {
             Err(Problem::stalled(Reason::AccountRefused, format!("the mail server refuses the account: {message}")))
         }
+        Standing::Held(message) => Err(Problem::stalled(Reason::FolderOfAnother, of_another(&mailbox, &message, ctx))),
         Standing::Pending => Err(match &*ctx.syncer.health().borrow() {
             Health::Failing(BackendError::VolumeFull(message)) => Problem::waiting(Reason::VolumeFull, message.clone()),
             Health::Failing(error) => Problem::waiting(
@@ -340,6 +403,18 @@ pub(super) async fn account(account: Account, ctx: &Ctx) -> Result<(), Problem> 
             _ => Problem::waiting(Reason::Starting, "the mail server is starting; the account is made when it answers"),
         }),
     }
+}
+
+/// What a person does about a folder of another account.
+fn of_another(mailbox: &str, message: &str, ctx: &Ctx) -> String {
+    let (namespace, pod) =
+        (ctx.io.namespace(), ctx.system().map_or("<mail pod>".into(), |system| format!("{}-0", system.name_any())));
+    let run = format!("kubectl -n {namespace} exec {pod} -c dovecot --");
+    format!(
+        "D-14: {message}; nobody logs in, senders are told to try again. Was the volume restored from before the former account was purged? Move \
+         its mail away: {run} mv /srv/vmail/{mailbox} /srv/vmail/.{mailbox}.former, and remove it where its time of keeping is over. Only if \
+         it is known to be this holder's own: {run} rm /srv/vmail/{mailbox}/.holder. The account opens by itself then"
+    )
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::{AddressClaim, AddressUse, Holder, MailSystem, Mailbox, MailboxState, QuotaPolicy};
 use crate::controllers::context::{Credentials, Ctx};
-use crate::domain::lifecycle::{self, Rules};
+use crate::domain::lifecycle::{self, Rules, Stopped};
 use crate::domain::naming::{self, LocalPart, RIVALS, Rival};
 use crate::domain::quota::{Bytes, Limits, Policy, QuantityError, Selector};
 use crate::domain::successor::{self, Nobody, Target};
@@ -63,17 +63,18 @@ pub(super) fn without_policies(mailbox: &Mailbox, ctx: &Ctx) -> Facts {
     let naming = profile(system.as_ref().map(|s| s.spec.regulation.naming_profile).unwrap_or_default());
     let held = ctx.claims_of(&name);
     let claim = ctx.primary_claim(&name);
+    let credentials = ctx.credentials(&name);
     let pinned = mailbox.spec.local_part.as_deref().filter(|_| claim.is_none());
     Facts {
         agency: resolve(&ctx.stores.agencies, namespace, &mailbox.spec.agency_ref.name, naming),
         claim,
         also_pinned: pinned.map(|local| also_pinned(&name, local, ctx)).unwrap_or_default(),
         held,
-        credentials: ctx.credentials(&name),
         policies: Vec::new(),
         successor: successor(mailbox, ctx),
         rules: super::super::lifecycle::rules(ctx),
-        life: super::super::lifecycle::life(mailbox, ctx, ctx.now()),
+        life: super::super::lifecycle::life_with(mailbox, credentials.as_ref(), ctx, ctx.now()),
+        credentials,
         used: ctx.activities.used(&name),
         now: ctx.now(),
         use_known: ctx.activities.known(),
@@ -101,7 +102,12 @@ fn also_pinned(name: &str, local: &str, ctx: &Ctx) -> Vec<Rival> {
             && mailbox.metadata.deletion_timestamp.is_none()
             && ctx.primary_claim(&mailbox.name_any()).is_none()
         {
-            rivals.push(Rival { id: mailbox.name_any(), name: mailbox.spec.full_name.clone(), holds: false });
+            rivals.push(Rival {
+                id: mailbox.name_any(),
+                name: mailbox.spec.full_name.clone(),
+                holds: false,
+                purged: None,
+            });
         }
         if rivals.len() == RIVALS {
             break;
@@ -117,16 +123,35 @@ impl Facts {
         held.filter(|local| mailbox.spec.aliases.contains(local)).collect()
     }
 
-    /// Those and its former addresses to which mail still arrives at `now`.
-    pub fn every_alias(&self, mailbox: &Mailbox, now: Timestamp) -> Vec<String> {
+    /// The claim of the address that its status shows, of whatever use by now: an address that came after it may be claimed already.
+    pub fn shown(&self, mailbox: &Mailbox) -> Option<&Arc<AddressClaim>> {
+        let (local, _) = mailbox.status.as_ref()?.address.as_deref()?.split_once('@')?;
+        self.held.iter().find(|claim| claim.name_any() == local)
+    }
+
+    /// Those and its former addresses to which mail still arrives at `now`; `local` is its address.
+    pub fn every_alias(&self, mailbox: &Mailbox, local: &str, now: Timestamp) -> Vec<String> {
         let mut all = self.aliases(mailbox);
         let former = |c: &&Arc<AddressClaim>| {
             c.spec.address_use == AddressUse::Alias && c.spec.until.as_ref().is_some_and(|until| now < until.0)
         };
         all.extend(self.held.iter().filter(former).map(|c| c.name_any()));
+        all.extend(self.unended(local).map(|c| c.name_any()));
         all.sort();
         all.dedup();
         all
+    }
+
+    /// Former addresses, while nobody knows what time it is: each stays what it is, and mail to it arrives (D-19). One that was left
+    /// meanwhile gets its end when the time is known.
+    pub fn unended(&self, local: &str) -> impl Iterator<Item = &Arc<AddressClaim>> {
+        let unknown = self.rules.stopped == Some(Stopped::Time);
+        let arrives = |c: &AddressClaim| match c.spec.address_use {
+            AddressUse::Primary => true,
+            AddressUse::Alias => c.spec.until.is_some(),
+            _ => false,
+        };
+        self.held.iter().filter(move |c| unknown && c.metadata.name.as_deref() != Some(local) && arrives(c))
     }
 
     /// Disambiguators that are free (D-07).

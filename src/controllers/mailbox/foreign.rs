@@ -35,25 +35,17 @@ struct Kept {
 
 impl Kept {
     fn of(mailbox: &Mailbox, status: &MailboxStatus) -> Self {
-        let mut s = status.clone();
-        // The API server keeps whole seconds.
-        s.locks.iter_mut().for_each(|lock| lock.since = whole(&lock.since));
-        s.relieved.iter_mut().for_each(|relieved| relieved.at = whole(&relieved.at));
-        s.forwarding.iter_mut().for_each(|forwarding| forwarding.since = whole(&forwarding.since));
-        if let Some(restored) = &mut s.restored {
-            restored.received_at = whole(&restored.received_at);
-            restored.handled_at = restored.handled_at.as_ref().map(whole);
-        }
+        let s = status.in_whole_seconds();
         Self {
             uid: mailbox.uid(),
             state: s.state,
             address: s.address,
             aliases: s.aliases,
-            issued_at: s.issued_at.as_ref().map(whole),
-            password_changed_at: s.password_changed_at.as_ref().map(whole),
-            unlocked_at: s.unlocked_at.as_ref().map(whole),
-            proposed_at: s.proposed_at.as_ref().map(whole),
-            revoked_at: s.revoked_at.as_ref().map(whole),
+            issued_at: s.issued_at,
+            password_changed_at: s.password_changed_at,
+            unlocked_at: s.unlocked_at,
+            proposed_at: s.proposed_at,
+            revoked_at: s.revoked_at,
             forwarding: s.forwarding,
             locks: s.locks,
             relieved: s.relieved,
@@ -77,10 +69,6 @@ impl Kept {
         status.restored = self.restored;
         status.absent_until = self.absent_until;
     }
-}
-
-fn whole(time: &Time) -> Time {
-    Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0))
 }
 
 /// What each status said last, as we wrote or first saw it, and what we began to write: nobody knows whether a write whose answer was

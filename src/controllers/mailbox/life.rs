@@ -49,6 +49,15 @@ impl Life {
         done.chain(self.waits.clone()).collect()
     }
 
+    /// What begins with this pass begins at `moment` where the clock by which it was decided, which said `now`, is behind that: terms are
+    /// counted from it.
+    pub fn begin(&mut self, moment: Timestamp, now: Timestamp) {
+        let after = &mut self.after;
+        let begun = after.unlocked_at.iter_mut().chain(&mut after.revoked_at).chain(after.relieved.values_mut());
+        let locks = after.locks.values_mut().map(|lock| &mut lock.since);
+        begun.chain(locks).filter(|at| **at == now).for_each(|at| *at = moment.max(now));
+    }
+
     /// Whether it ends a lock, which takes a new password (R6.3, D-12).
     pub fn makes_password(&self) -> bool {
         let ends = |action: &Action| matches!(action.cause, Cause::Restore | Cause::Withdrawn);
@@ -146,6 +155,13 @@ pub(super) fn good(life: &Life, rules: &Rules, forwarded: Option<&str>, now: Tim
         MailboxState::Revoked if account.revoke => {
             (Reason::Revoked, format!("revoked by spec.state (R5.4.c, D-11): {}", over()))
         }
+        MailboxState::Revoked if lifecycle::ended(false, account.ends_on, now).is_none() => (
+            Reason::Revoked,
+            format!(
+                "revoked; it is given back when operator and mail pod tell one time, and nothing holds it (spec.state, spec.endsOn): {}",
+                over()
+            ),
+        ),
         MailboxState::Revoked => {
             (Reason::Revoked, format!("revoked, its last day (spec.endsOn) has come (R5.4.b): {}", over()))
         }
@@ -155,15 +171,25 @@ pub(super) fn good(life: &Life, rules: &Rules, forwarded: Option<&str>, now: Tim
             let locks = if account.locks.is_empty() { String::new() } else { format!("; {}", locked(account)) };
             let message = format!(
                 "8.3.đ: no login for {} months, so its revocation is proposed; a person decides: spec.state: Revoked with the document in \
-                 spec.basis, or a login by its holder{locks}",
+                 spec.ending, or a login by its holder{locks}",
                 rules.terms.unused_months
             );
-            (Reason::RevocationProposed, message)
+            // The state says the one, the reason the other: a lock is not to be overlooked in a table.
+            let reason = if account.locks.is_empty() { Reason::RevocationProposed } else { Reason::Locked };
+            (reason, message)
         }
         MailboxState::MustChangePassword => (
             Reason::MustChangePassword,
             "the initial password must be changed first (R9.1): mail protocols refuse, mail is received".into(),
         ),
+        MailboxState::Pending if account.begun.is_some() && has_come(account, now) => {
+            let first = account.starts_on.map(|day| format!(" on {day}")).unwrap_or_default();
+            let message = format!(
+                "access begins{first} (spec.startsOn), and that has come by the operator's clock alone: the mail pod's tells another time, or \
+                 was not asked yet. It begins when both tell one time; until then senders are told to try again"
+            );
+            (Reason::ClocksDiffer, message)
+        }
         MailboxState::Pending => {
             let first = account.starts_on.map(|day| format!(" on {day}")).unwrap_or_default();
             (
@@ -173,6 +199,11 @@ pub(super) fn good(life: &Life, rules: &Rules, forwarded: Option<&str>, now: Tim
         }
         MailboxState::Active => (Reason::Issued, "address, account and password are issued".into()),
     }
+}
+
+/// Whether its first day has come by the operator's clock.
+fn has_come(account: &Account, now: Timestamp) -> bool {
+    account.starts_on.is_some_and(|day| midnight(day) <= now)
 }
 
 fn locked(account: &Account) -> String {
@@ -226,4 +257,66 @@ pub(super) fn restore_waits(life: &Life, rules: &Rules, now: Timestamp) -> Optio
         term.unwrap_or_default()
     );
     (!person.is_empty()).then_some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::AddressClaim;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn d_15_r6_3_who_is_made_again_is_locked_by_what_stands_beside_the_address_and_no_brake_counts_it() {
+        let (rules, now) = (Rules::default(), "2026-06-01T00:00:00Z".parse().expect("a time"));
+        let basis = json!({"number": "12/VP", "date": "2026-02-02", "issuer": "STTTT"});
+        let new: Mailbox = serde_json::from_value(json!({"metadata": {"name": "nv-1", "uid": "u-2"},
+            "spec": {"agencyRef": {"name": "stttt"}, "fullName": "Lê An", "basis": basis}}))
+        .expect("a Mailbox");
+        let again = |kept: Value| {
+            let claim: AddressClaim = serde_json::from_value(json!({
+                "metadata": {"name": "anl.stttt", "creationTimestamp": "2026-01-02T00:00:00Z"},
+                "spec": {"use": "Primary", "ownerRef": {"kind": "Mailbox", "name": "nv-1", "uid": "u-1"}, "ownerName": "Lê An",
+                    "life": kept}}))
+            .expect("a claim");
+            let account = new.remembered(Some(&claim)).expect("it is known").life(None);
+            assert!(account.issued_at.is_some(), "it is no new account");
+            decide(&rules, account, |_| false, now)
+        };
+        let locks = json!([{"reason": "DefaultPassword", "rule": "6.2.d", "since": "2026-03-01T00:00:00Z"}]);
+        let life = again(json!({"locks": locks}));
+        assert_eq!((life.access(&rules, now), life.waits), (Access::Locked, None));
+        // Nothing but that says so: else it would be a new lock, which waits for the brake.
+        let life = again(Value::Null);
+        assert!(life.access(&rules, now) != Access::Locked && life.waits.is_some());
+    }
+
+    #[test]
+    fn d_12_d_14_what_begins_with_a_pass_is_written_no_earlier_than_it_is() {
+        let at = |text: &str| text.parse::<Timestamp>().expect(text);
+        let (behind, now, old) = (at("2024-06-01T00:00:00Z"), at("2026-06-01T00:00:00Z"), at("2024-01-01T00:00:00Z"));
+        let person = |since| lifecycle::Lock { since, by: By::Person, also_clock: false };
+        let (spam, leaked) = (lifecycle::LockReason::SpamOrMalware, lifecycle::LockReason::Compromised);
+        let locked = Account {
+            issued_at: Some(old),
+            locks: [(spam, person(old))].into(),
+            wanted_locks: [spam, leaked].into(),
+            ..Account::default()
+        };
+        let of = |before: Account, moment: Timestamp| {
+            let mut life = decide(&Rules::default(), before, |_| true, behind);
+            life.begin(moment, behind);
+            life.after
+        };
+        let after = of(locked.clone(), now);
+        assert_eq!(
+            (after.locks[&leaked].since, after.locks[&spam].since),
+            (now, old),
+            "the other one stands since then"
+        );
+        let after = of(Account { wanted_locks: [].into(), ..locked.clone() }, now);
+        assert_eq!(after.unlocked_at, Some(now));
+        assert_eq!(of(Account { revoke: true, ..locked.clone() }, now).revoked_at, Some(now));
+        // Never before it was decided, either.
+        assert_eq!(of(Account { revoke: true, ..locked }, old).revoked_at, Some(behind));
+    }
 }

@@ -6,8 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::facts::Facts;
+use super::pass::LOOK_AGAIN;
 use crate::api::{ConditionType, Mailbox, MailboxState, MailboxStatus, Outlook, Reason, set_condition, summarise};
 use crate::controllers::context::Ctx;
+use crate::controllers::lifecycle;
 use crate::controllers::runner::{Error, Next};
 use crate::controllers::status;
 
@@ -23,6 +25,8 @@ const PURGED: &str =
     "its mail was removed after the time of keeping (D-14), and its address is nobody's for a time (D-19)";
 const WANTED_BACK: &str = "D-14: its mail was removed after the time of keeping, so nothing can be given back. For a new, empty account \
      with a new address delete this Mailbox and create it again";
+pub(super) const REMOVING: &str = "D-14: the removal of what was kept of the former account of this name was begun, and the mail server has not \
+     said yet what is left. This mailbox goes on by itself then: as it was if nothing was removed, else as a new account";
 const NEVER: &str = "it is revoked by spec.state or spec.endsOn and has no address: it gets none (R5.4)";
 
 /// Whether it is to have nothing. Pure: `purged` and `claimed` say whether its account was purged, and whether it has an address.
@@ -58,6 +62,21 @@ pub(super) async fn say(mailbox: &Mailbox, facts: &Facts, nothing: &Nothing, ctx
     status::say(mailbox, &status, ctx).await?;
     ctx.lives.note(mailbox, &status);
     Ok(Next::Change)
+}
+
+/// Waits while the account is removed that is known by this name. Whoever was created under it meanwhile is told so.
+pub(super) async fn wait(mailbox: &Mailbox, ctx: &Ctx) -> Result<Next, Error> {
+    // Whoever starts anew tells the mail server of every account: this one stays shut.
+    lifecycle::close(ctx, &mailbox.name_any());
+    let generation = mailbox.metadata.generation.unwrap_or(0);
+    let mut status = mailbox.status.clone().unwrap_or_default();
+    status.observed_generation = Some(generation);
+    status.state = Some(status.state.unwrap_or(MailboxState::Pending));
+    summarise(&mut status.conditions, Outlook::Waiting, Reason::Purging, REMOVING, generation, ctx.now());
+    ctx.lives.intend(mailbox, &status);
+    status::say(mailbox, &status, ctx).await?;
+    ctx.lives.note(mailbox, &status);
+    Ok(Next::After(LOOK_AGAIN))
 }
 
 fn shown(mailbox: &Mailbox, facts: &Facts, nothing: &Nothing, ctx: &Ctx) -> MailboxStatus {

@@ -96,7 +96,10 @@ fn held(ctx: &Ctx, granted: &BTreeSet<String>) -> HashMap<LocalPart, Held> {
         let stands = |(mailbox, decision): (&String, &Decision)| {
             let grant = decision.outcome.grant().filter(|_| granted.contains(mailbox))?;
             let name = decision.request.name.clone();
-            Some((grant.local_part.clone(), Held { owner: mailbox.clone(), name, address_use: Use::Primary }))
+            Some((
+                grant.local_part.clone(),
+                Held { owner: mailbox.clone(), name, address_use: Use::Primary, purged: None },
+            ))
         };
         state.decisions.iter().filter_map(stands).collect::<Vec<_>>()
     });

@@ -16,7 +16,8 @@ impl Restore {
 impl Account {
     /// Its state at `now`.
     pub fn state(&self, terms: &Terms, now: Timestamp) -> State {
-        let starts = self.starts_on.is_some_and(|day| calendar::midnight(day) > now);
+        let to_come = |day| self.begun.map_or(calendar::midnight(day) > now, |begun| !begun);
+        let starts = self.starts_on.is_some_and(to_come);
         match self {
             _ if self.purged => State::Purged,
             _ if self.revoked_at.is_some() => State::Revoked,

@@ -83,6 +83,8 @@ pub(super) fn acts(rules: &Rules, account: &Account, action: &Action) -> bool {
         (Kind::Lock, Cause::Locks(reason)) => !account.wanted_locks.contains(&reason),
         (Kind::RestoreDue, _) | (_, Cause::Unused | Cause::RetentionOver) => true,
         (_, Cause::EndsOn) => rules.stopped == Some(Stopped::Time),
+        // That its last day is to come again is nobody's word but the clock's.
+        (_, Cause::Undone) => rules.stopped == Some(Stopped::Time) && account.ends_on.is_some(),
         _ => false,
     };
     rules.stopped.is_none() || !clock

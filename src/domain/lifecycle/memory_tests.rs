@@ -125,6 +125,30 @@ fn r5_4_b_while_nobody_knows_the_time_no_day_has_come_and_nothing_is_forgotten()
 }
 
 #[test]
+fn while_nobody_knows_the_time_no_first_day_comes_and_nobody_who_has_access_loses_it() {
+    let terms = Rules::default().terms;
+    let new = Account { starts_on: on("2026-03-02"), ..account() };
+    let state = |begun, now| Account { begun, ..new.clone() }.state(&terms, at(now));
+    assert_eq!((state(None, "2026-03-01"), state(None, "2026-03-02")), (State::Pending, State::Active));
+    // By a clock that is months ahead, and by one that is years behind.
+    assert_eq!(state(Some(false), "2026-09-01"), State::Pending);
+    assert_eq!(state(Some(true), "2020-01-01"), State::Active);
+    assert_eq!(Account { begun: Some(false), ..new.clone() }.access(&terms, at("2026-09-01")), Access::None);
+    // Who has no first day waits for none.
+    assert_eq!(Account { begun: Some(false), ..account() }.state(&terms, at("2026-03-01")), State::Active);
+}
+
+#[test]
+fn r5_4_b_while_nobody_knows_the_time_no_last_day_is_to_come_again() {
+    let rules = Rules { stopped: Some(Stopped::Time), ..Rules::default() };
+    let over = Account { revoked_at: Some(at("2026-03-01")), ends_on: on("2026-08-31"), ..account() };
+    assert_eq!(run(&over, "2026-04-01").1, [(Kind::Unlock, "Undone")]);
+    assert_eq!(all(&rules, &over, "2026-04-01").1, []);
+    // That it has none any more is people's word.
+    assert_eq!(all(&rules, &Account { ends_on: None, ..over }, "2026-04-01").1, [(Kind::Unlock, "Undone")]);
+}
+
+#[test]
 fn d_13_what_a_clock_locked_stays_when_people_take_back_that_they_locked_it_too() {
     let reason = LockReason::Inactive;
     let locked = Account { locks: [(reason, lock("2026-04-01", By::Clock))].into(), ..account() };

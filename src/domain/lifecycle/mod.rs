@@ -13,15 +13,12 @@ mod account;
 mod clocks;
 pub mod forecast;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod memory_tests;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod model;
 mod pass;
 mod restore;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +31,9 @@ pub use pass::{Brake, Held, Key, Pass, advance, pass};
 pub use restore::{Asked, asked, tell_half_time};
 
 use super::calendar::Calendar;
+
+/// The point by which an account is issued: on a written document (5.2). That only the managing department does so is 5.1.
+pub const ISSUE: &str = "5.2";
 
 /// Why an account is locked (Điều 6 khoản 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,16 @@ pub enum LockReason {
 }
 
 impl LockReason {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Inactive,
+        Self::Compromised,
+        Self::LostPassword,
+        Self::SpamOrMalware,
+        Self::ProhibitedUse,
+        Self::DefaultPassword,
+    ];
+
     /// The stable text.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -205,6 +215,8 @@ pub struct Account {
     pub relieved: BTreeMap<LockReason, Timestamp>,
     /// First day of access.
     pub starts_on: Option<Date>,
+    /// Whether the first day has come, while nobody knows what time it is: whether access was given before. None: the time says.
+    pub begun: Option<bool>,
     /// Official day of the end: access ends at its 00:00 (5.4.b).
     pub ends_on: Option<Date>,
     /// Days of which a reason for silence was notified.

@@ -29,7 +29,6 @@ pub fn tell_half_time(rules: &Rules, account: &mut Account, now: Timestamp) -> b
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::domain::lifecycle::{By, Lock, LockReason, Restore};

@@ -8,6 +8,8 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::same_name::key;
 use super::{Candidate, LocalPart, is_reserved};
 
@@ -24,6 +26,13 @@ pub enum Use {
     Reserved,
 }
 
+/// That the account of a holder was purged: the address is nobody's, and for a time nobody gets it (D-14, D-19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Purged {
+    /// Since when the address may be issued again, if that is known.
+    pub free_from: Option<Timestamp>,
+}
+
 /// Who has an address already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -33,6 +42,15 @@ pub struct Held {
     pub name: String,
     /// How it is used.
     pub address_use: Use,
+    /// Whether the account of the owner was purged.
+    pub purged: Option<Purged>,
+}
+
+impl Held {
+    /// Whether it is held for the Mailbox of this name. Who is called as a purged one was has no more right to it than anybody else.
+    pub fn is_of(&self, mailbox: &str) -> bool {
+        self.owner == mailbox && self.purged.is_none()
+    }
 }
 
 /// What somebody without an address wants.
@@ -84,6 +102,8 @@ pub struct Rival {
     pub name: String,
     /// Whether it has the address; else it wants it too.
     pub holds: bool,
+    /// Whether its account was purged: it had the address.
+    pub purged: Option<Purged>,
 }
 
 /// Why an address cannot be given.
@@ -145,7 +165,8 @@ fn note_grants(requests: &[Request], result: &Allocation, given: &mut HashMap<Lo
     let mut count = 0;
     for request in requests {
         let Some(Ok(grant)) = result.outcomes.get(&request.id) else { continue };
-        let held = Held { owner: request.id.clone(), name: request.name.clone(), address_use: Use::Primary };
+        let held =
+            Held { owner: request.id.clone(), name: request.name.clone(), address_use: Use::Primary, purged: None };
         given.insert(grant.local_part.clone(), held);
         count += 1;
     }
@@ -227,17 +248,17 @@ impl<'r, 'h, F: Fn(&LocalPart) -> Option<&'h Held>> Allocator<'r, F> {
 
     fn rival(&self, index: usize, holds: bool) -> Rival {
         let request = &self.requests[index];
-        Rival { id: request.id.clone(), name: request.name.clone(), holds }
+        Rival { id: request.id.clone(), name: request.name.clone(), holds, purged: None }
     }
 
     fn obstacle(&self, index: usize, local_part: &LocalPart) -> Obstacle {
         let request = &self.requests[index];
         if let Some(held) = (self.held)(local_part)
-            && held.owner != request.id
+            && !held.is_of(&request.id)
             && !(held.address_use == Use::Tombstone && request.supersedes.contains(local_part))
         {
             let same = held.address_use != Use::Reserved && key(&held.name) == self.key(index);
-            let rival = Rival { id: held.owner.clone(), name: held.name.clone(), holds: true };
+            let rival = Rival { id: held.owner.clone(), name: held.name.clone(), holds: true, purged: held.purged };
             return Obstacle::Rivals(vec![rival], same);
         }
         if is_reserved(local_part) {

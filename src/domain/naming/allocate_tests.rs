@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use std::collections::HashMap;
 
 use super::super::{candidates, person_name, with_disambiguator};
@@ -30,7 +28,7 @@ fn body(id: &str, name: &str, address: &str) -> Request {
 }
 
 fn held(owner: &str, name: &str, address_use: Use) -> Held {
-    Held { owner: owner.into(), name: name.into(), address_use }
+    Held { owner: owner.into(), name: name.into(), address_use, purged: None }
 }
 
 /// Outcome as text, checked to be the same in the opposite order.

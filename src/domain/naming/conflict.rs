@@ -1,6 +1,7 @@
 //! What people are told when an address cannot be given: who is in the way, by which rule, and what to write.
 
-use super::allocate::{Cause, Conflict, Rival};
+use super::allocate::{Cause, Conflict, Purged, Rival};
+use crate::domain::calendar::day;
 
 /// Rivals that are named at most.
 const NAMED: usize = 3;
@@ -33,7 +34,7 @@ pub fn explain(conflict: &Conflict, domain: &str, suggestions: &[String], body: 
                 "{address} là địa chỉ dành riêng cho hệ thống (D-05); vui lòng ghi địa chỉ khác vào spec.localPart."
             ),
         },
-        Cause::SameName => same_name(&address, &who, &who_vi, suggestions),
+        Cause::SameName => same_name(&address, was(rivals), (&who, &who_vi), suggestions),
         Cause::Exhausted => exhausted(conflict, domain, suggestions),
         Cause::Taken | Cause::Together => {
             let (field, field_vi) = if body {
@@ -42,6 +43,7 @@ pub fn explain(conflict: &Conflict, domain: &str, suggestions: &[String], body: 
                 ("spec.localPart", "spec.localPart")
             };
             let (verb, verb_vi) = match conflict.cause {
+                Cause::Taken if was(rivals) => ("was the address of", "trước đây là địa chỉ của"),
                 Cause::Taken => ("belongs to", "đã cấp cho"),
                 _ => ("is wanted at the same time by", "đồng thời được đề nghị cho"),
             };
@@ -58,7 +60,8 @@ pub fn explain(conflict: &Conflict, domain: &str, suggestions: &[String], body: 
     }
 }
 
-fn same_name(address: &str, who: &str, who_vi: &str, suggestions: &[String]) -> Explained {
+fn same_name(address: &str, was: bool, (who, who_vi): (&str, &str), suggestions: &[String]) -> Explained {
+    let verb = if was { "was the address of" } else { "belongs to or is wanted by" };
     let (offer, offer_vi) = match suggestions {
         [] => (String::new(), String::new()),
         some => (format!(", for example {}", some.join(", ")), format!(", ví dụ {}", some.join(", "))),
@@ -67,7 +70,7 @@ fn same_name(address: &str, who: &str, who_vi: &str, suggestions: &[String]) -> 
         rule: "4.2.c",
         path: "spec.disambiguator",
         message: format!(
-            "R4.2.c, D-07: {address} belongs to or is wanted by {who} of the same full name; write spec.disambiguator (1 to 8 of a-z, 0-9){offer}"
+            "R4.2.c, D-07: {address} {verb} {who} of the same full name; write spec.disambiguator (1 to 8 of a-z, 0-9){offer}"
         ),
         message_vi: format!(
             "Điều 4.2.c, D-07: {address} trùng họ tên với {who_vi}; vui lòng ghi thêm spec.disambiguator (1 đến 8 ký tự a-z, 0-9){offer_vi}."
@@ -101,27 +104,50 @@ fn named(rivals: &[Rival]) -> (String, String) {
     if rivals.is_empty() {
         return ("reserved".into(), "dành riêng".into());
     }
-    let shown: Vec<String> = rivals.iter().take(NAMED).map(one).collect();
+    let (en, vi): (Vec<String>, Vec<String>) = rivals.iter().take(NAMED).map(one).unzip();
     if rivals.len() > NAMED {
-        return (format!("{} and others", shown.join(", ")), format!("{} và những người khác", shown.join(", ")));
+        return (format!("{} and others", en.join(", ")), format!("{} và những người khác", vi.join(", ")));
     }
-    (shown.join(", "), shown.join(", "))
+    (en.join(", "), vi.join(", "))
 }
 
-fn one(rival: &Rival) -> String {
-    if rival.name.is_empty() { rival.id.clone() } else { format!("'{}' ({})", rival.name, rival.id) }
+/// Whether nobody has the address any more: it is only kept free for a time.
+fn was(rivals: &[Rival]) -> bool {
+    !rivals.is_empty() && rivals.iter().all(|rival| rival.purged.is_some())
+}
+
+fn one(rival: &Rival) -> (String, String) {
+    let (more, more_vi) = rival.purged.map(gone).unwrap_or_default();
+    let with = |more: String| match rival.name.as_str() {
+        "" => format!("{}{more}", rival.id),
+        name => format!("'{name}' ({}{more})", rival.id),
+    };
+    (with(more), with(more_vi))
+}
+
+/// What is said of an account that is purged.
+fn gone(purged: Purged) -> (String, String) {
+    let Some(from) = purged.free_from.map(day) else {
+        return (", purged, its address kept free".into(), ", đã xóa hẳn, địa chỉ chưa cấp lại".into());
+    };
+    (
+        format!(", purged, its address free again from {from}"),
+        format!(", đã xóa hẳn, địa chỉ được cấp lại từ {}", from.strftime("%d/%m/%Y")),
+    )
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::LocalPart;
     use super::*;
 
     fn conflict(cause: Cause, rivals: &[(&str, &str)]) -> Conflict {
-        let rivals =
-            rivals.iter().map(|(id, name)| Rival { id: (*id).into(), name: (*name).into(), holds: true }).collect();
-        Conflict { cause, tried: vec![(LocalPart::parse("minhtht.stttt", "").unwrap(), rivals)] }
+        let one =
+            |(id, name): &(&str, &str)| Rival { id: (*id).into(), name: (*name).into(), holds: true, purged: None };
+        Conflict {
+            cause,
+            tried: vec![(LocalPart::parse("minhtht.stttt", "").unwrap(), rivals.iter().map(one).collect())],
+        }
     }
 
     #[test]
@@ -148,6 +174,28 @@ mod tests {
     fn r4_1_bodies_are_told_of_their_own_fields() {
         let told = explain(&conflict(Cause::Together, &[("agency-b", "Sở B")]), "gialai.gov.vn", &[], true);
         assert!(told.message.contains("spec.initials"), "{}", told.message);
+    }
+
+    #[test]
+    fn d_14_d_19_the_address_of_an_account_that_was_purged_was_its_and_is_free_again_on_a_day() {
+        let told = |cause: Cause, free_from: Option<&str>| {
+            let mut conflict = conflict(cause, &[("nv-1", "Lê An")]);
+            let free_from = free_from.map(|at| at.parse().unwrap());
+            conflict.tried[0].1[0].purged = Some(Purged { free_from });
+            explain(&conflict, "gialai.gov.vn", &[], false)
+        };
+        // 17:00 UTC is the next day in the province.
+        let taken = told(Cause::Taken, Some("2029-02-28T17:00:00Z"));
+        let en = "was the address of 'Lê An' (nv-1, purged, its address free again from 2029-03-01)";
+        let vi = "trước đây là địa chỉ của 'Lê An' (nv-1, đã xóa hẳn, địa chỉ được cấp lại từ 01/03/2029)";
+        assert!(taken.message.contains(en) && taken.message_vi.contains(vi), "{taken:?}");
+        let same = told(Cause::SameName, None);
+        assert!(same.message.contains("was the address of 'Lê An' (nv-1, purged, its address kept free)"), "{same:?}");
+        let tried = told(Cause::Exhausted, Some("2029-02-28T17:00:00Z"));
+        assert!(
+            tried.message.contains("('Lê An' (nv-1, purged, its address free again from 2029-03-01))"),
+            "{tried:?}"
+        );
     }
 
     #[test]

@@ -193,7 +193,6 @@ fn is_full_date(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use unicode_normalization::UnicodeNormalization;
 

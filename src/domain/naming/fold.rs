@@ -52,7 +52,6 @@ fn undecomposable(c: char) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

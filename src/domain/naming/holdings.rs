@@ -24,7 +24,7 @@ pub fn holdings<'a>(
     let mut held: HashMap<LocalPart, Held> = HashMap::new();
     for Written { owner, name, local_parts } in written {
         for local in local_parts.iter().filter_map(|local| LocalPart::parse(local, "").ok()) {
-            let new = || Held { owner: owner.into(), name: name.into(), address_use: Use::Primary };
+            let new = || Held { owner: owner.into(), name: name.into(), address_use: Use::Primary, purged: None };
             let known = held.entry(local).or_insert_with(new);
             if owner < known.owner.as_str() {
                 *known = new();
@@ -36,7 +36,6 @@ pub fn holdings<'a>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -48,7 +47,7 @@ mod tests {
             let held = holdings(order.into_iter().map(wrote), std::iter::empty());
             assert_eq!((held.len(), held[&local()].owner.as_str()), (1, "nv-1"));
         }
-        let claim = Held { owner: "nv-9".into(), name: "Lê An".into(), address_use: Use::Tombstone };
+        let claim = Held { owner: "nv-9".into(), name: "Lê An".into(), address_use: Use::Tombstone, purged: None };
         let held = holdings(["nv-1"].into_iter().map(wrote), [(local(), claim.clone())].into_iter());
         assert_eq!(held[&local()], claim);
     }

@@ -182,7 +182,6 @@ impl TryFrom<String> for LocalPart {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -31,10 +31,8 @@ pub mod sticky;
 pub mod wish;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod agency_tests;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod normalise_tests;
 #[cfg(test)]
 mod properties;
@@ -42,7 +40,7 @@ mod properties;
 use serde::Serialize;
 
 pub use agency::{AgencyAddress, AgencyNaming, Form, Level, Profile, agency_address};
-pub use allocate::{Allocation, Cause, Conflict, Grant, Held, RIVALS, Request, Rival, Use, Wish, allocate};
+pub use allocate::{Allocation, Cause, Conflict, Grant, Held, Purged, RIVALS, Request, Rival, Use, Wish, allocate};
 pub use chain::{AgencyProblem, NamedAgency, resolve_agency};
 pub use derive::{Candidate, Derived, candidates, disambiguator_suggestions, person_local_part, with_disambiguator};
 pub use holdings::{Written, holdings};

@@ -15,6 +15,8 @@ pub struct Issued<'a> {
     pub agency: Option<&'a str>,
     /// The document on whose request it was issued.
     pub rename: Option<&'a str>,
+    /// The full name for which it was issued.
+    pub name: &'a str,
 }
 
 /// What stands in the spec now.
@@ -26,6 +28,8 @@ pub struct Wanted<'a> {
     pub rename: Option<&'a str>,
     /// `spec.localPart`.
     pub pin: Option<&'a str>,
+    /// `spec.fullName`.
+    pub name: &'a str,
 }
 
 /// Why a mailbox gets another address.
@@ -37,15 +41,17 @@ pub enum Cause {
     Rename,
 }
 
-/// Whether the issued address is to give way. One that is pinned stays (D-21).
+/// Whether the issued address is to give way. One that is pinned stays (D-21), and so does one whose holder is called otherwise now (D-06)
+/// while no new document says that it is the same person: a transfer would hand mail and password on to another name.
 pub fn cause(issued: &Issued<'_>, wanted: &Wanted<'_>) -> Option<Cause> {
     if wanted.pin == Some(issued.local_part) {
         return None;
     }
+    let asked = wanted.rename.is_some() && wanted.rename != issued.rename;
     if issued.agency.is_some_and(|agency| agency != wanted.agency) {
-        return Some(Cause::Transfer);
+        return (asked || same_name(issued.name, wanted.name)).then_some(Cause::Transfer);
     }
-    (wanted.rename.is_some() && wanted.rename != issued.rename).then_some(Cause::Rename)
+    asked.then_some(Cause::Rename)
 }
 
 /// A former address to which mail still arrives.
@@ -101,12 +107,12 @@ pub fn former(alias: bool, until: Timestamp, retention: Retention, calendar: &Ca
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    const ISSUED: Issued<'static> = Issued { local_part: "hoalt.stttt", agency: Some("stttt"), rename: Some("1/QĐ") };
-    const SAME: Wanted<'static> = Wanted { agency: "stttt", rename: Some("1/QĐ"), pin: None };
+    const ISSUED: Issued<'static> =
+        Issued { local_part: "hoalt.stttt", agency: Some("stttt"), rename: Some("1/QĐ"), name: "Lê Thị Hoà" };
+    const SAME: Wanted<'static> = Wanted { agency: "stttt", rename: Some("1/QĐ"), pin: None, name: "Lê Thị Hòa" };
 
     #[test]
     fn d_02_an_issued_address_stays_while_nobody_asks() {
@@ -123,8 +129,17 @@ mod tests {
     }
 
     #[test]
+    fn d_06_d_14_a_transfer_takes_nobody_to_another_name_without_a_new_document() {
+        let other = Wanted { agency: "snv", name: "Lê Thị Huệ", ..SAME };
+        assert_eq!(cause(&ISSUED, &other), None, "the document was for what was issued");
+        assert_eq!(cause(&ISSUED, &Wanted { rename: None, ..other }), None);
+        assert_eq!(cause(&ISSUED, &Wanted { rename: Some("2/QĐ"), ..other }), Some(Cause::Transfer));
+        assert_eq!(cause(&ISSUED, &Wanted { agency: "snv", ..SAME }), Some(Cause::Transfer));
+    }
+
+    #[test]
     fn d_21_a_pinned_address_is_never_derived_again() {
-        let pinned = Wanted { pin: Some("hoalt.stttt"), agency: "snv", rename: Some("2/QĐ") };
+        let pinned = Wanted { pin: Some("hoalt.stttt"), agency: "snv", rename: Some("2/QĐ"), ..SAME };
         assert_eq!(cause(&ISSUED, &pinned), None);
         assert_eq!(cause(&ISSUED, &Wanted { pin: Some("hoa.snv"), ..pinned }), Some(Cause::Transfer));
     }

@@ -187,7 +187,6 @@ fn empty(path: &str) -> NameError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

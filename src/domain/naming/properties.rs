@@ -1,5 +1,4 @@
 //! What holds for every name and every crowd of claimants, tried on made-up ones. A failure prints the seed that repeats it.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -197,7 +196,7 @@ fn crowd(u: &mut Unstructured) -> Result<Crowd> {
         let holder = one(u, 100 + id)?;
         let address_use = *u.choose(&[Use::Primary, Use::Alias, Use::Tombstone, Use::Reserved])?;
         let local_part = holder.wish.local_parts()[0].clone();
-        held.insert(local_part, Held { owner: holder.id, name: holder.name, address_use });
+        held.insert(local_part, Held { owner: holder.id, name: holder.name, address_use, purged: None });
     }
     let count = u.int_in_range(0..=9)?;
     let requests = (0..count).map(|id| one(u, id)).collect::<Result<_>>()?;
@@ -253,7 +252,7 @@ fn d_02_d_03_another_look_beside_what_was_issued_says_the_same() {
                 continue;
             };
             let (owner, name) = (request.id, request.name);
-            held.insert(grant.local_part.clone(), Held { owner, name, address_use: Use::Primary });
+            held.insert(grant.local_part.clone(), Held { owner, name, address_use: Use::Primary, purged: None });
         }
         let again = allocate(&rest, |local_part| held.get(local_part));
         for (id, outcome) in &again.outcomes {

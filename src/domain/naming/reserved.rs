@@ -49,7 +49,6 @@ pub fn refuse_reserved(local_part: &LocalPart, path: &str) -> Result<(), NameErr
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

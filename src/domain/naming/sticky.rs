@@ -38,12 +38,12 @@ pub fn renamed(holder: &str, name: &str) -> Explained {
         rule: "D-02",
         path: "spec.fullName",
         message: format!(
-            "the address was issued to '{holder}', spec.fullName is now '{name}'; the address stays. If that is another person, use \
-             a new Mailbox: this one holds the mail of the first"
+            "the address was issued to '{holder}', spec.fullName is now '{name}'; the address stays, at a transfer as well. If that is \
+             another person, use a new Mailbox: this one holds the mail of the first. If it is the same one, spec.rename names the document"
         ),
         message_vi: format!(
-            "địa chỉ đã cấp cho '{holder}', nay spec.fullName là '{name}'; địa chỉ giữ nguyên. Nếu là người khác, vui lòng tạo \
-             Mailbox mới: hộp thư này chứa thư của người trước."
+            "địa chỉ đã cấp cho '{holder}', nay spec.fullName là '{name}'; địa chỉ giữ nguyên, kể cả khi điều chuyển. Nếu là người khác, \
+             vui lòng tạo Mailbox mới: hộp thư này chứa thư của người trước. Nếu vẫn là một người, vui lòng ghi văn bản vào spec.rename."
         ),
     }
 }

@@ -139,14 +139,7 @@ fn split(rendered: &str) -> Result<(String, String), &'static str> {
 fn samples() -> Vec<Letter> {
     let day = Date::constant(2026, 6, 16);
     let storage = Bytes(2 << 30);
-    let reasons = [
-        LockReason::Inactive,
-        LockReason::Compromised,
-        LockReason::LostPassword,
-        LockReason::SpamOrMalware,
-        LockReason::ProhibitedUse,
-        LockReason::DefaultPassword,
-    ];
+    let reasons = LockReason::ALL;
     let document = Some("12/STTTT-VP ngày 2/2/2026 của Sở Thông tin và Truyền thông".to_string());
     let mut notices: Vec<Notice> =
         reasons.into_iter().map(|reason| Notice::BeforeLock { reason, day, days_left: 7 }).collect();

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use mail_operator::api::{Mailbox, own_mailbox_name};
+use mail_operator::cli::place::Place;
 use mail_operator::cli::plan::{Item, Known, Outcome, Plan, Source, of_findings};
 use mail_operator::cli::tree::Tree;
 use mail_operator::cli::validate::{Options, check};
@@ -216,7 +217,7 @@ async fn years(world: &World, seed: u64) {
     for year in 0..YEARS {
         let read = tree(&agencies, &people, &world.namespace);
         let (read, known) = tokio::task::spawn_blocking(|| {
-            let known = Known::of(&Source::Cluster(None), &read).expect("the cluster's claims");
+            let known = Known::of(&Source::Cluster(Place::default()), &read).expect("the cluster's claims");
             (read, known)
         })
         .await

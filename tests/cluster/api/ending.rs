@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::{Patch, PatchParams};
 use mail_operator::api::{Mailbox, MailboxState};
 use mail_operator::controllers::Clock;
 use mail_operator::domain::calendar::day;
-use serde_json::json;
 
 use super::{AGENCY, SOON, SYSTEM, World};
 use crate::support::operator::{Agent, Operator};
@@ -26,11 +24,6 @@ fn clock() -> (Arc<AtomicI64>, Clock) {
 }
 
 impl World {
-    async fn look_again(&self, name: &str) {
-        let word = json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": Timestamp::now().to_string()}}});
-        self.mailboxes.patch(name, &PatchParams::default(), &Patch::Merge(&word)).await.expect("annotated");
-    }
-
     async fn is(&self, name: &str, state: MailboxState) -> Mailbox {
         eventually(&format!("{name} is {state:?}"), SOON, || async {
             let mailbox = self.mailboxes.get(name).await.map_err(|e| e.to_string())?;

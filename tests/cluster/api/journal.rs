@@ -86,8 +86,8 @@ async fn until<T>(world: &World, what: &str, is: impl Fn(MailSystemStatus) -> Re
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_2_the_mail_system_notes_the_end_of_the_journal_and_says_when_it_is_cut_off_or_exchanged() {
     let Some((world, operator, mut agent)) = World::running("noted").await else { return };
-    let text = printed(&agent);
     let noted = until(&world, "noted", |status| status.journal.ok_or_else(|| "nothing".into())).await;
+    let text = printed(&agent);
     let entries: Vec<_> = text.lines().filter_map(|line| journal::read(line).ok()).collect();
     assert!(
         entries.iter().any(|entry| entry.hash == noted.head && entry.sequence as i64 == noted.entries),
@@ -109,6 +109,8 @@ async fn r7_2_the_mail_system_notes_the_end_of_the_journal_and_says_when_it_is_c
     agent.start_again();
     let client = agent_client(&world.client, &world.namespace, (agent.address, 8443).into(), 1).await;
     eventually("another journal", SOON, || async { client.journal(batch(0)).await.map_err(|e| e.to_string()) }).await;
+    // With the next decision it is looked at, and not a minute later.
+    world.person("nv-9", "Trần Đình Nguyên", ", localPart: m9.stttt").await;
     let why = until(&world, "JournalDamaged", |status| {
         let ready = status.conditions.iter().find(|c| c.type_ == "Ready").cloned();
         ready

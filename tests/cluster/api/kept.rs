@@ -1,25 +1,19 @@
 //! What of the life of an account outlives its Mailbox (D-14), and what clocks do not do while something is not known.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use mail_operator::api::{MailboxActivity, MailboxActivitySpec, MailboxActivityStatus, MailboxState, WorkCalendar};
-use mail_operator::controllers::Clock;
+use kube::api::{DeleteParams, PostParams};
+use mail_operator::api::{AddressUse, MailboxActivityStatus, MailboxState, WorkCalendar};
 use mail_operator::domain::calendar::day;
-use serde_json::json;
 
-use super::lives::{ADDRESS, LOCKED, Lives, NAME, OPEN, restore};
+use super::days::{ADDRESS, COMPROMISED, Days, LOCKED, Lives, NAME, OPEN, restore};
 use super::{AGENCY, SOON, SYSTEM, World};
 use crate::support::operator::{Agent, Operator};
 use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
 
 const ROW: &str = "SELECT locked || revoked FROM accounts WHERE mailbox = 'nv-1'";
-const COMPROMISED: &str = ", lock: {reasons: [Compromised], basis: {number: 9/CV, date: '2026-03-01', issuer: STTTT}}";
 
 impl Lives {
     async fn delete(&self) {
@@ -27,7 +21,7 @@ impl Lives {
     }
 
     /// How often an action stands in the journal for nv-1.
-    fn written(&self, action: &str) -> usize {
+    pub fn written(&self, action: &str) -> usize {
         let text = super::journal::printed(&self.agent);
         text.lines()
             .filter(|line| line.contains("\"nv-1\"") && line.contains(&format!("\"action\":\"{action}\"")))
@@ -141,6 +135,7 @@ async fn r6_2_d_a_new_first_password_has_a_month_of_its_own() {
     assert_eq!((due[0].reason.as_str(), status.locks.len()), ("DefaultPassword", 0));
     assert!(due[0].at.0 > lives.days.now() + SignedDuration::from_hours(24 * 27), "{due:?}");
     assert_ne!(initial_password(&world.client, &world.namespace, "nv-1").await, first);
+    assert_eq!(lives.written("NewPassword"), 1, "R5.2");
     // Nor does a look at all of them lock it.
     world.person("nv-2", "Lê Thị Hoa", "").await;
     wait_ready(&world.mailboxes, "nv-2", SOON).await;
@@ -158,17 +153,10 @@ async fn r8_3_dd_a_proposal_that_fell_due_while_nobody_looked_is_made() {
     wait_ready(&world.mailboxes, "nv-1", SOON).await;
     lives.change_password("nv-1").await;
     lives.until("nv-1", "changed", |status| status.password_changed_at.is_some()).await;
-    let api: Api<MailboxActivity> = Api::namespaced(world.client.clone(), &world.namespace);
     let later = |days: i64| Timestamp::now() + SignedDuration::from_hours(24 * days);
-    let status = MailboxActivityStatus {
-        last_login: Some(day(Timestamp::now()).to_string()),
-        last_receive: Some(day(later(180)).to_string()),
-        complete_from: Some(Time(later(-2))),
-        complete_through: Some(Time(later(300))),
-        ..MailboxActivityStatus::default()
-    };
-    api.create(&PostParams::default(), &MailboxActivity::new("nv-1", MailboxActivitySpec {})).await.expect("created");
-    api.patch_status("nv-1", &PatchParams::default(), &Patch::Merge(&json!({"status": status}))).await.expect("status");
+    let received = Some(day(later(180)).to_string());
+    let more = MailboxActivityStatus { last_receive: received, ..MailboxActivityStatus::default() };
+    lives.used("nv-1", later(300), more).await;
     lives.until("nv-1", "looked at", |status| status.due.is_empty()).await;
     // Nobody has it looked at.
     lives.pass(190, &[]).await;
@@ -213,12 +201,8 @@ async fn r6_2_b_a_lock_that_was_never_written_down_ends_with_a_new_password_also
     wait_ready(&world.mailboxes, "nv-1", SOON).await;
     let leaked = initial_password(&world.client, &world.namespace, "nv-1").await;
     // A journal that cannot be written, and that the agent does not have open.
-    let Lives { world, operator, mut agent, days, clock } = lives;
-    agent.kill();
-    let folder = agent.folder.path().to_path_buf();
-    std::fs::rename(folder.join("journal"), folder.join("aside")).expect("moved");
-    std::fs::write(folder.join("journal"), "no folder").expect("in its place");
-    agent.start_again();
+    let Lives { world, operator, mut agent, days } = lives;
+    agent.without_journal();
     world.person("nv-1", NAME, COMPROMISED).await;
     agent.until(LOCKED, &[ADDRESS]).await;
     eventually("the claim knows", SOON, || async {
@@ -230,12 +214,9 @@ async fn r6_2_b_a_lock_that_was_never_written_down_ends_with_a_new_password_also
     assert_eq!(status.locks.len(), 0, "what is not written down is not said");
     operator.stop().await;
     world.person("nv-1", NAME, "").await;
-    agent.kill();
-    std::fs::remove_file(folder.join("journal")).expect("removed");
-    std::fs::rename(folder.join("aside"), folder.join("journal")).expect("moved back");
-    agent.start_again();
-    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock.clone(), Clock::system());
-    let lives = Lives { world, operator, agent, days, clock };
+    agent.with_journal_again();
+    let operator = days.operator(&world);
+    let lives = Lives { world, operator, agent, days };
     lives.until("nv-1", "given back", |status| status.unlocked_at.is_some()).await;
     lives.agent.until(OPEN, &[ADDRESS]).await;
     assert_ne!(initial_password(&lives.world.client, &lives.world.namespace, "nv-1").await, leaked);
@@ -251,28 +232,175 @@ async fn r5_4_b_a_clock_that_is_days_ahead_ends_nobody() {
     apply(&world.systems, SYSTEM).await.expect("system");
     apply(&world.agencies, AGENCY).await.expect("agency");
     // The clock of the operator's node, which somebody sets.
-    let ahead = Arc::new(AtomicI64::new(0));
-    let set = ahead.clone();
-    let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * set.load(Ordering::Relaxed)));
-    let operator = Operator::start_at(world.client.clone(), &world.namespace, clock);
+    let ahead = Days::default();
+    let operator = Operator::start_at(world.client.clone(), &world.namespace, ahead.clock());
     let agent = Agent::start(&world.client, &world.namespace).await;
     let soon = day(Timestamp::now()).checked_add(2.days()).expect("a day");
     world.person("nv-1", NAME, &format!(", endsOn: '{soon}'")).await;
-    wait_ready(&world.mailboxes, "nv-1", SOON).await;
-    ahead.store(4, Ordering::Relaxed);
+    // Another one is to begin then, and one has begun.
+    world.person("nv-4", "Trịnh Tư", &format!(", startsOn: '{soon}'")).await;
+    world.person("nv-5", "Đinh Năm", &format!(", startsOn: '{}'", day(Timestamp::now()))).await;
+    for name in ["nv-1", "nv-4", "nv-5"] {
+        wait_ready(&world.mailboxes, name, SOON).await;
+    }
+    ahead.set(4);
     let why = wait_reason(&world.systems, "gialai", "ClocksDiffer", std::time::Duration::from_secs(90)).await;
     assert!(why.contains("4 days ahead") && why.contains("NTP"), "{why}");
     // What people write is done, and when that is, a look at all would have released the others.
     world.person("nv-3", "Phạm Cúc", COMPROMISED).await;
     agent.until("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'", &["nv-3"]).await;
     assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE revoked"), Vec::<String>::new());
-    ahead.store(0, Ordering::Relaxed);
+    for name in ["nv-4", "nv-5"] {
+        world.look_again(name).await;
+    }
+    let told = async |reason: &str| {
+        eventually(reason, SOON, || async {
+            let status = world.mailboxes.get("nv-4").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+            let ready = status.conditions.into_iter().find(|c| c.type_ == "Ready").ok_or("nothing yet")?;
+            if ready.reason == reason { Ok(ready.message) } else { Err(ready.reason) }
+        })
+        .await
+    };
+    let why = told("ClocksDiffer").await;
+    assert!(why.contains(&soon.to_string()) && why.contains("one time"), "{why}");
+    assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE pending"), ["nv-4"]);
+    // The same as far behind: who has begun goes on.
+    ahead.set(-4);
+    for name in ["nv-4", "nv-5"] {
+        world.look_again(name).await;
+    }
+    told("NotStarted").await;
+    assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE pending"), ["nv-4"]);
+    ahead.set(0);
     eventually("the MailSystem is as it was", std::time::Duration::from_secs(90), || async {
         let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
         let reason = system.status.iter().flat_map(|s| &s.conditions).find(|c| c.reason == "ClocksDiffer");
         reason.map_or(Ok(()), |reason| Err(reason.message.clone()))
     })
     .await;
+    operator.stop().await;
+    world.end().await;
+}
+
+/// A clock that is far behind believes that no day has come; one that is far ahead, that every term is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn d_19_no_former_address_changes_by_a_clock_that_nobody_believes() {
+    let Some(world) = World::new("kept-former").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    let snv = AGENCY.replace("{name: stttt}", "{name: snv}").replace("Sở Thông tin và Truyền thông", "Sở Nội vụ");
+    apply(&world.agencies, &snv).await.expect("agency");
+    // The clock by which certificates are made is wrong by a day: one that is years off makes none that are good.
+    let (ahead, wall) = (Days::default(), Days::default());
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, ahead.clock(), wall.clock());
+    let agent = Agent::start(&world.client, &world.namespace).await;
+    let moved = async |name: &str, full_name: &str| {
+        let document = super::person(name, full_name, "").replace("{name: stttt}", "{name: snv}");
+        apply(&world.mailboxes, &document).await.expect(name);
+    };
+    for (name, full_name) in [("nv-1", NAME), ("nv-2", "Phạm Cúc"), ("nv-3", "Trịnh Tư")] {
+        world.person(name, full_name, "").await;
+        wait_ready(&world.mailboxes, name, SOON).await;
+    }
+    // One was moved before, and one whose tombstone stands is gone.
+    moved("nv-1", NAME).await;
+    let aliases = "SELECT source FROM aliases WHERE mailbox LIKE 'nv-%' ORDER BY source";
+    agent.until(aliases, &[ADDRESS]).await;
+    let mut tombstone = world.claims.get("tut.stttt").await.expect("claim");
+    tombstone.metadata.name = Some("xua.stttt".into());
+    (tombstone.metadata.uid, tombstone.metadata.resource_version) = (None, None);
+    tombstone.spec.address_use = AddressUse::Tombstone;
+    tombstone.spec.owner_ref.name = "nv-9".into();
+    tombstone.spec.until = Some(Time(Timestamp::now() + SignedDuration::from_hours(24)));
+    world.claims.create(&PostParams::default(), &tombstone).await.expect("a tombstone");
+    ahead.set(2_000);
+    wall.set(1);
+    moved("nv-2", "Phạm Cúc").await;
+    world.look_again("nv-1").await;
+    eventually("nv-2 has its new address", SOON, || async {
+        let address = world.address("nv-2").await;
+        if address.as_deref() == Some("cucp.snv@gialai.gov.vn") { Ok(()) } else { Err(format!("{address:?}")) }
+    })
+    .await;
+    // All accounts were looked at meanwhile: a deletion is no clock.
+    world.mailboxes.delete("nv-3", &DeleteParams::default()).await.expect("deleted");
+    agent.until("SELECT mailbox FROM accounts WHERE revoked", &["nv-3"]).await;
+    // Mail to the former addresses arrives.
+    let both = ["cucp.stttt@gialai.gov.vn", ADDRESS];
+    agent.until(aliases, &both).await;
+    assert_eq!(world.claims.get("nguyentd.stttt").await.expect("claim").spec.address_use, AddressUse::Alias);
+    assert_eq!(world.claims.get("cucp.stttt").await.expect("claim").spec.until, None);
+    world.claims.get("xua.stttt").await.expect("the tombstone stands");
+    // Nor is anything kept for less time than it is owed.
+    let revoked = world.claims.get("tut.stttt").await.expect("claim").spec.revoked_at.expect("revoked");
+    assert!(revoked.0 > Timestamp::now() - SignedDuration::from_hours(1));
+    // When the time is known, it gets the end that it is to have.
+    ahead.set(0);
+    wall.set(0);
+    let until = eventually("it ends in time", std::time::Duration::from_secs(120), || async {
+        let claim = world.claims.get("cucp.stttt").await.map_err(|e| e.to_string())?;
+        let until = claim.spec.until.filter(|_| claim.spec.address_use == AddressUse::Alias);
+        until.map(|until| until.0).ok_or_else(|| "not yet".to_string())
+    })
+    .await;
+    assert!(until > Timestamp::now() + SignedDuration::from_hours(24 * 300), "{until}");
+    assert!(until < Timestamp::now() + SignedDuration::from_hours(24 * 800), "{until}");
+    agent.until(aliases, &both).await;
+    operator.stop().await;
+    world.end().await;
+}
+
+/// What is issued, given back or revoked while the operator's clock is months behind is not locked, nor removed, when somebody sets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn d_12_r6_2_d_no_term_begins_before_what_it_counts_from() {
+    let Some(world) = World::new("kept-behind").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
+    apply(&world.agencies, AGENCY).await.expect("agency");
+    let (clock, wall) = (Days::default(), Days::default());
+    clock.set(-500);
+    wall.set(-1);
+    let begin = Timestamp::now() - SignedDuration::from_secs(2);
+    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock.clock(), wall.clock());
+    let agent = Agent::start(&world.client, &world.namespace).await;
+    world.person("nv-1", NAME, "").await;
+    world.person("nv-2", "Phạm Cúc", COMPROMISED).await;
+    world.person("nv-3", "Trịnh Tư", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    wait_ready(&world.mailboxes, "nv-3", SOON).await;
+    agent.until("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'", &["nv-2"]).await;
+    world.person("nv-2", "Phạm Cúc", "").await;
+    agent.until("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'", &[]).await;
+    let ending = ", state: Revoked, ending: {basis: {number: 3/QĐ, date: '2026-03-01', issuer: STTTT}}";
+    world.person("nv-3", "Trịnh Tư", ending).await;
+    agent.until("SELECT mailbox FROM accounts WHERE revoked", &["nv-3"]).await;
+    let status = async |name: &str, is: &dyn Fn(&mail_operator::api::MailboxStatus) -> bool| {
+        eventually(name, SOON, || async {
+            let status = world.mailboxes.get(name).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+            if is(&status) { Ok(status) } else { Err(format!("{status:?}")) }
+        })
+        .await
+    };
+    let later = |at: Option<Time>| at.is_some_and(|at| at.0 >= begin);
+    let issued = status("nv-1", &|status| status.issued_at.is_some()).await;
+    assert!(later(issued.issued_at.clone()), "{:?}", issued.issued_at);
+    let unlocked = status("nv-2", &|status| status.unlocked_at.is_some()).await;
+    assert!(later(unlocked.unlocked_at.clone()), "{:?}", unlocked.unlocked_at);
+    let revoked = status("nv-3", &|status| status.revoked_at.is_some()).await;
+    assert!(later(revoked.revoked_at.clone()), "{:?}", revoked.revoked_at);
+    // Somebody sets the clock.
+    clock.set(0);
+    wall.set(0);
+    eventually("the MailSystem believes it", std::time::Duration::from_secs(90), || async {
+        let system = world.systems.get("gialai").await.map_err(|e| e.to_string())?;
+        let reason = system.status.iter().flat_map(|s| &s.conditions).find(|c| c.reason == "ClocksDiffer");
+        reason.map_or(Ok(()), |reason| Err(reason.message.clone()))
+    })
+    .await;
+    world.person("nv-4", "Đinh Năm", "").await;
+    wait_ready(&world.mailboxes, "nv-4", SOON).await;
+    world.mailboxes.delete("nv-4", &DeleteParams::default()).await.expect("deleted");
+    agent.until("SELECT mailbox FROM accounts WHERE revoked ORDER BY mailbox", &["nv-3", "nv-4"]).await;
+    assert_eq!(agent.rows("SELECT mailbox FROM accounts WHERE locked AND mailbox LIKE 'nv-%'"), Vec::<String>::new());
     operator.stop().await;
     world.end().await;
 }

@@ -1,18 +1,15 @@
 //! Automation acts once: the operator is killed a hundred times, at any moment, while accounts are locked and given back.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use mail_operator::api::{MailboxState, MailboxStatus};
-use mail_operator::controllers::Clock;
 use mail_operator::domain::journal;
 
+use super::days::{Days, restore};
 use super::journal::printed;
 use super::{AGENCY, SOON, SYSTEM, World};
-use crate::support::operator::{Agent, Operator};
+use crate::support::operator::Agent;
 use crate::support::{apply, eventually, initial_password, wait_ready};
 
 /// Of each of the two: lock and give back.
@@ -28,14 +25,10 @@ fn people() -> impl Iterator<Item = (String, String)> {
 struct Kills {
     world: World,
     agent: Agent,
-    clock: Clock,
+    days: Days,
 }
 
 impl Kills {
-    fn start(&self) -> Operator {
-        Operator::start_with(self.world.client.clone(), &self.world.namespace, self.clock.clone(), Clock::system())
-    }
-
     async fn status(&self, name: &str) -> MailboxStatus {
         self.world.mailboxes.get(name).await.expect(name).status.unwrap_or_default()
     }
@@ -43,7 +36,7 @@ impl Kills {
     /// Kills it again and again, each time somewhere else, and lets the last one come to its end.
     async fn killed(&self, seen: &mut BTreeSet<String>, until: MailboxState) {
         for _ in 0..KILLS {
-            let operator = self.start();
+            let operator = self.days.operator(&self.world);
             tokio::time::sleep(Duration::from_millis(rand::random::<u64>() % MOMENTS)).await;
             operator.kill().await;
             for (name, _) in people() {
@@ -53,7 +46,7 @@ impl Kills {
                 ));
             }
         }
-        let operator = self.start();
+        let operator = self.days.operator(&self.world);
         for (name, _) in people() {
             eventually(&format!("{name} is {until:?}"), SOON, || async {
                 let state = self.status(&name).await.state;
@@ -77,13 +70,10 @@ async fn d_15_r5_2_killed_a_hundred_times_it_locks_once_makes_one_password_and_w
     let Some(world) = World::new("kills").await else { return };
     apply(&world.systems, SYSTEM).await.expect("system");
     apply(&world.agencies, AGENCY).await.expect("agency");
-    let days = Arc::new(AtomicI64::new(0));
-    let moved = days.clone();
-    let now = move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed));
-    let clock = Clock::new(now.clone());
-    let first = Operator::start_with(world.client.clone(), &world.namespace, clock.clone(), Clock::system());
+    let days = Days::default();
+    let first = days.operator(&world);
     let agent = Agent::start(&world.client, &world.namespace).await;
-    let kills = Kills { world, agent, clock };
+    let kills = Kills { world, agent, days };
     for (name, pin) in people() {
         kills.world.person(&name, "Trần Văn Minh", &pin).await;
     }
@@ -92,7 +82,7 @@ async fn d_15_r5_2_killed_a_hundred_times_it_locks_once_makes_one_password_and_w
     }
     first.stop().await;
     // The default password stands for too long (6.2.d).
-    days.store(40, Ordering::Relaxed);
+    kills.days.set(40);
     let mut passwords = BTreeSet::new();
     kills.killed(&mut passwords, MailboxState::Locked).await;
     assert_eq!(passwords.len(), PEOPLE, "nobody got another password");
@@ -100,10 +90,7 @@ async fn d_15_r5_2_killed_a_hundred_times_it_locks_once_makes_one_password_and_w
         assert_eq!((kills.entries("Issue", &name), kills.entries("Lock", &name)), (1, 1), "{name}");
         assert_eq!(kills.status(&name).await.locks.len(), 1);
     }
-    let document = format!(
-        ", restore: {{basis: {{number: 7/CV, date: '2026-03-01', issuer: STTTT}}, receivedAt: '{:.0}'}}",
-        now()
-    );
+    let document = restore("7/CV", kills.days.now());
     for (name, pin) in people() {
         kills.world.person(&name, "Trần Văn Minh", &format!("{pin}{document}")).await;
     }

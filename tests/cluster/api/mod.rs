@@ -2,9 +2,13 @@
 
 mod account;
 mod agreement;
+mod behind;
+mod brake;
 mod cli_life;
+mod days;
 mod deletion;
 mod ending;
+mod folders;
 mod issue;
 mod journal;
 mod kept;
@@ -12,19 +16,26 @@ mod kills;
 mod lives;
 mod moving;
 mod newcomers;
+mod papers;
+mod people;
 mod plan;
 mod portal;
 mod portal_rights;
 mod purge;
 mod refused;
 mod restart;
+mod shut;
 mod successor;
 mod system;
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use mail_operator::api::{AddressClaim, Agency, MailSystem, Mailbox, QuotaPolicy};
+use serde_json::json;
 
 use crate::support::operator::{Agent, Operator};
 use crate::support::{apply, drop_namespace, namespace, tier, wait_ready};
@@ -81,8 +92,22 @@ impl World {
         apply(&self.mailboxes, &person(name, full_name, more)).await.expect(name);
     }
 
+    /// Has the Mailbox looked at now.
+    async fn look_again(&self, name: &str) {
+        let word = json!({"metadata": {"annotations":
+            {"mail.gialai.gov.vn/reconcile-requested-at": Timestamp::now().to_string()}}});
+        self.mailboxes.patch(name, &PatchParams::default(), &Patch::Merge(&word)).await.expect("annotated");
+    }
+
     async fn address(&self, name: &str) -> Option<String> {
         self.mailboxes.get(name).await.expect(name).status.and_then(|s| s.address)
+    }
+
+    /// The mail pod counts as ready, so that the MailSystem says what else there is.
+    async fn pod_is_ready(&self) {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+        pods.patch_status("gialai-0", &PatchParams::default(), &Patch::Merge(&ready)).await.expect("the pod");
     }
 
     async fn end(self) {

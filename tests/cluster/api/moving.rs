@@ -1,14 +1,10 @@
 //! An issued address gives way to another one at a transfer and on request (D-02, D-19), on a real API server.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use mail_operator::api::AddressUse;
-use mail_operator::controllers::Clock;
 use serde_json::json;
 
+use super::days::Days;
 use super::{AGENCY, SOON, SYSTEM, World};
 use crate::support::operator::{Agent, Operator};
 use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
@@ -110,6 +106,39 @@ async fn d_02_who_goes_back_gets_the_address_that_they_had_there_and_not_the_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d_06_d_14_a_transfer_takes_nobody_to_another_name_without_a_document() {
+    let Some((world, operator, agent)) = World::running("transfer-name").await else { return };
+    apply(&world.agencies, SNV).await.expect("agency");
+    // The document of a rename that is long over still stands in the file.
+    world.person("nv-1", "Lê Thị Hoa", "").await;
+    wait_ready(&world.mailboxes, "nv-1", SOON).await;
+    world.person("nv-1", "Lê Thị Huệ", RENAME).await;
+    world.has("nv-1", "huelt.stttt@gialai.gov.vn").await;
+    // In one commit: another Agency, and somebody else.
+    world.of("snv", "nv-1", "Trần Đình Nguyên", RENAME).await;
+    let why = eventually("it says why", SOON, || async {
+        let status = world.mailboxes.get("nv-1").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        let said = status.conditions.iter().find(|condition| condition.reason == "NameChanged");
+        said.map(|condition| condition.message.clone()).ok_or_else(|| format!("{:?}", status.conditions))
+    })
+    .await;
+    assert!(why.contains("issued to 'Lê Thị Huệ'") && why.contains("at a transfer as well"), "{why}");
+    assert_eq!(world.address("nv-1").await.as_deref(), Some("huelt.stttt@gialai.gov.vn"));
+    assert!(world.claims.get_opt("nguyentd.snv").await.expect("claims").is_none());
+    let claim = world.claims.get("huelt.stttt").await.expect("its claim");
+    assert_eq!(claim.spec.owner_name, "Lê Thị Huệ");
+    assert_eq!(
+        agent.rows("SELECT address FROM accounts WHERE mailbox = 'nv-1'"),
+        ["huelt.stttt@gialai.gov.vn".to_string()]
+    );
+    // A new document says that it is the same person.
+    world.of("snv", "nv-1", "Trần Đình Nguyên", &RENAME.replace("7/SNV", "8/SNV")).await;
+    world.has("nv-1", "nguyentd.snv@gialai.gov.vn").await;
+    operator.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d_02_a_transfer_to_an_agency_that_is_not_there_yet_waits_and_the_account_goes_on() {
     let Some((world, operator, agent)) = World::running("wait").await else { return };
     world.person("nv-1", "Lê Thị Hoa", "").await;
@@ -141,10 +170,8 @@ async fn d_19_a_renamed_holder_keeps_the_old_address_as_alias_then_it_is_a_tombs
     let Some(world) = World::new("rename").await else { return };
     apply(&world.systems, SYSTEM).await.expect("system");
     apply(&world.agencies, AGENCY).await.expect("agency");
-    let days = Arc::new(AtomicI64::new(0));
-    let moved = days.clone();
-    let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * moved.load(Ordering::Relaxed)));
-    let operator = Operator::start_with(world.client.clone(), &world.namespace, clock, Clock::system());
+    let days = Days::default();
+    let operator = days.operator(&world);
     let _agent = Agent::start(&world.client, &world.namespace).await;
     world.person("nv-1", "Lê Thị Hoa", "").await;
     world.used("hoalt.stttt", Some(AddressUse::Primary)).await;
@@ -156,10 +183,8 @@ async fn d_19_a_renamed_holder_keeps_the_old_address_as_alias_then_it_is_a_tombs
     world.used("hoalt.stttt", Some(AddressUse::Alias)).await;
     world.person("nv-1", "Lê Thị Hồng", RENAME).await;
     let look = async |days_later: i64| {
-        days.store(days_later, Ordering::Relaxed);
-        let now =
-            json!({"metadata": {"annotations": {"mail.gialai.gov.vn/reconcile-requested-at": days_later.to_string()}}});
-        world.mailboxes.patch("nv-1", &PatchParams::default(), &Patch::Merge(&now)).await.expect("annotated");
+        days.set(days_later);
+        world.look_again("nv-1").await;
     };
     look(380).await;
     world.used("hoalt.stttt", Some(AddressUse::Tombstone)).await;
@@ -194,7 +219,14 @@ async fn d_19_a_tombstone_goes_to_another_body_only_by_supersedes_and_its_confir
         agent.rows("SELECT mailbox FROM accounts WHERE address = 'snv@gialai.gov.vn'"),
         ["agency-snv".to_string()]
     );
+    // Its clocks begin with its issue, and not with the address of the old body: also for a Mailbox that is made again at once.
+    let issued = || async { world.mailboxes.get("agency-snv").await.expect("it").status.and_then(|s| s.issued_at) };
+    let claim = world.claims.get("snv").await.expect("claim");
+    let before = claim.spec.life.and_then(|life| life.issued_at);
+    assert_eq!((issued().await, before.is_some()), (before.clone(), true));
     world.mailboxes.delete("agency-snv", &DeleteParams::default()).await.expect("deleted");
+    wait_ready(&world.mailboxes, "agency-snv", SOON).await;
+    assert_eq!(issued().await, before);
     operator.stop().await;
     world.end().await;
 }

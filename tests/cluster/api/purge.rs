@@ -2,24 +2,23 @@
 //! with a mail store of its own; time is moved.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use mail_operator::api::{AddressClaim, AddressUse, MailboxState, MailboxStatus};
+use kube::{Api, ResourceExt};
+use mail_operator::api::{AddressClaim, AddressUse, MailboxState, MailboxStatus, REFUSED_BECAUSE};
 use mail_operator::backend::{MailBackend, Purge, Purged};
-use mail_operator::controllers::Clock;
 use mail_operator::domain::journal::{self, Event};
 use serde_json::json;
 
+use super::days::Days;
 use super::journal::printed;
 use super::{AGENCY, SOON, SYSTEM, World};
 use crate::support::operator::{Agent, Operator, agent_client};
 use crate::support::{apply, eventually, initial_password, wait_ready, wait_reason};
+
+mod refused;
 
 const NAME: &str = "Trần Đình Nguyên";
 const LOCAL: &str = "nguyentd.stttt";
@@ -35,12 +34,7 @@ struct Kept {
     world: World,
     operator: Operator,
     agent: Agent,
-    days: Arc<AtomicI64>,
-}
-
-fn clock(days: &Arc<AtomicI64>) -> Clock {
-    let days = days.clone();
-    Clock::new(move || Timestamp::now() + SignedDuration::from_hours(24 * days.load(Ordering::Relaxed)))
+    days: Days,
 }
 
 impl Kept {
@@ -48,15 +42,11 @@ impl Kept {
         let world = World::new(name).await?;
         apply(&world.systems, SYSTEM).await.expect("system");
         apply(&world.agencies, AGENCY).await.expect("agency");
-        let days = Arc::new(AtomicI64::new(0));
-        let operator = Self::start(&world, &days);
+        let days = Days::default();
+        let operator = days.operator(&world);
         let agent = Agent::start(&world.client, &world.namespace).await;
         wait_ready(&world.mailboxes, "agency-stttt", SOON).await;
         Some(Self { world, operator, agent, days })
-    }
-
-    fn start(world: &World, days: &Arc<AtomicI64>) -> Operator {
-        Operator::start_with(world.client.clone(), &world.namespace, clock(days), Clock::system())
     }
 
     async fn end(self) {
@@ -65,7 +55,7 @@ impl Kept {
     }
 
     fn pass(&self, days: i64) {
-        self.days.fetch_add(days, Ordering::Relaxed);
+        self.days.pass(days);
     }
 
     /// A Mailbox that is ready, with mail.
@@ -136,6 +126,15 @@ impl Kept {
         entries.filter(|event| event.mailbox == mailbox && event.action == action).collect()
     }
 
+    /// Its address says so a moment before the journal does.
+    async fn refusal_is_written_down(&self, mailbox: &str) {
+        eventually("it is written down", SOON, || async {
+            let entries = self.entries(mailbox, "PurgeRefused");
+            if entries.len() == 1 { Ok(()) } else { Err(format!("{entries:?}")) }
+        })
+        .await;
+    }
+
     fn row(&self, mailbox: &str) -> Vec<String> {
         self.agent.rows(&format!("SELECT mailbox FROM accounts WHERE mailbox = '{mailbox}'"))
     }
@@ -150,7 +149,7 @@ async fn d_14_d_19_a_deleted_mailbox_is_purged_after_its_months_and_a_new_one_of
     let password = initial_password(&world.client, &world.namespace, "nv-1").await;
     // The last guard: whoever is open is not removed, whatever a leader asks.
     let agent = agent_client(&world.client, &world.namespace, (kept.agent.address, 8443).into(), 1).await;
-    let asked = vec![Purge { mailbox: "nv-2".into(), address: "hoalt.stttt@gialai.gov.vn".into() }];
+    let asked = vec![Purge { mailbox: "nv-2".into(), address: "hoalt.stttt@gialai.gov.vn".into(), finish: false }];
     let outcomes = agent.purge(asked).await.expect("an answer");
     assert!(matches!(outcomes.as_slice(), [Purged::Refused(_)]), "{outcomes:?}");
     assert!(other.exists());
@@ -175,7 +174,9 @@ async fn d_14_d_19_a_deleted_mailbox_is_purged_after_its_months_and_a_new_one_of
     let address = world.address("nv-1").await.expect("an address");
     assert_ne!(address, format!("{LOCAL}@gialai.gov.vn"));
     assert_ne!(initial_password(&world.client, &world.namespace, "nv-1").await, password);
-    assert!(!mail.exists() && kept.row("nv-1") == ["nv-1"]);
+    let found = std::fs::read_dir(&mail).expect("a folder of its own").flatten();
+    let names: Vec<_> = found.map(|entry| entry.file_name()).collect();
+    assert_eq!((names, kept.row("nv-1")), (vec![".holder".into()], vec!["nv-1".to_string()]));
     // Its own pass ends no tombstone that is not its own, and nobody waits for it.
     kept.pass(TWO_YEARS);
     eventually("the tombstone ended", LOOKED, || async {
@@ -219,13 +220,13 @@ async fn d_14_a_hold_survives_the_deletion_and_a_purged_mailbox_stays_purged() {
     let wiped = json!({"status": null});
     let (name, how) = ("nv-1", PatchParams::default());
     kept.world.mailboxes.patch_status(name, &how, &Patch::Merge(&wiped)).await.expect("wiped");
-    kept.operator = Kept::start(&kept.world, &kept.days);
+    kept.operator = kept.days.operator(&kept.world);
     kept.is_purged("nv-1").await;
     kept.operator.stop().await;
     kept.world.person("nv-1", NAME, REVOKED).await;
     kept.world.claims.delete(LOCAL, &DeleteParams::default()).await.expect("deleted");
     kept.world.mailboxes.patch_status(name, &how, &Patch::Merge(&wiped)).await.expect("wiped");
-    kept.operator = Kept::start(&kept.world, &kept.days);
+    kept.operator = kept.days.operator(&kept.world);
     let revoked = |status: &MailboxStatus| {
         status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True" && c.reason == "Revoked")
     };
@@ -233,6 +234,43 @@ async fn d_14_a_hold_survives_the_deletion_and_a_purged_mailbox_stays_purged() {
     kept.looked("p3").await;
     assert!(kept.world.address("nv-1").await.is_none() && kept.claim(LOCAL).await.is_none());
     assert!(!kept.has_secret("nv-1").await);
+    kept.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_14_who_had_the_name_of_a_mailbox_before_is_purged_in_time_while_that_stands() {
+    let Some(kept) = Kept::new("former").await else { return };
+    let folder = kept.person("nv-1", NAME, "").await;
+    kept.delete("nv-1").await;
+    kept.claim_is(LOCAL, "revoked", |claim| claim.spec.revoked_at.is_some()).await;
+    kept.world.person("nv-1", "Lê Thị Hoa", "").await;
+    wait_reason(&kept.world.mailboxes, "nv-1", "HolderMismatch", SOON).await;
+    kept.looked("p1").await;
+    assert!(folder.exists());
+    kept.pass(YEAR);
+    kept.claim_is(LOCAL, "a tombstone", |claim| claim.spec.address_use == AddressUse::Tombstone).await;
+    assert_eq!(kept.entries("nv-1", "Purge").len(), 1);
+    // Now the name is hers, with a mail store of her own.
+    wait_ready(&kept.world.mailboxes, "nv-1", LOOKED).await;
+    assert_eq!(kept.world.address("nv-1").await.as_deref(), Some("hoalt.stttt@gialai.gov.vn"));
+    assert!(!folder.join("mail/cur/1").exists());
+    kept.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_14_r5_4_c_who_has_a_successor_is_purged_in_time_as_all_others() {
+    let Some(kept) = Kept::new("heir").await else { return };
+    let alias = ", aliases: [thuky.stttt]";
+    let (folder, heir) = (kept.person("nv-1", NAME, alias).await, kept.person("nv-2", "Lê Thị Hoa", "").await);
+    kept.world.person("nv-1", NAME, &format!("{alias}{REVOKED}, successorRef: {{name: nv-2}}")).await;
+    let leads = |status: &MailboxStatus| status.forwarding.as_ref().is_some_and(|forwarding| forwarding.to.is_some());
+    kept.status("nv-1", "mail goes to the successor", leads).await;
+    kept.looked("p1").await;
+    assert!(folder.exists());
+    kept.pass(YEAR);
+    kept.is_purged("nv-1").await;
+    assert!(!folder.exists() && heir.exists());
+    assert_eq!((kept.entries("nv-1", "Purge").len(), kept.entries("nv-1", "PurgeRefused").len()), (1, 0));
     kept.end().await;
 }
 
@@ -287,13 +325,13 @@ async fn d_14_killed_at_any_moment_it_purges_once_and_writes_it_down_once() {
         kept.claim_is(&format!("m{i}.stttt"), "revoked", |claim| claim.spec.revoked_at.is_some()).await;
     }
     kept.operator.stop().await;
-    kept.days.fetch_add(YEAR, Ordering::Relaxed);
+    kept.days.pass(YEAR);
     for _ in 0..25 {
-        let operator = Kept::start(&kept.world, &kept.days);
+        let operator = kept.days.operator(&kept.world);
         tokio::time::sleep(Duration::from_millis(600 + rand::random::<u64>() % 1_600)).await;
         operator.kill().await;
     }
-    kept.operator = Kept::start(&kept.world, &kept.days);
+    kept.operator = kept.days.operator(&kept.world);
     for (i, (name, _)) in names.iter().enumerate() {
         kept.claim_is(&format!("m{i}.stttt"), "purged", |claim| claim.spec.purged_at.is_some()).await;
         assert!(!kept.folder(name).exists() && !kept.has_secret(name).await, "{name}");
@@ -317,12 +355,84 @@ async fn d_14_who_is_taken_back_at_the_last_moment_keeps_everything() {
     kept.world.person("nv-1", NAME, REVOKED).await;
     kept.status("nv-1", "revoked", |status| status.revoked_at.is_some()).await;
     kept.operator.stop().await;
-    kept.days.fetch_add(YEAR, Ordering::Relaxed);
+    kept.days.pass(YEAR);
     // Its time is over, and a moment before anybody looks a person writes that it is open.
     kept.world.person("nv-1", NAME, "").await;
-    kept.operator = Kept::start(&kept.world, &kept.days);
+    kept.operator = kept.days.operator(&kept.world);
     kept.status("nv-1", "open", |status| status.revoked_at.is_none() && status.state.is_some()).await;
     kept.looked("p1").await;
     assert!(mail.exists() && kept.has_secret("nv-1").await && kept.entries("nv-1", "Purge").is_empty());
+    kept.end().await;
+}
+
+/// The removal is begun by a leader that ends there: `asked` says whether the mail server was asked. Then somebody comes under the name.
+async fn begun(world: &World, agent: &Agent, (name, local, asked): (&str, &str, bool)) {
+    let claim = world.claims.get(local).await.expect("a claim");
+    let life = claim.spec.life.as_ref().and_then(|life| life.revoked_at.clone());
+    let revoked_at = claim.spec.revoked_at.clone().or(life).expect("revoked");
+    let mark = json!({"spec": {"purging": {"revokedAt": revoked_at, "attempt": 1}}});
+    world.claims.patch(local, &PatchParams::default(), &Patch::Merge(&mark)).await.expect("begun");
+    if asked {
+        let client = agent_client(&world.client, &world.namespace, (agent.address, 8443).into(), 1).await;
+        let asked = vec![Purge { mailbox: name.into(), address: format!("{local}@gialai.gov.vn"), finish: false }];
+        assert_eq!(client.purge(asked).await.expect("an answer"), [Purged::Done]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_14_who_is_created_while_a_former_account_is_removed_gets_nothing_of_it() {
+    let Some(mut kept) = Kept::new("purge-again").await else { return };
+    kept.person("nv-1", NAME, ", localPart: m1.stttt").await;
+    let old = initial_password(&kept.world.client, &kept.world.namespace, "nv-1").await;
+    kept.delete("nv-1").await;
+    kept.claim_is("m1.stttt", "revoked", |claim| claim.spec.revoked_at.is_some()).await;
+    kept.operator.stop().await;
+    kept.days.pass(YEAR);
+    begun(&kept.world, &kept.agent, ("nv-1", "m1.stttt", true)).await;
+    // The same person, under the same name.
+    kept.world.person("nv-1", NAME, ", localPart: new1.stttt").await;
+    kept.operator = kept.days.operator(&kept.world);
+    let claim = kept.claim_is("m1.stttt", "a tombstone", |claim| claim.spec.purged_at.is_some()).await;
+    assert_eq!((claim.spec.address_use, claim.spec.purging), (AddressUse::Tombstone, None));
+    wait_ready(&kept.world.mailboxes, "nv-1", LOOKED).await;
+    assert_eq!(kept.world.address("nv-1").await, Some("new1.stttt@gialai.gov.vn".into()));
+    assert!(!kept.folder("nv-1").join("mail/cur/1").exists(), "mail of the former account");
+    assert_ne!(initial_password(&kept.world.client, &kept.world.namespace, "nv-1").await, old);
+    assert_eq!((kept.entries("nv-1", "Purge").len(), kept.entries("nv-1", "Reinstate").len()), (1, 0));
+    kept.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_14_a_removal_that_was_begun_and_touched_nothing_heeds_who_comes_back_and_a_hold() {
+    let Some(mut kept) = Kept::new("purge-begun").await else { return };
+    for (name, pin) in [("nv-1", ", localPart: m1.stttt"), ("nv-2", ", localPart: m2.stttt")] {
+        kept.person(name, NAME, pin).await;
+    }
+    let old = initial_password(&kept.world.client, &kept.world.namespace, "nv-1").await;
+    kept.delete("nv-1").await;
+    kept.claim_is("m1.stttt", "revoked", |claim| claim.spec.revoked_at.is_some()).await;
+    kept.world.person("nv-2", NAME, &format!(", localPart: m2.stttt{REVOKED}")).await;
+    kept.status("nv-2", "revoked", |status| status.revoked_at.is_some()).await;
+    kept.operator.stop().await;
+    kept.days.pass(YEAR);
+    for (name, local) in [("nv-1", "m1.stttt"), ("nv-2", "m2.stttt")] {
+        begun(&kept.world, &kept.agent, (name, local, false)).await;
+    }
+    // Before the mail server was asked, the one comes back, and a document holds the other.
+    kept.world.person("nv-1", NAME, ", localPart: m1.stttt").await;
+    kept.world.person("nv-2", NAME, &format!(", localPart: m2.stttt{REVOKED}{HOLD}")).await;
+    kept.operator = kept.days.operator(&kept.world);
+    let refused = |claim: &AddressClaim| claim.spec.purging.as_ref().is_some_and(|purging| purging.refused);
+    for (name, local) in [("nv-1", "m1.stttt"), ("nv-2", "m2.stttt")] {
+        let claim = kept.claim_is(local, "kept", refused).await;
+        assert!(claim.spec.purged_at.is_none() && kept.folder(name).join("mail/cur/1").exists(), "{name}");
+        kept.refusal_is_written_down(name).await;
+    }
+    kept.status("nv-1", "open again", |status| status.revoked_at.is_none() && status.address.is_some()).await;
+    assert_eq!(initial_password(&kept.world.client, &kept.world.namespace, "nv-1").await, old);
+    kept.claim_is("m2.stttt", "held", |claim| claim.spec.hold.is_some()).await;
+    kept.looked("p1").await;
+    assert!(kept.folder("nv-2").join("mail/cur/1").exists() && kept.has_secret("nv-2").await);
+    assert_eq!(kept.entries("nv-2", "Hold").len(), 1);
     kept.end().await;
 }

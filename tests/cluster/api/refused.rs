@@ -34,6 +34,12 @@ async fn bad_input_names_path_rule_and_remedy() {
     refused(apply(&world.systems, &two).await.map(drop), &["spec.dovecot.replicas", "write 1"]);
     let domain = SYSTEM.replace("domain: gialai.gov.vn", "domain: Gia_Lai");
     refused(apply(&world.systems, &domain).await.map(drop), &["spec.domain", "gialai.gov.vn"]);
+    let relay = |host: &str| SYSTEM.replace("hostname:", &format!("relayHost: '{host}', hostname:"));
+    refused(
+        apply(&world.systems, &relay("relay gialai")).await.map(drop),
+        &["spec.relayHost", "[relay.gialai.gov.vn]:587"],
+    );
+    apply(&world.systems, &relay("[relay.gialai.gov.vn]:587")).await.expect("good");
     apply(&world.systems, SYSTEM).await.expect("good");
     let other = SYSTEM.replace("domain: gialai.gov.vn", "domain: other.gov.vn");
     refused(apply(&world.systems, &other).await.map(drop), &["spec.domain", "cannot change"]);

@@ -216,7 +216,7 @@ async fn measure(flux: &Flux<'_>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_becomes_a_mailbox_and_a_bad_one_changes_nothing_that_is_issued() {
-    let Some(world) = World::on(&[2]).await else { return };
+    let Some(world) = World::alone_on(&[2]).await else { return };
     let flux = Flux::deliver_to(&world, "mail", &[("agencies/snv/agency.yaml", Some(&agency()))]).await;
     // One person, by a push.
     flux.git.commit(&[(&file("nv-git"), Some(&mailbox("nv-git", "Trần Đình Nguyên")))]);

@@ -328,6 +328,20 @@ impl Imap {
         Ok((imap, answer.last().cloned().unwrap_or_default()))
     }
 
+    /// Waits for news (RFC 2177) until `done`.
+    pub async fn idle(&mut self) -> std::io::Result<()> {
+        self.tag += 1;
+        self.lines.send(&format!("t{} IDLE", self.tag)).await?;
+        self.lines.until(|l| l.starts_with('+')).await.map(drop)
+    }
+
+    /// Waits no more.
+    pub async fn done(&mut self) -> std::io::Result<()> {
+        self.lines.send("DONE").await?;
+        let tag = format!("t{} ", self.tag);
+        self.lines.until(|l| l.starts_with(&tag)).await.map(drop)
+    }
+
     /// Waits for a line that the server sends by itself.
     pub async fn unsolicited(&mut self) -> std::io::Result<String> {
         self.lines.line().await

@@ -1,5 +1,6 @@
 //! What the tests on a real API server share.
 
+pub mod closed;
 pub mod mail;
 pub mod operator;
 
@@ -10,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 /// The client of the tier that runs, or the reason why this test is skipped. `REQUIRE=1` makes a skip a failure.
@@ -102,11 +103,13 @@ pub async fn initial_password(client: &Client, namespace: &str, mailbox: &str) -
     String::from_utf8(secret.data.expect("data")["initialPassword"].0.clone()).expect("text")
 }
 
-/// `Ready` of an object, or its reason and message.
+/// `Ready` of an object as it is now, or its reason and message.
 pub fn ready<K: ResourceExt + serde::Serialize>(object: &K) -> Result<(), String> {
     let value = serde_json::to_value(object).expect("JSON");
     let conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let generation = value["metadata"]["generation"].as_i64();
     match conditions.iter().find(|c| c["type"] == "Ready") {
+        Some(c) if c["observedGeneration"].as_i64() < generation => Err("the last change was not seen yet".into()),
         Some(c) if c["status"] == "True" => Ok(()),
         Some(c) => Err(format!("{}: {}", c["reason"], c["message"])),
         None => Err("no condition Ready".into()),
@@ -138,4 +141,13 @@ where
         }
     })
     .await
+}
+
+/// Applies any object by its JSON.
+pub async fn put<K>(api: &Api<K>, object: &Value)
+where
+    K: Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let name = object["metadata"]["name"].as_str().expect("name");
+    api.patch(name, &PatchParams::apply("a-person").force(), &Patch::Apply(object)).await.expect(name);
 }

@@ -151,6 +151,24 @@ impl Agent {
         self.process = spawn(self.folder.path(), self.address);
     }
 
+    /// Starts again with a journal that cannot be written.
+    pub fn without_journal(&mut self) {
+        self.kill();
+        let (journal, aside) = (self.folder.path().join("journal"), self.folder.path().join("aside"));
+        std::fs::rename(&journal, aside).expect("moved");
+        std::fs::write(journal, "no folder").expect("in its place");
+        self.start_again();
+    }
+
+    /// Starts again with the journal that it had.
+    pub fn with_journal_again(&mut self) {
+        self.kill();
+        let (journal, aside) = (self.folder.path().join("journal"), self.folder.path().join("aside"));
+        std::fs::remove_file(&journal).expect("removed");
+        std::fs::rename(aside, journal).expect("moved back");
+        self.start_again();
+    }
+
     /// The account table, as Dovecot and Postfix read it.
     pub fn rows(&self, query: &str) -> Vec<String> {
         let db = rusqlite::Connection::open(self.folder.path().join("mail.sqlite")).expect("database");

@@ -22,11 +22,6 @@ const NOT_COVERED: &[(&str, &str)] = &[
         "every address and holder stands in AddressClaims and Mailboxes; a directory for address books comes later",
     ),
     (
-        "R5.1",
-        "who may write is decided by the RBAC of the cluster and the review of the repository \
-         ([gitops.md](gitops.md)), not by this program",
-    ),
-    (
         "R8.3.b",
         "rspamd and the checks of the pod are tested as parts of the mail server; antivirus and backup come later",
     ),

@@ -182,7 +182,6 @@ fn is_root() -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::{sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
 

@@ -181,7 +181,6 @@ fn parse_ldd(text: &str) -> Result<BTreeSet<PathBuf>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

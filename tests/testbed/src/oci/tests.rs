@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use tar::{Builder, Header};

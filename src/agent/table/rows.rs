@@ -1,0 +1,107 @@
+//! Rows of the account table.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::TableError;
+use crate::backend::{Access, Account, System};
+
+/// Key of the store that keeps mail for postmaster and abuse; no Mailbox can have that name.
+const POSTMASTER: &str = "_postmaster";
+/// Storage of that store.
+const POSTMASTER_BYTES: u64 = 1 << 30;
+
+/// What of an old row decides whether sessions must end.
+pub(super) struct Row {
+    pub address: String,
+    password: String,
+    open: bool,
+    /// It waited for its folder.
+    pub held: bool,
+}
+
+impl Row {
+    /// Whether sessions must end for what the row becomes, which may have to wait for its folder.
+    pub fn ends_sessions(&self, new: &Account, waits: bool) -> bool {
+        (self.open && (waits || new.access != Access::Open))
+            || self.address != new.address
+            || self.password != new.password_hash
+    }
+}
+
+/// Removes a row and what leads to it.
+pub(super) fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>, TableError> {
+    let row = tx
+        .prepare_cached("DELETE FROM accounts WHERE mailbox = ?1 RETURNING address, coalesce(password, ''), locked + must_change + revoked + pending = 0, held")?
+        .query_row([mailbox], |r| Ok(Row { address: r.get(0)?, password: r.get(1)?, open: r.get(2)?, held: r.get(3)? }))
+        .optional()?;
+    tx.prepare_cached("DELETE FROM aliases WHERE mailbox = ?1")?.execute([mailbox])?;
+    Ok(row)
+}
+
+/// Writes the row of an account, which may have to wait for its folder.
+pub(super) fn insert(tx: &Transaction<'_>, account: &Account, waits: bool) -> Result<(), TableError> {
+    let password = (!account.password_hash.is_empty()).then_some(&account.password_hash);
+    // By name: a later version may have more columns, and this one may be put back.
+    let query = "INSERT INTO accounts (mailbox, address, password, locked, must_change, revoked, quota_bytes, max_message_bytes, digest, \
+                 pending, issued, held) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    tx.prepare_cached(query)?.execute(params![
+        account.mailbox,
+        account.address,
+        password,
+        account.access == Access::Locked,
+        account.access == Access::MustChange,
+        account.access == Access::Revoked,
+        account.quota_bytes as i64,
+        account.max_message_bytes as i64,
+        account.digest(),
+        waits || account.access == Access::Pending,
+        account.issued,
+        waits,
+    ])?;
+    // Of a revoked account its own address leads to the successor, too; without one nothing leads anywhere.
+    let (own, destination) = match (account.access, &account.forward) {
+        (Access::Revoked, None) => return Ok(()),
+        (Access::Revoked, Some(to)) => (Some(&account.address), to),
+        _ => (None, &account.address),
+    };
+    for source in account.aliases.iter().chain(own) {
+        tx.prepare_cached("INSERT INTO aliases VALUES (?1, ?2, ?3)")?.execute([
+            source,
+            &account.mailbox,
+            destination,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Domain, postmaster and abuse.
+pub(super) fn write_system(tx: &Transaction<'_>, system: &System) -> Result<(), TableError> {
+    let text = serde_json::to_string(system).map_err(|e| TableError::Other(e.to_string()))?;
+    let known: Option<String> =
+        tx.query_row("SELECT value FROM meta WHERE key = 'system'", [], |r| r.get(0)).optional()?;
+    if known.as_deref() == Some(&text) {
+        return Ok(());
+    }
+    delete(tx, POSTMASTER)?;
+    tx.execute("DELETE FROM domains", [])?;
+    tx.execute("INSERT INTO domains VALUES (?1)", [&system.domain])?;
+    let postmaster = format!("postmaster@{}", system.domain);
+    let store = Account {
+        mailbox: POSTMASTER.into(),
+        address: postmaster.clone(),
+        aliases: vec![format!("abuse@{}", system.domain)],
+        password_hash: String::new(),
+        access: Access::Locked,
+        quota_bytes: POSTMASTER_BYTES,
+        max_message_bytes: POSTMASTER_BYTES,
+        forward: None,
+        issued: None,
+    };
+    insert(tx, &store, false)?;
+    if let Some(mailbox) = &system.postmaster {
+        tx.execute("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)", [&postmaster, POSTMASTER, mailbox])?;
+        tx.execute("UPDATE aliases SET destination = ?1 WHERE mailbox = ?2", [mailbox, POSTMASTER])?;
+    }
+    tx.execute("INSERT OR REPLACE INTO meta VALUES ('system', ?1)", [text])?;
+    Ok(())
+}
