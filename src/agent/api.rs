@@ -159,9 +159,14 @@ async fn accounts(
         removed,
         refused = applied.refused.len(),
         kicks = applied.kick.len(),
+        full = applied.full,
         "accounts applied"
     );
     shared.kicks.push(applied.kick);
+    if applied.full {
+        // What was written is another revision, by which the operator sees it.
+        return Err(failure(&TableError::VolumeFull));
+    }
     Ok(Json(ApplyResponse { revision: applied.revision, refused: applied.refused }))
 }
 

@@ -57,8 +57,8 @@ pub enum JournalError {
 
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
+        match error {
+            _ if sqlite::is_full(&error) => Self::VolumeFull,
             _ if sqlite::is_damaged(&error) => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
         }

@@ -14,6 +14,7 @@ mod kicks;
 mod notices;
 mod probes;
 mod purge;
+mod reserve;
 mod server;
 mod sqlite;
 mod table;

@@ -32,6 +32,12 @@ pub(super) fn is_damaged(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+/// Whether there was no room. The index of a log is memory for which room has to be there before.
+pub(super) fn is_full(error: &Error) -> bool {
+    let index = error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
+    index || matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
+}
+
 /// Opens or makes a file and looks at every page of it: what is damaged is found here, and not in the middle of a write.
 pub(super) fn open(path: &Path, schema: &str, kept: Kept) -> Result<Connection> {
     let db = match kept {
@@ -69,13 +75,16 @@ pub(super) fn show(db: &Connection) -> Result<()> {
         return Ok(());
     }
     if let Some(error) = db.path().and_then(|path| shares_memory(Path::new(path)).err()) {
+        if is_full(&error) {
+            return Err(error);
+        }
         warn!(%error, "this file system shares no memory: in the moment of a commit nobody can read the file");
         return Ok(());
     }
     match db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
         Ok(mode) if mode == "wal" => {}
         Ok(mode) => warn!(mode, "in the moment of a commit nobody can read the file"),
-        Err(error) if is_damaged(&error) => return Err(error),
+        Err(error) if is_damaged(&error) || is_full(&error) => return Err(error),
         // Readers that do not let it.
         Err(error) => warn!(%error, "until the next start nobody can read the file in the moment of a commit"),
     }

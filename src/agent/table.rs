@@ -7,6 +7,7 @@ mod anew;
 mod check;
 mod error;
 mod holders;
+mod pressing;
 mod rows;
 mod served;
 mod untold;
@@ -25,6 +26,7 @@ pub use self::error::TableError;
 use self::rows::{delete, insert, write_system};
 use super::folders::Folders;
 use super::foreign::{self, Foreign};
+use super::reserve::Reserve;
 use super::sqlite::{self, Kept};
 use crate::backend::{Access, Account, ApplyRequest, Digests, Refused};
 use crate::domain::lease::Term;
@@ -62,6 +64,8 @@ pub struct Applied {
     pub refused: Vec<Refused>,
     /// Addresses whose sessions must end.
     pub kick: Vec<String>,
+    /// The volume is full: nothing but what ends somebody's access was written, as far as room is kept for that.
+    pub full: bool,
 }
 
 /// The account table.
@@ -78,12 +82,24 @@ pub struct Table {
     torn: bool,
     /// Whose the mail folders are, once that is looked at.
     folders: Option<Folders>,
+    /// Room on the volume for what cannot wait.
+    reserve: Reserve,
 }
 
 impl Table {
     /// Opens or makes the file, and its log, before any reader starts; a journal that a killed writer of an earlier version left is rolled
-    /// back. A damaged one is put aside and begun anew.
+    /// back. A damaged one is put aside and begun anew. On a full volume it uses the room that is kept for it.
     pub fn open(path: &Path) -> Result<Self, TableError> {
+        let reserve = Reserve::beside(path);
+        let opened = match Self::open_file(path) {
+            Err(TableError::VolumeFull) if reserve.give_all() => Self::open_file(path),
+            opened => opened,
+        };
+        reserve.fill();
+        opened
+    }
+
+    fn open_file(path: &Path) -> Result<Self, TableError> {
         let db = match sqlite::open(path, SCHEMA, Kept::Shown) {
             Err(error) if sqlite::is_damaged(&error) => {
                 anew::begin(path, &error.to_string(), Timestamp::now())?;
@@ -94,9 +110,10 @@ impl Table {
         holders::upgrade(&db)?;
         untold::prepare(&db)?;
         let lost = is_begun(path, &db)?;
+        let reserve = Reserve::beside(path);
         let path = path.into();
         let checked = Instant::now();
-        let mut table = Self { path, db, foreign: None, checked, anew: 0, torn: false, folders: None };
+        let mut table = Self { path, db, foreign: None, checked, anew: 0, torn: false, folders: None, reserve };
         let complete = table.is_complete()?;
         let tx = table.db.transaction()?;
         if lost {
@@ -144,6 +161,7 @@ impl Table {
         }
         begun?;
         sqlite::empty_log(&self.db, &self.path)?;
+        self.reserve.fill();
         result
     }
 
@@ -166,13 +184,18 @@ impl Table {
     /// What somebody else changed since the last look, or while nobody looked: it counts as a change, and those rows as unknown, so
     /// that the operator sends them anew.
     pub fn foreign(&mut self) -> Result<Option<Foreign>, TableError> {
+        self.pressing(Self::find_foreign)
+    }
+
+    fn find_foreign(&mut self) -> Result<Option<Foreign>, TableError> {
         let version = foreign::version(&self.db)?;
         let first = self.foreign.is_none();
-        if self.foreign.replace(version) == Some(version) {
+        if self.foreign == Some(version) {
             return Ok(None);
         }
         let found = foreign::changed(&self.db)?;
         if first && found.mailboxes.is_empty() {
+            self.foreign = Some(version);
             return Ok(None);
         }
         let revision = self.revision()? + 1;
@@ -185,6 +208,7 @@ impl Table {
         tx.execute("DELETE FROM aliases WHERE mailbox NOT IN (SELECT mailbox FROM accounts)", [])?;
         tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
         tx.commit()?;
+        self.foreign = Some(version);
         Ok(Some(found))
     }
 
@@ -224,7 +248,8 @@ impl Table {
             return Err(TableError::Superseded { term, seen });
         }
         if term > seen {
-            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('term', ?1)", [term.to_string()])?;
+            let query = "INSERT OR REPLACE INTO meta VALUES ('term', ?1)";
+            self.pressing(|table| Ok(table.db.execute(query, [term.to_string()])?))?;
         }
         Ok(())
     }
@@ -302,8 +327,7 @@ impl Table {
         Ok(())
     }
 
-    /// Writes all of a request in one transaction. An account that cannot stand is refused and its old row stays.
-    pub fn apply(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
+    fn write(&mut self, request: &ApplyRequest) -> Result<Applied, TableError> {
         // Of whom nothing is known may have sessions that he may not have.
         let unknown = self.meta("lost")?.is_some() && !self.is_complete()?;
         let tx = self.db.transaction()?;
@@ -342,7 +366,7 @@ impl Table {
         tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
         tx.commit()?;
         refused.extend(holders::refused(held));
-        Ok(Applied { revision, refused, kick: kick.into_iter().collect() })
+        Ok(Applied { revision, refused, kick: kick.into_iter().collect(), full: false })
     }
 }
 
@@ -375,3 +399,7 @@ mod readers_tests;
 #[cfg(test)]
 #[path = "table_holders_tests.rs"]
 mod holders_tests;
+
+#[cfg(test)]
+#[path = "table_full_tests.rs"]
+mod full_tests;

@@ -253,11 +253,9 @@ impl Projection {
         let system = self.system.clone().filter(|_| self.met)?;
         let mut digests = BTreeMap::new();
         let mut upsert = Vec::new();
-        for mailbox in self.dirty.iter().take(BATCH) {
-            if let Some((account, digest)) = self.desired.get(mailbox) {
-                digests.insert(mailbox.clone(), digest.clone());
-                upsert.push(account.clone());
-            }
+        for (account, digest) in self.most_urgent() {
+            digests.insert(account.mailbox.clone(), digest.clone());
+            upsert.push(account.clone());
         }
         let mut remove = self.unwanted();
         if self.held().is_some() {
@@ -299,6 +297,24 @@ impl Projection {
         }
         self.system_known = Some(batch.request.system);
         self.done_waiting(keys)
+    }
+
+    /// What goes out next: whoever is to be shut out waits for nobody, whatever there is to send (R6.1); then accounts that there are, for the
+    /// sake of passwords, then new ones.
+    fn most_urgent(&self) -> impl Iterator<Item = &(Account, String)> {
+        let (mut shut, mut there, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for wanted in self.dirty.iter().filter_map(|mailbox| self.desired.get(mailbox)) {
+            let known = self.known.contains_key(&wanted.0.mailbox);
+            let of = match (wanted.0.access.is_shut(), known) {
+                (true, true) => &mut shut,
+                (false, true) => &mut there,
+                (_, false) => &mut new,
+            };
+            if of.len() < BATCH {
+                of.push(wanted);
+            }
+        }
+        shut.into_iter().chain(there).chain(new).take(BATCH)
     }
 
     fn note(&mut self, mailbox: &str) {

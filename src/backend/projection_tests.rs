@@ -57,6 +57,27 @@ fn a_change_is_sent_once_and_wakes_who_gave_up_waiting() {
 }
 
 #[test]
+fn r6_1_who_is_to_be_shut_out_goes_first_then_who_there_is_then_who_is_new() {
+    let there: Vec<Account> = (0..BATCH).map(|n| account(&format!("m-{n:04}"))).collect();
+    let mut p = met(&[there.as_slice(), &[account("z")]].concat());
+    for n in 0..BATCH {
+        p.set(account(&format!("a-{n:04}")));
+    }
+    let first = |p: &Projection| -> Vec<String> {
+        let batch = p.batch().expect("something to send");
+        batch.request.upsert.into_iter().map(|account| account.mailbox).collect()
+    };
+    assert_eq!(first(&p)[0], "a-0000");
+    for account in there {
+        p.set(Account { password_hash: "other".into(), ..account });
+    }
+    p.set(Account { access: Access::Locked, ..account("z") });
+    let sent = first(&p);
+    assert_eq!((sent.len(), sent[0].as_str(), sent[1].as_str()), (BATCH, "z", "m-0000"));
+    assert!(sent.iter().all(|mailbox| !mailbox.starts_with("a-")), "those wait: {sent:?}");
+}
+
+#[test]
 fn a_change_during_a_request_is_sent_after_it() {
     let mut p = met(&[]);
     p.set(account("a"));

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use kube::api::DeleteParams;
 use kube::{Api, Client};
 use mail_operator::api::{Agency, MailSystem};
 use mail_operator::controllers::Clock;
@@ -82,13 +83,35 @@ async fn begin(world: &World, to: &str, subject: &str) -> Smtp {
     smtp
 }
 
+/// Waits until somebody is not let in any more.
+async fn refused(world: &World, address: &str, password: &str) {
+    eventually(&format!("{address} is locked"), SOON, || async {
+        let (_, answer) = world.login(address, password).await;
+        if let_in(&answer) { Err(answer) } else { Ok(()) }
+    })
+    .await;
+}
+
+/// The mail pod is replaced, and its successor is ready.
+async fn restart(world: &World) {
+    let old = world.pods.get("gialai-0").await.expect("pod").metadata.uid;
+    world.pods.delete("gialai-0", &DeleteParams::default()).await.expect("deleted");
+    eventually("another pod is ready", START, || async {
+        let pod = world.pods.get("gialai-0").await.map_err(|e| e.to_string())?;
+        let conditions = pod.status.and_then(|s| s.conditions).unwrap_or_default();
+        let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        if ready && pod.metadata.uid != old { Ok(()) } else { Err(format!("{conditions:?}")) }
+    })
+    .await;
+}
+
 async fn offer(world: &World, to: &str, subject: &str) -> String {
     let mut smtp = Smtp::server(&world.mx).await.expect("25");
     smtp.send("a@example.org", to, subject, "x").await.expect("an answer")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_volume_is_said_loses_no_mail_and_heals() {
+async fn r6_1_a_full_volume_is_said_loses_no_mail_keeps_nobody_from_being_locked_and_heals() {
     // Held to the end: nobody else ends the operator meanwhile.
     let Some(shared) = World::on(&[1, 2]).await else { return };
     let client = shared.client.clone();
@@ -102,6 +125,8 @@ async fn a_full_volume_is_said_loses_no_mail_and_heals() {
     let world = World::of(client.clone(), SMALL).await;
     let volume = Volume::of(&client, SMALL).await;
     let (address, password) = world.person("nv-1", "Trần Đình Nguyên").await;
+    let (locked, locked_password) = world.person("nv-3", "Hoàng Văn Ba").await;
+    let (early, early_password) = world.person("nv-4", "Đỗ Thị Tư").await;
     assert!(offer(&world, &address, "before").await.starts_with("250"));
     world.arrives(&address, &password, "before").await;
 
@@ -133,6 +158,26 @@ async fn a_full_volume_is_said_loses_no_mail_and_heals() {
     apply(&world.mailboxes, &person("nv-2", "Lê Văn Tám", "")).await.expect("nv-2");
     let why = wait_reason(&world.mailboxes, "nv-2", "VolumeFull", SOON).await;
     assert!(why.contains("make room or enlarge the volume"), "{why}");
+    // A lock does not wait for room, and what is open ends.
+    let (mut open, answer) = world.login(&locked, &locked_password).await;
+    assert!(let_in(&answer), "{answer}");
+    open.idle().await.expect("IDLE");
+    world.lock("nv-3", "Hoàng Văn Ba").await;
+    refused(&world, &locked, &locked_password).await;
+    let end = tokio::time::timeout(SOON, open.unsolicited()).await.expect("its session ends");
+    assert!(end.is_err() || end.as_ref().is_ok_and(|line| line.is_empty() || line.contains("BYE")), "{end:?}");
+
+    // Nor does a start, and nobody is let in who was shut out.
+    restart(&world).await;
+    let world = World::of(client.clone(), SMALL).await;
+    volume.fill(0);
+    let (mut imap, answer) = world.login(&address, &password).await;
+    assert!(let_in(&answer), "{answer}");
+    assert_eq!(imap.subjects().await.expect("subjects"), ["before"]);
+    let (_, answer) = world.login(&locked, &locked_password).await;
+    assert!(!let_in(&answer), "{answer}");
+    world.lock("nv-4", "Đỗ Thị Tư").await;
+    refused(&world, &early, &early_password).await;
 
     volume.clear();
     wait_ready(&systems, "gialai", START).await;

@@ -9,7 +9,9 @@ use crate::domain::lease::Term;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// No room for the change; the old table stands.
-    #[error("the volume is full: the account table cannot be changed; make room or enlarge the volume")]
+    #[error(
+        "the volume is full: locks, revocations and new passwords come into force, all else waits; make room or enlarge the volume"
+    )]
     VolumeFull,
     /// The writer leads no more.
     #[error(
@@ -51,8 +53,8 @@ fn time(term: Term) -> String {
 
 impl From<rusqlite::Error> for TableError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::VolumeFull,
+        match error {
+            _ if sqlite::is_full(&error) => Self::VolumeFull,
             _ if sqlite::is_damaged(&error) => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
         }

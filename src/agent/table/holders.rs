@@ -105,13 +105,15 @@ impl Table {
         if changed.is_empty() {
             return Ok(());
         }
-        let revision = self.revision()? + 1;
-        let tx = self.db.transaction()?;
-        for (mailbox, why) in changed {
-            hold(&tx, mailbox, why.as_deref())?;
-        }
-        tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
-        Ok(tx.commit()?)
+        self.pressing(|table| {
+            let revision = table.revision()? + 1;
+            let tx = table.db.transaction()?;
+            for (mailbox, why) in &changed {
+                hold(&tx, mailbox, why.as_deref())?;
+            }
+            tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
+            Ok(tx.commit()?)
+        })
     }
 
     /// Accounts that wait for their folder.

@@ -1,6 +1,6 @@
 //! Rows of the account table.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::TableError;
 use crate::backend::{Access, Account, System};
@@ -15,6 +15,8 @@ pub(super) struct Row {
     pub address: String,
     password: String,
     open: bool,
+    /// Nobody logs in, whatever the password is.
+    shut: bool,
     /// It waited for its folder.
     pub held: bool,
 }
@@ -26,14 +28,32 @@ impl Row {
             || self.address != new.address
             || self.password != new.password_hash
     }
+
+    /// Whether somebody may do less from now on: a lock, a revocation, another password.
+    pub fn is_closed_by(&self, new: &Account) -> bool {
+        self.ends_sessions(new, false) || (new.access.is_shut() && !self.shut)
+    }
+}
+
+/// Columns of a [`Row`].
+const COLUMNS: &str = "address, coalesce(password, ''), locked + must_change + revoked + pending = 0, locked + revoked + pending > 0, held";
+
+impl Row {
+    fn read(r: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { address: r.get(0)?, password: r.get(1)?, open: r.get(2)?, shut: r.get(3)?, held: r.get(4)? })
+    }
+
+    /// The row of a mailbox.
+    pub fn of(db: &Connection, mailbox: &str) -> Result<Option<Self>, TableError> {
+        let query = format!("SELECT {COLUMNS} FROM accounts WHERE mailbox = ?1");
+        Ok(db.prepare_cached(&query)?.query_row([mailbox], Self::read).optional()?)
+    }
 }
 
 /// Removes a row and what leads to it.
 pub(super) fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>, TableError> {
-    let row = tx
-        .prepare_cached("DELETE FROM accounts WHERE mailbox = ?1 RETURNING address, coalesce(password, ''), locked + must_change + revoked + pending = 0, held")?
-        .query_row([mailbox], |r| Ok(Row { address: r.get(0)?, password: r.get(1)?, open: r.get(2)?, held: r.get(3)? }))
-        .optional()?;
+    let query = format!("DELETE FROM accounts WHERE mailbox = ?1 RETURNING {COLUMNS}");
+    let row = tx.prepare_cached(&query)?.query_row([mailbox], Row::read).optional()?;
     tx.prepare_cached("DELETE FROM aliases WHERE mailbox = ?1")?.execute([mailbox])?;
     Ok(row)
 }

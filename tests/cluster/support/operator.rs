@@ -19,6 +19,9 @@ use tokio::task::JoinHandle;
 
 use super::eventually;
 
+/// A start, which is no event to be heard: a machine with other work may take its time.
+const START: Duration = Duration::from_secs(60);
+
 /// A running operator; it is stopped, not killed, by `stop`.
 pub struct Operator {
     pub metrics: Metrics,
@@ -134,7 +137,10 @@ impl Agent {
         for (secret, into) in [("gialai-agent-tls", "agent"), ("gialai-tls", "mail"), ("gialai-doveadm", "auth")] {
             write_secret(client, namespace, secret, &path(into)).await;
         }
-        std::fs::create_dir(path("vmail")).expect("the mail store");
+        // The pod has both before it starts.
+        for name in ["vmail", "journal"] {
+            std::fs::create_dir(path(name)).expect(name);
+        }
         let process = spawn(folder.path(), address);
         give_address(client, namespace, address).await;
         Self { folder, address, process }
@@ -204,9 +210,7 @@ fn spawn(folder: &std::path::Path, address: Ipv4Addr) -> std::process::Child {
 
 async fn write_secret(client: &Client, namespace: &str, name: &str, folder: &std::path::Path) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let secret =
-        eventually(name, Duration::from_secs(20), || async { secrets.get(name).await.map_err(|e| e.to_string()) })
-            .await;
+    let secret = eventually(name, START, || async { secrets.get(name).await.map_err(|e| e.to_string()) }).await;
     std::fs::create_dir_all(folder).expect("folder");
     for (key, value) in secret.data.expect("data") {
         std::fs::write(folder.join(key), value.0).expect("file");
@@ -215,7 +219,7 @@ async fn write_secret(client: &Client, namespace: &str, name: &str, folder: &std
 
 async fn give_address(client: &Client, namespace: &str, address: Ipv4Addr) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    eventually("pod gialai-0", Duration::from_secs(20), || async {
+    eventually("pod gialai-0", START, || async {
         let status = json!({"status": {"podIP": address.to_string(), "podIPs": [{"ip": address.to_string()}]}});
         pods.patch_status("gialai-0", &PatchParams::default(), &Patch::Merge(&status))
             .await
