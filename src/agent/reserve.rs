@@ -41,11 +41,6 @@ impl Reserve {
         bytes > 0 && self.shrink(bytes.saturating_sub(STEP))
     }
 
-    /// Lets go of all of it; false when there was nothing.
-    pub fn give_all(&self) -> bool {
-        self.bytes() > 0 && self.shrink(0)
-    }
-
     fn shrink(&self, to: u64) -> bool {
         let done = File::options().write(true).open(&self.path).and_then(|file| file.set_len(to));
         match &done {

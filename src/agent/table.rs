@@ -91,9 +91,11 @@ impl Table {
     /// back. A damaged one is put aside and begun anew. On a full volume it uses the room that is kept for it.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let reserve = Reserve::beside(path);
-        let opened = match Self::open_file(path) {
-            Err(TableError::VolumeFull) if reserve.give_all() => Self::open_file(path),
-            opened => opened,
+        let opened = loop {
+            match Self::open_file(path) {
+                Err(TableError::VolumeFull) if reserve.give() => {}
+                opened => break opened,
+            }
         };
         reserve.fill();
         opened

@@ -11,14 +11,12 @@ const POSTFIX: i64 = 901;
 /// What master needs to become its mail_owner in each child; nothing else of root is left.
 const CAPABILITIES: [&str; 2] = ["SETUID", "SETGID"];
 
-/// No /etc/postfix is mounted. `pid` belongs to whom master runs as, so it never outlives a change of that; it is writable for the
-/// group, so that the other one can remove it.
-const RESTRICTED: &str = "cd /var/spool/postfix && rm -rf pid && mkdir -p active bounce corrupt defer deferred flush hold \
-    incoming maildrop pid private public saved trace && exec /usr/lib/postfix/sbin/master -i";
-const QUEUE_FOLDERS: &str = "cd /var/spool/postfix && rm -rf pid && mkdir -p active bounce corrupt defer deferred flush hold \
-    incoming maildrop private public saved trace";
-const AS_ROOT: &str =
-    "cd /var/spool/postfix && { [ -d pid ] || mkdir -m 2775 pid; } && exec /usr/lib/postfix/sbin/master -i";
+/// No /etc/postfix is mounted. What master writes about itself is none of the volume's: on a full one it could not start.
+const RESTRICTED: &str = "cd /var/spool/postfix && mkdir -p active bounce corrupt defer deferred flush hold incoming maildrop private \
+    public saved trace && exec /usr/lib/postfix/sbin/master -i";
+const QUEUE_FOLDERS: &str = "cd /var/spool/postfix && mkdir -p active bounce corrupt defer deferred flush hold incoming maildrop \
+    private public saved trace";
+const AS_ROOT: &str = "exec /usr/lib/postfix/sbin/master -i";
 
 /// Where Postfix is root it cannot make folders that belong to its mail_owner: they are made before, by that user.
 pub(super) fn prepare_queue(plan: &SystemPlan) -> Option<Container> {
@@ -46,6 +44,7 @@ pub(super) fn postfix(plan: &SystemPlan) -> Container {
         readiness_probe: Some(probe("/ready/postfix", 5, 2)),
         volume_mounts: Some(vec![
             data("queue", "/var/spool/postfix"),
+            writable("pid-postfix", "/var/spool/postfix/pid"),
             VolumeMount { read_only: Some(true), ..data("db", "/srv/db") },
             read_only("postfix", "/etc/mail/postfix"),
             read_only("tls", "/etc/mail/tls"),

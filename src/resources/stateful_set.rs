@@ -282,6 +282,7 @@ fn volumes(plan: &SystemPlan, config_map: &str) -> Vec<Volume> {
         scratch("run-dovecot", None),
         scratch("tmp", Some("256Mi")),
         scratch("var-postfix", None),
+        scratch("pid-postfix", None),
     ]
 }
 

@@ -3,6 +3,9 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::api::DeleteParams;
@@ -65,8 +68,33 @@ impl Volume {
         }
     }
 
+    /// Whatever becomes free is taken, until the answer is dropped.
+    fn stay_full(&self) -> Full {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let volume = Self { path: self.path.clone() };
+        let task = std::thread::spawn(move || {
+            while stopped.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+                volume.fill(0);
+            }
+        });
+        Full { stop: Some(stop), task: Some(task) }
+    }
+
     fn clear(&self) {
         fs::remove_file(self.path.join("filler")).expect("removed");
+    }
+}
+
+/// A volume that stays full.
+struct Full {
+    stop: Option<Sender<()>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.task.take().map(JoinHandle::join);
     }
 }
 
@@ -168,9 +196,9 @@ async fn r6_1_a_full_volume_is_said_loses_no_mail_keeps_nobody_from_being_locked
     assert!(end.is_err() || end.as_ref().is_ok_and(|line| line.is_empty() || line.contains("BYE")), "{end:?}");
 
     // Nor does a start, and nobody is let in who was shut out.
+    let full = volume.stay_full();
     restart(&world).await;
     let world = World::of(client.clone(), SMALL).await;
-    volume.fill(0);
     let (mut imap, answer) = world.login(&address, &password).await;
     assert!(let_in(&answer), "{answer}");
     assert_eq!(imap.subjects().await.expect("subjects"), ["before"]);
@@ -179,6 +207,7 @@ async fn r6_1_a_full_volume_is_said_loses_no_mail_keeps_nobody_from_being_locked
     world.lock("nv-4", "Đỗ Thị Tư").await;
     refused(&world, &early, &early_password).await;
 
+    drop(full);
     volume.clear();
     wait_ready(&systems, "gialai", START).await;
     let second = wait_ready(&world.mailboxes, "nv-2", START).await;
