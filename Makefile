@@ -88,15 +88,24 @@ tools: ## Kubernetes programs from Go modules
 images: testbed ## Images of the mail server and of the operator, as OCI archives
 	@PROFILE=release $(RUN) env | grep -E '^MAIL_OPERATOR_(MAIL_)?(IMAGE|ARCHIVES)=' 
 
+# Each of these runs where it says most: what rests on pods, volumes and networks on the node, the rest of Dovecot and Postfix as processes.
+# ALL=1 runs everything on both.
+MAIL_TESTS = mail:: senders:: waiting:: sieve:: notices:: usage:: removal:: damaged:: sessions:: restored::
+NODE_TESTS = chart:: flux:: mail:: certificates:: baseline:: volume:: network:: page:: node::
+ifdef ALL
+MAIL_TESTS += certificates:: baseline:: volume::
+NODE_TESTS += senders:: sieve:: notices:: usage::
+endif
+
 # Most of these tests wait for a clock or a server, and each has a namespace of its own: four at once keep two cores busy.
-tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes
+tier1: testbed ## Tests on a real API server, Dovecot and Postfix as processes (ALL=1: also those of the node)
 	cargo test --locked --no-run --test cluster
 	$(RUN) $(TESTBED) run --tier 1 --no-pods -- cargo test --locked --offline --test cluster -- --test-threads=4 api:: events::
-	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- --test-threads=2 mail:: senders:: waiting:: sieve:: notices:: usage:: certificates:: baseline:: volume:: removal:: damaged:: sessions:: restored::
+	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- --test-threads=2 $(MAIL_TESTS)
 
-tier2: testbed ## Tests on a whole node, installed by the Helm chart
+tier2: testbed ## Tests on a whole node, installed by the Helm chart (ALL=1: also those that processes are enough for)
 	cargo test --locked --no-run --test cluster
-	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=2 chart:: flux:: mail:: senders:: sieve:: notices:: usage:: certificates:: baseline:: volume:: network:: page:: node::
+	FLUX=1 $(RUN) tests/on-node.sh $(TESTBED) cargo test --locked --offline --test cluster -- --test-threads=2 $(NODE_TESTS)
 
 tier3: testbed ## The tests of tier 2 on the cluster that KUBECONFIG names
 	$(RUN) env TESTBED_TIER=3 cargo test --locked --test cluster -- --test-threads=1 chart:: mail:: sieve:: certificates:: baseline:: page:: node::

@@ -132,7 +132,7 @@ impl Watch {
         while !seen && sent.elapsed() < SHOWS_UP {
             tokio::time::sleep(Duration::from_millis(500)).await;
             if let Err(error) = self.collect(sizes).await {
-                warn!(%error, "use cannot be read; trying again");
+                debug!(%error, "use cannot be read yet");
             }
             seen = with(&self.shared.usage, |store| Ok(store.beat_seen())).unwrap_or(false);
         }
