@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rand::RngCore;
@@ -12,12 +13,14 @@ use tracing::{debug, info, warn};
 
 use super::table::volume;
 
-/// Bytes that are kept, on a large volume. Some fifty rows are at most half a million bytes of log.
+/// Bytes that are kept, on a large volume.
 const MOST: u64 = 8 << 20;
 /// Of a small volume the table gets this part at most.
 const PART: u64 = 64;
 /// Bytes that are let go of at a time: what is free for a moment, mail may take.
 const STEP: u64 = 256 << 10;
+/// Less is not looked for.
+const LEAST: u64 = 4 << 10;
 
 /// A file that is nothing but room.
 pub(super) struct Reserve {
@@ -30,9 +33,9 @@ impl Reserve {
         Self { path: path.with_file_name("reserve") }
     }
 
-    /// Bytes that it holds now.
+    /// Bytes that it holds now: one that was restored with holes holds less than it is long.
     pub fn bytes(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |file| file.len())
+        fs::metadata(&self.path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)))
     }
 
     /// Lets go of one step; false when there is nothing left.
@@ -57,7 +60,7 @@ impl Reserve {
         if bytes >= wanted {
             return;
         }
-        match self.grow(bytes, wanted) {
+        match self.grow(wanted) {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 debug!(missing = wanted - self.bytes(), "no room to keep");
@@ -66,16 +69,23 @@ impl Reserve {
         }
     }
 
-    fn grow(&self, from: u64, to: u64) -> std::io::Result<()> {
+    fn grow(&self, to: u64) -> std::io::Result<()> {
         let mut file = File::options().create(true).truncate(false).write(true).open(&self.path)?;
-        let mut at = from;
+        let length = file.metadata()?.len();
+        let mut at = if self.bytes() < length { 0 } else { length };
+        let mut step = STEP;
         while at < to {
-            let step = STEP.min(to - at);
-            match fallocate(&file, FallocateFlags::empty(), at, step) {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => write(&mut file, at, step)?,
+            let piece = step.min(to - at);
+            match fallocate(&file, FallocateFlags::empty(), at, piece) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => write(&mut file, at, piece)?,
+                // What is left is less.
+                Err(Errno::NOSPC | Errno::DQUOT) if step > LEAST => {
+                    step /= 2;
+                    continue;
+                }
                 done => done?,
             }
-            at += step;
+            at += piece;
         }
         Ok(())
     }

@@ -109,17 +109,24 @@ fn shares_memory(path: &Path) -> Result<()> {
     done
 }
 
-/// Empties the log of a file that others read, unless somebody reads in this moment: what it holds is in the file.
+/// Empties the log of a file that others read, unless somebody reads in this moment: what it holds is in the file. An error says that the
+/// file has no room to grow; nothing is lost.
 pub(super) fn empty_log(db: &Connection, path: &Path) -> Result<()> {
     // Asked by name: opening and closing it would drop the locks of this process (POSIX).
     if std::fs::metadata(with_ending(path, LOG)).map_or(0, |log| log.len()) == 0 {
         return Ok(());
     }
     db.busy_timeout(Duration::ZERO)?;
-    if let Err(error) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        debug!(%error, "the log stays as it is");
+    let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    db.busy_timeout(PATIENCE)?;
+    match emptied {
+        Err(error) if is_full(&error) => Err(error),
+        Err(error) => {
+            debug!(%error, "the log stays as it is");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
-    db.busy_timeout(PATIENCE)
 }
 
 /// Whether somebody else writes just now: that says nothing of the file.

@@ -64,7 +64,7 @@ pub struct Applied {
     pub refused: Vec<Refused>,
     /// Addresses whose sessions must end.
     pub kick: Vec<String>,
-    /// The volume is full: nothing but what ends somebody's access was written, as far as room is kept for that.
+    /// The volume is full: who is to be shut out is, as far as room is kept for that, and nothing else was written.
     pub full: bool,
 }
 
@@ -153,7 +153,12 @@ impl Table {
             self.torn = true;
             // Closed first: a copy is made by another descriptor, and whoever closes one loses the locks on all of them (POSIX).
             self.db = Connection::open_in_memory()?;
-            begun = anew::begin(&self.path, why, Timestamp::now());
+            begun = loop {
+                match anew::begin(&self.path, why, Timestamp::now()) {
+                    Err(TableError::VolumeFull) if self.reserve.give() => {}
+                    done => break done,
+                }
+            };
         }
         if self.torn {
             // Also where the last time came to nothing half way: the file is as it is now.
@@ -162,7 +167,14 @@ impl Table {
             *self = Self { anew, folders: self.folders.take(), ..opened };
         }
         begun?;
-        sqlite::empty_log(&self.db, &self.path)?;
+        match sqlite::empty_log(&self.db, &self.path) {
+            // What the file has to grow for was written already, and would stay in the log.
+            Err(error) if sqlite::is_full(&error) && self.reserve.give() => {
+                drop(sqlite::empty_log(&self.db, &self.path))
+            }
+            Err(error) if sqlite::is_full(&error) => {}
+            done => done?,
+        }
         self.reserve.fill();
         result
     }

@@ -44,6 +44,8 @@ pub struct Projection {
     dismissed: HashSet<String>,
     /// Revoked, and nobody holds their address any more.
     freed: HashSet<String>,
+    /// Where the next request begins among those that are not the most urgent.
+    turn: usize,
     /// Known and not desired; kept, because it is asked for at each batch.
     extra: BTreeSet<String>,
 }
@@ -267,6 +269,7 @@ impl Projection {
 
     /// The server did a request. Returns the mailboxes that somebody waits for.
     pub fn applied(&mut self, batch: Batch, response: &ApplyResponse) -> Vec<String> {
+        self.turn = 0;
         for mailbox in &batch.request.remove {
             self.known.remove(mailbox);
             self.extra.remove(mailbox);
@@ -300,21 +303,22 @@ impl Projection {
     }
 
     /// What goes out next: whoever is to be shut out waits for nobody, whatever there is to send (R6.1); then accounts that there are, for the
-    /// sake of passwords, then new ones.
+    /// sake of passwords, then new ones. Where the server has no room the rest comes in turns: somebody further back may need none.
     fn most_urgent(&self) -> impl Iterator<Item = &(Account, String)> {
-        let (mut shut, mut there, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for wanted in self.dirty.iter().filter_map(|mailbox| self.desired.get(mailbox)) {
-            let known = self.known.contains_key(&wanted.0.mailbox);
-            let of = match (wanted.0.access.is_shut(), known) {
-                (true, true) => &mut shut,
-                (false, true) => &mut there,
-                (_, false) => &mut new,
-            };
-            if of.len() < BATCH {
-                of.push(wanted);
-            }
-        }
-        shut.into_iter().chain(there).chain(new).take(BATCH)
+        let mut wanted: Vec<_> = self.dirty.iter().filter_map(|mailbox| self.desired.get(mailbox)).collect();
+        wanted.sort_by_key(|(account, _)| match self.known.contains_key(&account.mailbox) {
+            true => u8::from(!account.access.is_shut()),
+            false => 2,
+        });
+        let rest = wanted.split_off(wanted.len().min(BATCH / 2));
+        let from = self.turn.checked_rem(rest.len()).unwrap_or(0);
+        let in_turn: Vec<_> = rest[from..].iter().chain(&rest[..from]).copied().take(BATCH - BATCH / 2).collect();
+        wanted.into_iter().chain(in_turn)
+    }
+
+    /// The server had no room for a request.
+    pub fn next_turn(&mut self) {
+        self.turn += BATCH - BATCH / 2;
     }
 
     fn note(&mut self, mailbox: &str) {

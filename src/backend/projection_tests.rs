@@ -56,6 +56,10 @@ fn a_change_is_sent_once_and_wakes_who_gave_up_waiting() {
     assert!(p.batch().is_none());
 }
 
+fn sent(p: &Projection) -> Vec<String> {
+    p.batch().expect("something to send").request.upsert.into_iter().map(|account| account.mailbox).collect()
+}
+
 #[test]
 fn r6_1_who_is_to_be_shut_out_goes_first_then_who_there_is_then_who_is_new() {
     let there: Vec<Account> = (0..BATCH).map(|n| account(&format!("m-{n:04}"))).collect();
@@ -63,18 +67,33 @@ fn r6_1_who_is_to_be_shut_out_goes_first_then_who_there_is_then_who_is_new() {
     for n in 0..BATCH {
         p.set(account(&format!("a-{n:04}")));
     }
-    let first = |p: &Projection| -> Vec<String> {
-        let batch = p.batch().expect("something to send");
-        batch.request.upsert.into_iter().map(|account| account.mailbox).collect()
-    };
-    assert_eq!(first(&p)[0], "a-0000");
+    assert_eq!(sent(&p)[0], "a-0000");
     for account in there {
         p.set(Account { password_hash: "other".into(), ..account });
     }
     p.set(Account { access: Access::Locked, ..account("z") });
-    let sent = first(&p);
+    let sent = sent(&p);
     assert_eq!((sent.len(), sent[0].as_str(), sent[1].as_str()), (BATCH, "z", "m-0000"));
     assert!(sent.iter().all(|mailbox| !mailbox.starts_with("a-")), "those wait: {sent:?}");
+}
+
+#[test]
+fn r6_1_while_the_server_has_no_room_each_comes_in_its_turn_and_who_is_to_be_shut_out_at_once() {
+    let there: Vec<Account> = (0..3 * BATCH).map(|n| account(&format!("m-{n:04}"))).collect();
+    let mut p = met(&[there.as_slice(), &[account("z")]].concat());
+    for account in &there {
+        p.set(Account { quota_bytes: 9, ..account.clone() });
+    }
+    let mut seen: BTreeSet<String> = sent(&p).into_iter().collect();
+    assert_eq!(seen.len(), BATCH);
+    for _ in 0..4 {
+        p.next_turn();
+        seen.extend(sent(&p));
+    }
+    assert_eq!(seen.len(), 3 * BATCH, "nobody is left out");
+    p.next_turn();
+    p.set(Account { access: Access::Locked, ..account("z") });
+    assert_eq!(sent(&p)[0], "z");
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::domain::notice::MOST_NOTICES;
 const COALESCE: Duration = Duration::from_millis(1);
 /// Time between two looks at a quiet server.
 const LOOK: Duration = Duration::from_secs(10);
+/// Time between two tries at a server whose volume is full: a lock among what waits is in force within seconds (R6.1).
+const FULL: Duration = Duration::from_secs(2);
 
 /// Whether the server can be reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,7 +218,8 @@ impl Syncer {
                 Err(error) => {
                     failures += 1;
                     self.fail(&error, failures);
-                    let pause = backoff::delay(failures, Duration::from_millis(250), LOOK, rand::random());
+                    let most = if matches!(error, BackendError::VolumeFull(_)) { FULL } else { LOOK };
+                    let pause = backoff::delay(failures, Duration::from_millis(250), most, rand::random());
                     tokio::select! { () = tokio::time::sleep(pause) => {}, _ = backends.changed() => {} }
                     look = Instant::now();
                 }
@@ -238,9 +241,9 @@ impl Syncer {
 
     /// One pass: look if it is time, meet if needed, send what is to be sent.
     async fn step(&self, backend: &dyn MailBackend, look: &mut Instant) -> Result<(), BackendError> {
+        let mut told = None;
         if Instant::now() >= *look || !self.projection().met() {
-            let state = backend.state().await?;
-            self.see(state);
+            told = self.see(backend.state().await?);
             *look = Instant::now() + LOOK;
         }
         if !self.projection().met() {
@@ -250,6 +253,9 @@ impl Syncer {
             self.tell(news);
         }
         self.send(backend).await?;
+        if let Some(state) = told {
+            self.reach(state);
+        }
         let incomplete = matches!(&*self.health.borrow(), Health::Reachable(state) if !state.complete);
         let settled = {
             let p = self.projection();
@@ -262,7 +268,9 @@ impl Syncer {
             let accounts = self.projection().accounts();
             let state = backend.complete(Complete { accounts }).await?;
             info!(accounts, "the account table is complete; Postfix may start");
-            self.see(state);
+            if let Some(state) = self.see(state) {
+                self.reach(state);
+            }
         }
         Ok(())
     }
@@ -272,25 +280,41 @@ impl Syncer {
         loop {
             let batch = self.projection().batch();
             let Some(batch) = batch else { return Ok(()) };
-            let response = backend.apply(&batch.request).await?;
+            let response = match backend.apply(&batch.request).await {
+                Err(error @ BackendError::VolumeFull(_)) => {
+                    self.projection().next_turn();
+                    return Err(error);
+                }
+                done => done?,
+            };
             let news = self.projection().applied(batch, &response);
             self.expect_revision(response.revision);
             self.tell(news);
         }
     }
 
-    /// A state that is not what we left: restarted, restored or changed by somebody else.
-    fn see(&self, mut state: State) {
+    /// A state that is not what we left: restarted, restored or changed by somebody else. Where there was no room it says nothing before
+    /// everything could be sent: it is given back.
+    fn see(&self, mut state: State) -> Option<State> {
         // Its time is another one at each look, and no news.
         let told = state.now.take().map(|now| (now, Instant::now()));
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
-        let same = match &*self.health.borrow() {
-            Health::Reachable(old) => old.instance == state.instance && old.revision == state.revision,
-            _ => false,
+        let (same, full) = match &*self.health.borrow() {
+            Health::Reachable(old) => (old.instance == state.instance && old.revision == state.revision, false),
+            Health::Failing(BackendError::VolumeFull(_)) => (false, true),
+            _ => (false, false),
         };
         if !same {
             self.projection().forget();
         }
+        if full {
+            return Some(state);
+        }
+        self.reach(state);
+        None
+    }
+
+    fn reach(&self, state: State) {
         let new = Health::Reachable(state);
         self.health.send_if_modified(|old| std::mem::replace(old, new.clone()) != new);
     }

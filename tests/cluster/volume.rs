@@ -204,8 +204,12 @@ async fn r6_1_a_full_volume_is_said_loses_no_mail_keeps_nobody_from_being_locked
     assert_eq!(imap.subjects().await.expect("subjects"), ["before"]);
     let (_, answer) = world.login(&locked, &locked_password).await;
     assert!(!let_in(&answer), "{answer}");
+    let (_, answer) = world.login(&early, &early_password).await;
+    assert!(let_in(&answer), "{answer}");
     world.lock("nv-4", "Đỗ Thị Tư").await;
     refused(&world, &early, &early_password).await;
+    let (_, answer) = world.login(&address, &password).await;
+    assert!(let_in(&answer), "{answer}");
 
     drop(full);
     volume.clear();

@@ -25,10 +25,7 @@ const TOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) fn begin(path: &Path, why: &str, now: Timestamp) -> Result<(), TableError> {
     // What of the log came into the file long ago is read by nobody, and would make a sound copy of a damaged file.
     sqlite::empty_log(&for_reset(path)?, path)?;
-    let copy = put_aside(path, now).map_err(|error| match error.kind() {
-        ErrorKind::StorageFull => TableError::VolumeFull,
-        _ => TableError::Other(format!("the damaged account table cannot be put aside: {error}")),
-    })?;
+    let copy = put_aside(path, now).map_err(|error| failed("the damaged account table cannot be put aside", &error))?;
     let aside = path.with_file_name(&copy);
     if Connection::open(&aside).and_then(|db| sqlite::look(&db)).is_ok() {
         remove(&aside).unwrap_or_else(|error| warn!(copy, %error, "a copy stays"));
@@ -47,12 +44,19 @@ pub(super) fn begin(path: &Path, why: &str, now: Timestamp) -> Result<(), TableE
     Ok(())
 }
 
+fn failed(what: &str, error: &std::io::Error) -> TableError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => TableError::VolumeFull,
+        _ => TableError::Other(format!("{what}: {error}")),
+    }
+}
+
 /// A connection to a damaged file. Readers have its log open, so the new content has to go through the log; the file does not say any more
 /// that it has one, and of an empty log SQLite thinks it is none. Zeros are no entry of it.
 fn for_reset(path: &Path) -> Result<Connection, TableError> {
     let log = with_ending(path, LOG);
     if fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
-        fs::write(&log, [0; 32]).map_err(|error| TableError::Other(format!("the account table's log: {error}")))?;
+        fs::write(&log, [0; 32]).map_err(|error| failed("the account table's log", &error))?;
     }
     let db = sqlite::connect_shown(path)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;

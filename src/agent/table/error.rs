@@ -10,7 +10,7 @@ use crate::domain::lease::Term;
 pub enum TableError {
     /// No room for the change; the old table stands.
     #[error(
-        "the volume is full: locks, revocations and new passwords come into force, all else waits; make room or enlarge the volume"
+        "the volume is full: locks and new passwords come into force, all else waits; make room or enlarge the volume"
     )]
     VolumeFull,
     /// The writer leads no more.

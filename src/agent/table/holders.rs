@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 use tracing::{info, warn};
 
+use super::pressing::AT_ONCE;
 use super::{Table, TableError, untold};
 use crate::agent::folders::{Folders, Look};
 use crate::backend::{Access, Account, HeldFolders, Refused};
@@ -98,22 +99,31 @@ impl Table {
         let looks = folders.look(&wanted);
         let whys = wanted.iter().zip(looks).map(|((_, issued), look)| why(*issued, &look));
         let all = wanted.iter().zip(held).zip(whys);
-        let changed: Vec<(&str, Option<String>)> = all
+        let (begin, end): (Vec<_>, Vec<_>) = all
             .filter(|((_, held), why)| *held != why.is_some())
             .map(|((row, _), why)| (row.0.as_str(), why))
-            .collect();
-        if changed.is_empty() {
-            return Ok(());
+            .partition(|(_, why)| why.is_some());
+        for some in begin.chunks(AT_ONCE) {
+            self.pressing(|table| table.write_held(some))?;
         }
-        self.pressing(|table| {
-            let revision = table.revision()? + 1;
-            let tx = table.db.transaction()?;
-            for (mailbox, why) in &changed {
-                hold(&tx, mailbox, why.as_deref())?;
+        for some in end.chunks(AGAIN) {
+            match self.write_held(some) {
+                // They wait for room, too.
+                Err(TableError::VolumeFull) => break,
+                done => done?,
             }
-            tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
-            Ok(tx.commit()?)
-        })
+        }
+        Ok(())
+    }
+
+    fn write_held(&mut self, changed: &[(&str, Option<String>)]) -> Result<(), TableError> {
+        let revision = self.revision()? + 1;
+        let tx = self.db.transaction()?;
+        for (mailbox, why) in changed {
+            hold(&tx, mailbox, why.as_deref())?;
+        }
+        tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
+        Ok(tx.commit()?)
     }
 
     /// Accounts that wait for their folder.

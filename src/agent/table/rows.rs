@@ -15,8 +15,11 @@ pub(super) struct Row {
     pub address: String,
     password: String,
     open: bool,
-    /// Nobody logs in, whatever the password is.
-    shut: bool,
+    /// Locked or revoked.
+    closed: bool,
+    must_change: bool,
+    /// It waits, and was or will be open.
+    pending: bool,
     /// It waited for its folder.
     pub held: bool,
 }
@@ -29,18 +32,30 @@ impl Row {
             || self.password != new.password_hash
     }
 
-    /// Whether somebody may do less from now on: a lock, a revocation, another password.
+    /// Whether somebody may do less from now on: he is to be shut out, or to change his password first, or has another one.
     pub fn is_closed_by(&self, new: &Account) -> bool {
-        self.ends_sessions(new, false) || (new.access.is_shut() && !self.shut)
+        let less = new.access.is_shut() || (new.access == Access::MustChange && !self.must_change);
+        // Whoever waits for his folder may be let in later; whoever has no password yet loses none.
+        let other = !self.pending && !self.password.is_empty() && self.password != new.password_hash;
+        let waits = self.pending && new.access == Access::Pending;
+        !self.closed && !waits && (less || other)
     }
 }
 
 /// Columns of a [`Row`].
-const COLUMNS: &str = "address, coalesce(password, ''), locked + must_change + revoked + pending = 0, locked + revoked + pending > 0, held";
+const COLUMNS: &str = "address, coalesce(password, ''), locked + must_change + revoked + pending = 0, locked OR revoked, must_change, pending, held";
 
 impl Row {
     fn read(r: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { address: r.get(0)?, password: r.get(1)?, open: r.get(2)?, shut: r.get(3)?, held: r.get(4)? })
+        Ok(Self {
+            address: r.get(0)?,
+            password: r.get(1)?,
+            open: r.get(2)?,
+            closed: r.get(3)?,
+            must_change: r.get(4)?,
+            pending: r.get(5)?,
+            held: r.get(6)?,
+        })
     }
 
     /// The row of a mailbox.
@@ -56,6 +71,16 @@ pub(super) fn delete(tx: &Transaction<'_>, mailbox: &str) -> Result<Option<Row>,
     let row = tx.prepare_cached(&query)?.query_row([mailbox], Row::read).optional()?;
     tx.prepare_cached("DELETE FROM aliases WHERE mailbox = ?1")?.execute([mailbox])?;
     Ok(row)
+}
+
+/// Takes access from an account that has a row, for as long as there is no room to write it whole; its address. Who is revoked is locked until
+/// then: mail that is under way to him is none that is sent back. The operator knows the row as none that it sent.
+pub(super) fn close(tx: &Transaction<'_>, account: &Account) -> Result<String, TableError> {
+    let query = "UPDATE accounts SET locked = locked OR ?2, must_change = must_change OR ?3, password = iif(?2, password, ?4), digest = '' \
+                 WHERE mailbox = ?1 RETURNING address";
+    let (shut, must_change) = (account.access.is_shut(), account.access == Access::MustChange);
+    let password = (!account.password_hash.is_empty()).then_some(&account.password_hash);
+    Ok(tx.prepare_cached(query)?.query_row(params![account.mailbox, shut, must_change, password], |r| r.get(0))?)
 }
 
 /// Writes the row of an account, which may have to wait for its folder.
