@@ -77,6 +77,34 @@ async fn what_is_wanted_while_the_server_is_down_is_kept_and_told_when_it_is_don
 }
 
 #[tokio::test(start_paused = true)]
+async fn r6_1_a_server_without_room_is_told_of_a_lock_within_seconds_and_says_once_that_it_is_full() {
+    let (syncer, server, _told) = start();
+    reach(&syncer, &server).await;
+    assert_eq!(syncer.ensure(account("leaked"), Duration::from_secs(3)).await, Standing::Synced);
+    server.with(|s| s.full = true);
+    syncer.want(account("new"));
+    let mut health = syncer.health();
+    let full = |h: &Health| matches!(h, Health::Failing(BackendError::VolumeFull(_)));
+    health.wait_for(full).await.expect("it says so");
+    let said = tokio::spawn(async move {
+        let mut said = 0;
+        while health.changed().await.is_ok() && full(&health.borrow_and_update()) {
+            said += 1;
+        }
+        said
+    });
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    syncer.want(Account { access: Access::Locked, ..account("leaked") });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(server.with(|s| s.accounts["leaked"].access == Access::Locked));
+    assert_eq!(syncer.projection().standing("leaked"), Standing::Synced);
+    assert!(syncer.volume().is_some(), "figures of the volume go on while it is full");
+    server.with(|s| s.full = false);
+    assert_eq!(said.await.expect("ended"), 0, "it was full all the time");
+    assert_eq!(syncer.ensure(account("new"), Duration::from_secs(3)).await, Standing::Synced);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_was_restored_to_an_older_table_is_brought_in_step() {
     let (syncer, server, _told) = start();
     reach(&syncer, &server).await;

@@ -30,6 +30,8 @@ pub struct Inner {
     pub instance: String,
     /// Every request fails with this.
     pub failing: Option<BackendError>,
+    /// There is no room: locks of accounts that are there are taken, and nothing else.
+    pub full: bool,
     /// Decisions that were written down, each key once.
     pub journal: Vec<Event>,
     /// Where the chain of them ends.
@@ -94,6 +96,19 @@ impl MailBackend for Memory {
     }
 
     fn apply<'a>(&'a self, request: &'a ApplyRequest) -> BoxFuture<'a, Result<ApplyResponse, BackendError>> {
+        if self.with(|inner| inner.full) {
+            let error = self.with(|inner| {
+                inner.calls.2 += 1;
+                for account in request.upsert.iter().filter(|account| account.access.is_shut()) {
+                    if let Some(known) = inner.accounts.get_mut(&account.mailbox).filter(|known| *known != account) {
+                        known.clone_from(account);
+                        inner.revision += 1;
+                    }
+                }
+                BackendError::VolumeFull("no room".into())
+            });
+            return async move { Err(error) }.boxed();
+        }
         self.answer(|inner| {
             inner.calls.2 += 1;
             inner.revision += 1;

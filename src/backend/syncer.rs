@@ -43,6 +43,8 @@ pub struct Syncer {
     health: watch::Sender<Health>,
     /// The time that the server told, and when.
     told: Mutex<Option<(i64, Instant)>>,
+    /// Free and all bytes of the server's volume, as it told last.
+    volume: Mutex<Option<(u64, u64)>>,
     /// Mailboxes whose account came to stand differently while nobody waited any more.
     news: mpsc::Sender<String>,
 }
@@ -57,6 +59,7 @@ impl Syncer {
             progress: watch::Sender::new(0),
             health: watch::Sender::new(Health::Unknown),
             told: Mutex::default(),
+            volume: Mutex::default(),
             news,
         }
     }
@@ -70,6 +73,7 @@ impl Syncer {
     pub fn set_backend(&self, backend: Option<Arc<dyn MailBackend>>) {
         self.projection().forget();
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.set_volume(None);
         self.backend.send_replace(backend);
         self.changed.notify_one();
     }
@@ -89,6 +93,15 @@ impl Syncer {
         let (seconds, told) = (*self.told.lock().unwrap_or_else(PoisonError::into_inner))?;
         let passed = i64::try_from(told.elapsed().as_secs()).unwrap_or(i64::MAX);
         Timestamp::from_second(seconds.saturating_add(passed)).ok()
+    }
+
+    /// Free and all bytes of the server's volume, while the server answers, also where it has no room for what it is to write.
+    pub fn volume(&self) -> Option<(u64, u64)> {
+        *self.volume.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_volume(&self, volume: Option<(u64, u64)>) {
+        *self.volume.lock().unwrap_or_else(PoisonError::into_inner) = volume;
     }
 
     /// What is the same for the whole system.
@@ -233,6 +246,7 @@ impl Syncer {
         }
         if matches!(error, BackendError::Unavailable(_)) {
             self.projection().forget();
+            self.set_volume(None);
         }
         let new = Health::Failing(error.clone());
         self.health.send_if_modified(|old| std::mem::replace(old, new.clone()) != new);
@@ -299,6 +313,7 @@ impl Syncer {
         // Its time is another one at each look, and no news.
         let told = state.now.take().map(|now| (now, Instant::now()));
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        self.set_volume((state.total_bytes > 0).then_some((state.free_bytes, state.total_bytes)));
         let (same, full) = match &*self.health.borrow() {
             Health::Reachable(old) => (old.instance == state.instance && old.revision == state.revision, false),
             Health::Failing(BackendError::VolumeFull(_)) => (false, true),

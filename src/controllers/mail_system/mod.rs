@@ -113,14 +113,11 @@ fn figures(material: &secrets::Material, ready: bool, ctx: &Ctx) -> SystemFigure
     let health = ctx.syncer.health().borrow().clone();
     SystemFigures {
         mailboxes: i64::try_from(ctx.syncer.projection().live()).unwrap_or(i64::MAX),
-        agent_up: matches!(health, Health::Reachable(_)),
+        agent_up: matches!(health, Health::Reachable(_) | Health::Failing(BackendError::VolumeFull(_))),
         ready,
         superseded: matches!(health, Health::Failing(BackendError::Superseded(_))),
         certificate_ends: material.certificate.served.map(|served| served.not_after),
-        volume: match health {
-            Health::Reachable(state) if state.total_bytes > 0 => Some((state.free_bytes, state.total_bytes)),
-            _ => None,
-        },
+        volume: ctx.syncer.volume(),
     }
 }
 
