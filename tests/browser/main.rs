@@ -98,7 +98,9 @@ async fn titled(window: &Window<'_>, title: &str) {
 /// Nothing stands out of the page to the right.
 async fn fits(window: &Window<'_>, what: &str) {
     let over = window.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
-    assert_eq!(over, json!(0), "{what}");
+    let script = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > \
+                  document.documentElement.clientWidth).map(e => e.outerHTML.slice(0, 80)).join('\\n')";
+    assert_eq!(over, json!(0), "{what}: {}", window.ask(script).await);
 }
 
 fn find<'a>(tree: &'a [Node], role: &str, name: &str) -> &'a Node {
