@@ -33,9 +33,21 @@ impl Reserve {
         Self { path: path.with_file_name("reserve") }
     }
 
-    /// Bytes that it holds now: one that was restored with holes holds less than it is long.
+    /// One that was restored with holes holds less than it is long, and goes. Asked at a start alone: some file systems tell of blocks only a
+    /// while after they were written.
+    pub fn without_holes(self) -> Self {
+        let holes = |file: fs::Metadata| file.blocks().saturating_mul(512) < file.len();
+        if fs::metadata(&self.path).is_ok_and(holes)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            warn!(%error, "room that was kept has holes");
+        }
+        self
+    }
+
+    /// Bytes that it holds now.
     pub fn bytes(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)))
+        fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
     /// Lets go of one step; false when there is nothing left.
@@ -60,7 +72,7 @@ impl Reserve {
         if bytes >= wanted {
             return;
         }
-        match self.grow(wanted) {
+        match self.grow(bytes, wanted) {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 debug!(missing = wanted - self.bytes(), "no room to keep");
@@ -69,11 +81,9 @@ impl Reserve {
         }
     }
 
-    fn grow(&self, to: u64) -> std::io::Result<()> {
+    fn grow(&self, from: u64, to: u64) -> std::io::Result<()> {
         let mut file = File::options().create(true).truncate(false).write(true).open(&self.path)?;
-        let length = file.metadata()?.len();
-        let mut at = if self.bytes() < length { 0 } else { length };
-        let mut step = STEP;
+        let (mut at, mut step) = (from, STEP);
         while at < to {
             let piece = step.min(to - at);
             match fallocate(&file, FallocateFlags::empty(), at, piece) {

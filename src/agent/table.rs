@@ -90,7 +90,7 @@ impl Table {
     /// Opens or makes the file, and its log, before any reader starts; a journal that a killed writer of an earlier version left is rolled
     /// back. A damaged one is put aside and begun anew. On a full volume it uses the room that is kept for it.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let reserve = Reserve::beside(path);
+        let reserve = Reserve::beside(path).without_holes();
         let opened = loop {
             match Self::open_file(path) {
                 Err(TableError::VolumeFull) if reserve.give() => {}

@@ -1,6 +1,6 @@
 //! A volume on which there is no room: who is to be shut out is (R6.1). The volume itself is filled in tests/cluster/volume.rs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 
 use super::tests::{account, request};
@@ -147,4 +147,15 @@ fn room_is_kept_given_step_by_step_and_taken_back() {
     assert_eq!(bytes(&reserve), 0, "it ends when there is none left");
     let refused: Result<(), TableError> = table.pressing(|_| Err(TableError::Incomplete));
     assert!(matches!(refused, Err(TableError::Incomplete)));
+}
+
+#[test]
+fn room_that_was_restored_with_holes_is_made_anew_at_the_next_start() {
+    let (folder, table, reserve) = table(&[]);
+    let whole = bytes(&reserve);
+    drop(table);
+    fs::write(&reserve, "").and_then(|()| File::options().write(true).open(&reserve)?.set_len(whole)).expect("holes");
+    let _table = Table::open(&folder.path().join("mail.sqlite")).expect("again");
+    assert_eq!(bytes(&reserve), whole);
+    assert!(fs::metadata(&reserve).expect("file").blocks() * 512 >= whole);
 }
