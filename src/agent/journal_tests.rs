@@ -34,6 +34,23 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 #[test]
+fn r7_2_the_journal_is_printed_while_its_index_is_being_made() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut journal = open(folder.path());
+    journal.append(&events(&["a"]), at(NOW)).expect("written");
+    drop(journal);
+    let index = folder.path().join(INDEX);
+    let tables: Vec<&str> = SCHEMA.split(';').map(str::trim).filter(|table| !table.is_empty()).collect();
+    for made in 0..=tables.len() {
+        fs::remove_file(&index).expect("no index");
+        let db = rusqlite::Connection::open(&index).expect("a new one");
+        db.execute_batch(&format!("{};", tables[..made].join(";"))).expect("begun");
+        fs::OpenOptions::new().append(true).create(true).open(&index).expect("a file without tables, too");
+        assert_eq!(keys(folder.path()), ["a"], "{made} of its statements");
+    }
+}
+
+#[test]
 fn r7_2_a_key_is_one_entry_across_restarts() {
     let folder = tempfile::tempdir().expect("folder");
     let mut journal = open(folder.path());

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::{StreamExt, stream};
+use futures::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -67,19 +68,20 @@ impl Kicks {
         self.changed.notify_one();
     }
 
-    /// Those whose time has come, as they are asked about together; when the next one's comes.
-    fn take_due(&self, now: Instant) -> (Vec<Vec<(String, Due)>>, Option<Instant>) {
+    /// Those whose time has come, as they are asked about together in so many requests at most; when the next one's comes.
+    fn take_due(&self, now: Instant, room: usize) -> (Vec<Vec<(String, Due)>>, Option<Instant>) {
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut ready: Vec<(String, Due)> =
             due.iter().filter(|(_, one)| one.at <= now).map(|(user, one)| (user.clone(), *one)).collect();
-        for (user, _) in &ready {
-            due.remove(user);
-        }
         // Those who were not asked about yet come first.
         ready.sort_by_key(|(_, one)| std::cmp::Reverse(one.times));
         let (alone, together): (Vec<_>, Vec<_>) = ready.into_iter().partition(|(_, one)| one.alone);
         let requests = together.chunks(TOGETHER).map(<[_]>::to_vec).chain(alone.into_iter().map(|one| vec![one]));
-        (requests.collect(), due.values().map(|one| one.at).min())
+        let requests: Vec<Vec<(String, Due)>> = requests.take(room).collect();
+        for (user, _) in requests.iter().flatten() {
+            due.remove(user);
+        }
+        (requests, due.values().map(|one| one.at).min())
     }
 
     fn put_back(&self, user: String, next: Due) {
@@ -87,17 +89,23 @@ impl Kicks {
         due.entry(user).or_insert(next);
     }
 
-    /// Works for ever.
+    /// Works for ever. Who is pushed while others are being asked about waits for none of them.
     pub async fn run(&self, door: &impl Door) {
+        let mut running = FuturesUnordered::new();
         loop {
-            let (ready, next) = self.take_due(Instant::now());
-            stream::iter(ready).for_each_concurrent(AT_ONCE, |some| self.kick(some, door)).await;
-            let next = if next.is_some() { next } else { self.take_next() };
-            match next {
-                Some(at) => {
-                    tokio::select! { () = tokio::time::sleep_until(at) => {}, () = self.changed.notified() => {} }
+            let (requests, next) = self.take_due(Instant::now(), AT_ONCE - running.len());
+            running.extend(requests.into_iter().map(|some| self.kick(some, door)));
+            let room = running.len() < AT_ONCE;
+            let comes = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
                 }
-                None => self.changed.notified().await,
+            };
+            tokio::select! {
+                Some(()) = running.next() => {},
+                () = self.changed.notified(), if room => {},
+                () = comes, if room => {},
             }
         }
     }
@@ -127,10 +135,6 @@ impl Kicks {
             }
         }
     }
-
-    fn take_next(&self) -> Option<Instant> {
-        self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().map(|due| due.at).min()
-    }
 }
 
 #[cfg(test)]
@@ -145,6 +149,8 @@ mod tests {
         begun: Mutex<Option<Instant>>,
         asked: Mutex<Vec<(u64, Vec<String>)>>,
         failing: Mutex<BTreeSet<String>>,
+        /// Of whom Dovecot says nothing at all.
+        silent: Mutex<BTreeSet<String>>,
     }
 
     impl Noting {
@@ -161,9 +167,13 @@ mod tests {
             self.asked.lock().expect("asked").push((begun.elapsed().as_secs(), users.to_vec()));
             let failing = self.failing.lock().expect("failing").clone();
             let all = users.iter().all(|user| !failing.contains(user));
-            Box::pin(
-                async move { if all { Ok(users.iter().map(|_| Ok(1)).collect()) } else { Err(DoveadmError::test()) } },
-            )
+            let silent = self.silent.lock().expect("silent").iter().any(|user| users.contains(user));
+            Box::pin(async move {
+                if silent {
+                    tokio::time::sleep(Duration::from_secs(600)).await;
+                }
+                if all { Ok(users.iter().map(|_| Ok(1)).collect()) } else { Err(DoveadmError::test()) }
+            })
         }
     }
 
@@ -219,10 +229,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn r6_1_who_is_locked_while_dovecot_says_nothing_of_another_waits_for_no_answer() {
+        let (kicks, door) = (Kicks::default(), Noting::default());
+        door.silent.lock().expect("silent").insert("binh".into());
+        kicks.push(names(&["binh"]));
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            kicks.push((0..100).map(|i| format!("u{i:02}")));
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        };
+        tokio::select! { () = kicks.run(&door) => {}, () = late => {} }
+        let asked = door.asked();
+        let at_once: usize = asked.iter().filter(|(second, _)| *second == 3).map(|(_, users)| users.len()).sum();
+        assert_eq!(at_once, 100, "in three requests at a time: {asked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn r6_1_who_is_locked_again_while_his_sessions_end_has_all_times_before_him() {
         let kicks = Kicks::default();
         kicks.push(names(&["an"]));
-        let (ready, _) = kicks.take_due(Instant::now());
+        let (ready, _) = kicks.take_due(Instant::now(), 9);
         kicks.push(names(&["an"]));
         for (user, due) in ready.into_iter().flatten() {
             kicks.put_back(user, Due { at: due.at + PAUSES[0], times: 1, alone: false });
@@ -235,7 +261,7 @@ mod tests {
         let kicks = Kicks::default();
         kicks.push((0..40).map(|i| format!("u{i:02}")));
         let now = Instant::now();
-        let (requests, next) = kicks.take_due(now);
+        let (requests, next) = kicks.take_due(now, 9);
         assert_eq!((requests.iter().map(Vec::len).collect::<Vec<_>>(), next), (vec![16, 16, 8], None));
         let all: std::collections::BTreeSet<_> = requests.iter().flatten().map(|(user, _)| user).collect();
         assert_eq!(all.len(), 40, "nobody is forgotten");
@@ -247,7 +273,18 @@ mod tests {
         let names = |requests: Vec<Vec<(String, Due)>>| -> Vec<Vec<String>> {
             requests.into_iter().map(|one| one.into_iter().map(|(user, _)| user).collect()).collect()
         };
-        assert_eq!(names(kicks.take_due(now).0), [vec!["u03", "u00"], vec!["u01"], vec!["u02"]], "first kicks first");
-        assert!(kicks.take_due(now).0.is_empty());
+        assert_eq!(
+            names(kicks.take_due(now, 9).0),
+            [vec!["u03", "u00"], vec!["u01"], vec!["u02"]],
+            "first kicks first"
+        );
+        assert!(kicks.take_due(now, 9).0.is_empty());
+        kicks.push((0..40).map(|i| format!("u{i:02}")));
+        assert_eq!(
+            kicks.take_due(Instant::now(), 1).0.iter().map(Vec::len).sum::<usize>(),
+            16,
+            "as many as there is room for"
+        );
+        assert_eq!(kicks.due.lock().expect("due").len(), 24, "and the others stay");
     }
 }

@@ -73,7 +73,13 @@ fn r6_1_a_lock_a_new_password_and_a_new_address_end_sessions_and_a_quota_does_no
     assert_eq!(kicks(Account { access: Access::Locked, ..account("nv-1", "a") }), ["a@x.vn"]);
     assert!(kicks(account("nv-1", "a")).is_empty(), "an unlock ends nothing");
     let other = HASH.replace("MDEy", "MTEy");
-    assert_eq!(kicks(Account { password_hash: other, ..account("nv-1", "a") }), ["a@x.vn"]);
+    assert_eq!(kicks(Account { password_hash: other.clone(), ..account("nv-1", "a") }), ["a@x.vn"]);
+    let must_change = Account { access: Access::MustChange, ..account("nv-1", "a") };
+    assert_eq!(kicks(must_change), ["a@x.vn"]);
+    assert!(
+        kicks(Account { password_hash: other, ..account("nv-1", "a") }).is_empty(),
+        "R9.1: his first sessions are left alone"
+    );
     assert_eq!(kicks(account("nv-1", "b")), ["a@x.vn"]);
 }
 

@@ -79,6 +79,31 @@ async fn outlives_its_agent(world: &World, (address, password): &(String, String
     println!("{times} mails and logins without an agent");
 }
 
+/// While it is not complete. The agent stands still meanwhile: one that has just begun looks at the views, and puts them right.
+async fn keeps_all_waiting(world: &World, (address, password): &(String, String), table: &Path) {
+    let mut db = rusqlite::Connection::open(table).expect("the table");
+    // Nobody else is in the middle of a write now, who would keep the table for himself as long as he stands still.
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("the table for us");
+    let agent = agent_of(table).expect("an agent");
+    kill_process(agent, Signal::STOP).expect("stopped");
+    let whole: Vec<(String, String)> = {
+        let mut query = tx.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'view'").expect("query");
+        let rows = query.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).expect("rows");
+        rows.map(|row| row.expect("a view")).collect()
+    };
+    tx.execute_batch(&not_yet()).expect("not complete");
+    tx.commit().expect("not complete");
+    for to in [address.as_str(), "nobody@gialai.gov.vn"] {
+        let answer = send(world, to, "not yet").await.expect("an answer");
+        assert!(answer.starts_with("450 4.3.0"), "{to}: {answer}");
+    }
+    let (_, answer) = Imap::login(&world.host, address, password).await.expect("an answer");
+    assert!(answer.contains("[UNAVAILABLE]"), "{answer}");
+    let back: String = whole.iter().map(|(name, sql)| format!("DROP VIEW {name}; {sql};")).collect();
+    db.execute_batch(&format!("BEGIN; {back} COMMIT;")).expect("complete");
+    kill_process(agent, Signal::CONT).expect("goes on");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_account_table_refuses_nobody_for_good() {
     let Some(client) = World::on(&[1]).await.map(|world| world.client) else { return };
@@ -95,24 +120,7 @@ async fn a_damaged_account_table_refuses_nobody_for_good() {
     let table = folder.join("mail.sqlite");
     outlives_its_agent(&world, &(address.clone(), password.clone()), &table).await;
 
-    // While it is not complete.
-    let db = rusqlite::Connection::open(&table).expect("the table");
-    let views = |db: &rusqlite::Connection| -> Vec<(String, String)> {
-        let mut query = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'view'").expect("query");
-        let rows = query.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).expect("rows");
-        rows.map(|row| row.expect("a view")).collect()
-    };
-    let whole = views(&db);
-    db.execute_batch(&format!("BEGIN; {} COMMIT;", not_yet())).expect("not complete");
-    for to in [address.as_str(), "nobody@gialai.gov.vn"] {
-        let answer = send(&world, to, "not yet").await.expect("an answer");
-        assert!(answer.starts_with("450 4.3.0"), "{to}: {answer}");
-    }
-    let (_, answer) = Imap::login(&world.host, &address, &password).await.expect("an answer");
-    assert!(answer.contains("[UNAVAILABLE]"), "{answer}");
-    let back: String = whole.iter().map(|(name, sql)| format!("DROP VIEW {name}; {sql};")).collect();
-    db.execute_batch(&format!("BEGIN; {back} COMMIT;")).expect("complete");
-    drop(db);
+    keeps_all_waiting(&world, &(address.clone(), password.clone()), &table).await;
     // Dovecot rests for some seconds after an error of its database.
     eventually("mail is taken again", FOUND, || async {
         let answer = send(&world, &address, "in between").await.map_err(|error| error.to_string())?;

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
-use std::time::Duration;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams};
@@ -24,7 +23,7 @@ async fn what_keeps_a_system_from_starting_is_said() {
         SYSTEM.replace("storage: {size: 1Gi}", &format!("image: '{image}', storage: {{size: {size}}}"))
     };
     apply(&systems, &broken("registry.invalid/nothing:1", "1Gi")).await.expect("system");
-    let why = wait_reason(&systems, "gialai", "ImagePullFailed", Duration::from_secs(60)).await;
+    let why = wait_reason(&systems, "gialai", "ImagePullFailed", START).await;
     for needle in ["registry.invalid/nothing:1", "spec.dovecot.image"] {
         assert!(why.contains(needle), "{needle}: {why}");
     }

@@ -45,7 +45,7 @@ fn copy(file: &mut File, out: &mut impl Write) -> io::Result<Option<u8>> {
     }
 }
 
-/// What the index knows; nothing where it is not there, or damaged: then it is made anew with the next entry.
+/// What the index knows; nothing where it is not there, just being made, or damaged: then it is made anew with the next entry.
 fn known(folder: &Path) -> Result<Known, JournalError> {
     match indexed(&folder.join(INDEX)) {
         Err(JournalError::Damaged(why)) => {
@@ -62,6 +62,10 @@ fn indexed(path: &Path) -> Result<Known, JournalError> {
     }
     let index = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     index.busy_timeout(Duration::from_secs(5))?;
+    // Its tables come one after the other.
+    if !index.table_exists(None, "files")? || !index.table_exists(None, "meta")? {
+        return Ok(Known::default());
+    }
     let first: Option<i64> = index.query_row("SELECT min(first) FROM files", [], |r| r.get(0))?;
     let head = meta(&index, "head")?.and_then(|head| head.parse().ok());
     Ok(Known { first: first.and_then(|n| u64::try_from(n).ok()), heads: head.into_iter().collect(), noted: None })

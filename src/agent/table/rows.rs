@@ -25,11 +25,11 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Whether sessions must end for what the row becomes, which may have to wait for its folder.
+    /// Whether sessions must end for what the row becomes, which may have to wait for its folder. Of whoever could not log in none is
+    /// left that a change of the password would have to end: the first ones of a new password are his own.
     pub fn ends_sessions(&self, new: &Account, waits: bool) -> bool {
-        (self.open && (waits || new.access != Access::Open))
-            || self.address != new.address
-            || self.password != new.password_hash
+        let less = waits || new.access != Access::Open || self.password != new.password_hash;
+        (self.open && less) || self.address != new.address
     }
 
     /// Whether somebody may do less from now on: he is to be shut out, or to change his password first, or has another one.

@@ -107,23 +107,26 @@ pub(super) async fn perform(
         outcome.life.after.password_made_at = credentials.made_at;
     }
     match decide::account(mailbox, facts, system, &local, &outcome.aliases, &credentials.hash, access) {
-        Ok(mut decided) => {
-            decided.account = decided.account.since(outcome.issued);
-            // The last thing here: from now on it has no slot.
-            outcome.synced = Some(slot.lend(effects::account(decided.account.clone(), ctx)).await);
+        Ok(decided) => {
             // What only wants a look is not said in place of what keeps it from its new address.
             let looked_at = || decide::pinned_elsewhere(mailbox, &local).or_else(|| decide::renamed(mailbox, facts));
-            let held = outcome.problem.take();
-            outcome.problem = held
-                .or_else(|| decided.problem.clone())
-                .or(alias_problem)
-                .or_else(|| looked_at().filter(|_| !moved && outcome.staying.is_none()));
-            outcome.decided = Some(decided);
+            let rest = alias_problem.or_else(|| looked_at().filter(|_| !moved && outcome.staying.is_none()));
+            enter(decided, rest, &mut outcome, slot, ctx).await;
         }
         Err(problem) => outcome.problem = Some(problem),
     }
     ctx.index().stop_waiting(&mailbox.name_any());
     Ok(outcome)
+}
+
+/// Gives the account to the mail system. Of what keeps the Mailbox from what it asks for, the first is told.
+async fn enter(mut decided: Decided, rest: Option<Problem>, outcome: &mut Outcome, slot: &mut Slot<'_>, ctx: &Ctx) {
+    decided.account = decided.account.since(outcome.issued);
+    // The last thing here: from now on it has no slot.
+    outcome.synced = Some(slot.lend(effects::account(decided.account.clone(), ctx)).await);
+    let held = outcome.problem.take();
+    outcome.problem = held.or_else(|| decided.problem.clone()).or(rest);
+    outcome.decided = Some(decided);
 }
 
 /// What is known already, before any write that may fail makes an issued account look unwanted.

@@ -114,9 +114,12 @@ async fn d_15_what_a_person_released_is_done_by_the_next_leader_although_the_wor
     for i in 0..25 {
         wait_ready(&world.mailboxes, &format!("nv-{i}"), SOON).await;
     }
+    // All of one commit: the next leader sees them together.
+    operator.stop().await;
     for i in 0..25 {
         world.person(&format!("nv-{i}"), "Trần Văn Minh", &person(i, over)).await;
     }
+    let operator = Operator::start(world.client.clone(), &world.namespace);
     wait_reason(&world.systems, "gialai", "HeldByBrake", SOON).await;
     let held = eventually("25 are held", SOON, || async {
         said(&world).await.held.filter(|held| held.count == 25).ok_or_else(|| "others".to_string())

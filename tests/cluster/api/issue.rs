@@ -1,6 +1,7 @@
 //! An address, an account and a password for each holder, and what that costs.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use kube::api::DeleteParams;
 
@@ -46,25 +47,43 @@ async fn what_nobody_looked_at_yet_says_so() {
 async fn issuing_a_mailbox_costs_three_writes_and_rest_costs_none() {
     let Some((world, operator, _agent)) = World::running("writes").await else { return };
     wait_ready(&world.agencies, "stttt", SOON).await;
-    eventually("rest", SOON, || async {
-        let before = operator.writes();
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        if operator.writes() == before { Ok(()) } else { Err("still writing".into()) }
-    })
-    .await;
-    let before = operator.writes();
+    operator.rests().await;
+    let (before, begun) = (counted(&operator), Instant::now());
     for i in 0..20 {
         world.person(&format!("nv-{i}"), &format!("Trần Văn {}", word(i)), "").await;
     }
     for i in 0..20 {
         wait_ready(&world.mailboxes, &format!("nv-{i}"), SOON).await;
     }
-    // The counts of the MailSystem are written once or twice, not per mailbox.
     tokio::time::sleep(Duration::from_secs(7)).await;
-    let cost = operator.writes() - before;
-    assert!((60..=63).contains(&cost), "{cost} writes for 20 mailboxes: {:#?}", operator.requests());
+    let after = counted(&operator);
+    let cost = |what: (&str, &str)| {
+        let key = (what.0.to_string(), what.1.to_string());
+        after.get(&key).unwrap_or(&0) - before.get(&key).unwrap_or(&0)
+    };
+    for what in [("create", "AddressClaim"), ("create", "Secret"), ("patch/status", "Mailbox")] {
+        assert_eq!(cost(what), 20, "{what:?}: {:#?}", operator.requests());
+    }
+    for what in [("patch", "AddressClaim"), ("patch", "Secret"), ("patch", "Mailbox"), ("delete", "AddressClaim")] {
+        assert_eq!(cost(what), 0, "{what:?}: {:#?}", operator.requests());
+    }
+    // The counts of the MailSystem are written each 5 s at most, not per mailbox.
+    let most = 2 + begun.elapsed().as_secs() / 5;
+    assert!(cost(("patch/status", "MailSystem")) <= most, "{:#?}", operator.requests());
     operator.stop().await;
     world.end().await;
+}
+
+/// Requests that write, by verb and kind.
+fn counted(operator: &Operator) -> BTreeMap<(String, String), u64> {
+    let field = |line: &str, name: &str| {
+        line.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_string()
+    };
+    let one = |line: String| {
+        let count = line.rsplit(' ').next().and_then(|count| count.parse().ok()).expect("a count");
+        ((field(&line, "verb"), field(&line, "kind")), count)
+    };
+    operator.requests().into_iter().map(one).collect()
 }
 
 /// Different given names without collisions.

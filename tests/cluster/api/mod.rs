@@ -40,7 +40,8 @@ use serde_json::json;
 use crate::support::operator::{Agent, Operator};
 use crate::support::{apply, drop_namespace, namespace, tier, wait_ready};
 
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than the 30 s after which the operator tries again by itself.
+const SOON: Duration = Duration::from_secs(45);
 
 const SYSTEM: &str = "metadata: {name: gialai}\nspec: {domain: gialai.gov.vn, hostname: mail.gialai.gov.vn, regulation: {firstAccess: MailAllowed}, dovecot: {replicas: 1, storage: {size: 1Gi}}}";
 const AGENCY: &str = "metadata: {name: stttt}\nspec: {systemRef: {name: gialai}, level: Province, name: Sở Thông tin và Truyền thông, basis: {number: 01/QĐ, date: '2026-01-05', issuer: UBND tỉnh}}";
@@ -79,9 +80,17 @@ impl World {
 
     /// With a MailSystem, an Agency, an operator and an agent.
     async fn running(name: &str) -> Option<(Self, Operator, Agent)> {
+        Self::running_with(name, &[]).await
+    }
+
+    /// The same with people who are there before the operator: it sees them together.
+    async fn running_with(name: &str, people: &[(&str, &str)]) -> Option<(Self, Operator, Agent)> {
         let world = Self::new(name).await?;
         apply(&world.systems, SYSTEM).await.expect("system");
         apply(&world.agencies, AGENCY).await.expect("agency");
+        for (mailbox, full_name) in people {
+            world.person(mailbox, full_name, "").await;
+        }
         let operator = Operator::start(world.client.clone(), &world.namespace);
         let agent = Agent::start(&world.client, &world.namespace).await;
         wait_ready(&world.mailboxes, "agency-stttt", SOON).await;

@@ -79,11 +79,10 @@ async fn d_02_a_transfer_gives_the_new_suffix_and_keeps_password_and_every_forme
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d_02_who_goes_back_gets_the_address_that_they_had_there_and_not_the_form_that_nobody_was_to_get() {
-    let Some((world, operator, agent)) = World::running("back").await else { return };
-    apply(&world.agencies, SNV).await.expect("agency");
     // Both give minhtht, which nobody gets (4.2.b, D-03).
-    world.person("nv-1", "Trần Hữu Tiến Minh", "").await;
-    world.person("nv-2", "Trần Hữu Tấn Minh", "").await;
+    let people = [("nv-1", "Trần Hữu Tiến Minh"), ("nv-2", "Trần Hữu Tấn Minh")];
+    let Some((world, operator, agent)) = World::running_with("back", &people).await else { return };
+    apply(&world.agencies, SNV).await.expect("agency");
     world.has("nv-1", "tienminhth.stttt@gialai.gov.vn").await;
     world.has("nv-2", "tanminhth.stttt@gialai.gov.vn").await;
     world.of("snv", "nv-1", "Trần Hữu Tiến Minh", "").await;

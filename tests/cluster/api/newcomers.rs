@@ -96,8 +96,8 @@ async fn d_03_who_left_no_address_takes_it_over_by_pin_or_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_2_c_who_waits_keeps_the_common_form_though_a_third_left_it() {
-    let Some((world, operator, _agent)) = World::running("third").await else { return };
-    tokio::join!(world.person("nv-1", TAN, ""), world.person("nv-2", TAN, ""), world.person("nv-3", TIEN, ""));
+    let people = [("nv-1", TAN), ("nv-2", TAN), ("nv-3", TIEN)];
+    let Some((world, operator, _agent)) = World::running_with("third", &people).await else { return };
     wait_ready(&world.mailboxes, "nv-3", SOON).await;
     assert_eq!(world.address("nv-3").await.as_deref(), Some("tienminhth.stttt@gialai.gov.vn"));
     wait_reason(&world.mailboxes, "nv-1", "Conflict", SOON).await;
@@ -152,8 +152,8 @@ async fn r4_2_c_d_07_one_full_name_twice_waits_for_a_disambiguator_and_is_told_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_2_c_of_two_of_one_name_the_other_gets_the_address_once_one_is_gone() {
-    let Some((world, operator, _agent)) = World::running("one-gone").await else { return };
-    tokio::join!(world.person("nv-1", TAN, ""), world.person("nv-2", TAN, ""));
+    let people = [("nv-1", TAN), ("nv-2", TAN)];
+    let Some((world, operator, _agent)) = World::running_with("one-gone", &people).await else { return };
     wait_reason(&world.mailboxes, "nv-1", "Conflict", SOON).await;
     wait_reason(&world.mailboxes, "nv-2", "Conflict", SOON).await;
     world.mailboxes.delete("nv-2", &DeleteParams::default()).await.expect("deleted");
@@ -165,16 +165,18 @@ async fn r4_2_c_of_two_of_one_name_the_other_gets_the_address_once_one_is_gone()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_1_d_05_two_agencies_of_the_same_initials_wait_for_a_person_to_decide() {
-    let Some((world, operator, _agent)) = World::running("initials").await else { return };
+    let Some(world) = World::new("initials").await else { return };
+    apply(&world.systems, SYSTEM).await.expect("system");
     let agency = |name: &str, full: &str, more: &str| {
         format!(
             "metadata: {{name: {name}}}\nspec: {{systemRef: {{name: gialai}}, level: Province, name: {full}{more}, basis: {{number: 01/QĐ, date: '2026-01-05', issuer: UBND tỉnh}}}}"
         )
     };
-    let (one, two) = (agency("snv", "Sở Nội vụ", ""), agency("sngv", "Sở Ngoại vụ", ""));
-    let (a, b) = tokio::join!(apply(&world.agencies, &one), apply(&world.agencies, &two));
-    a.expect("agency");
-    b.expect("agency");
+    for agency in [agency("snv", "Sở Nội vụ", ""), agency("sngv", "Sở Ngoại vụ", "")] {
+        apply(&world.agencies, &agency).await.expect("agency");
+    }
+    let operator = Operator::start(world.client.clone(), &world.namespace);
+    let _agent = Agent::start(&world.client, &world.namespace).await;
     wait_reason(&world.mailboxes, "agency-snv", "Conflict", SOON).await;
     let why = wait_reason(&world.mailboxes, "agency-sngv", "Conflict", SOON).await;
     assert!(why.contains("snv@gialai.gov.vn") && why.contains("spec.initials"), "{why}");

@@ -14,7 +14,12 @@ async fn a_restart_of_the_operator_writes_nothing_and_changes_no_account() {
     world.person("nv-1", "Trần Đình Nguyên", "").await;
     wait_ready(&world.mailboxes, "nv-1", SOON).await;
     wait_ready(&world.agencies, "stttt", SOON).await;
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    eventually("both are counted", SOON, || async {
+        let status = world.systems.get("gialai").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        if status.mailboxes == Some(2) { Ok(()) } else { Err(format!("{:?}", status.mailboxes)) }
+    })
+    .await;
+    operator.rests().await;
     operator.stop().await;
     let revision = agent.rows("SELECT value FROM meta WHERE key = 'revision'");
     let operator = Operator::start(world.client.clone(), &world.namespace);

@@ -22,7 +22,8 @@ use crate::support::{
 };
 use crate::world::{AGENCY, SYSTEM, person};
 
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than the 30 s after which the operator looks again by itself.
+const SOON: Duration = Duration::from_secs(45);
 /// A refused call is tried again after 20 s, spread by a fifth.
 const HEALED: Duration = Duration::from_secs(60);
 

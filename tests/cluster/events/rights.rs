@@ -1,5 +1,10 @@
 //! Rights that the operator lacks, and what /readyz says meanwhile.
 
+use std::net::SocketAddr;
+
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
+use kube::api::PostParams;
+
 use super::*;
 
 /// The rules of the chart's Role, without what writes `lacking`.
@@ -47,21 +52,37 @@ async fn bound(client: &Client, namespace: &str, rules: Value) -> (Api<Role>, St
     (roles, format!("system:serviceaccount:{namespace}:mail-operator"))
 }
 
+/// Waits until the API server goes by a Role that does not allow this.
+async fn until_refused(client: &Client, namespace: &str, user: &str, verb: &str, resource: &str, subresource: &str) {
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let attributes = json!({"namespace": namespace, "group": "mail.gialai.gov.vn", "resource": resource,
+        "subresource": subresource, "verb": verb});
+    let review = json!({"metadata": {}, "spec": {"user": user, "resourceAttributes": attributes}});
+    let review: SubjectAccessReview = serde_json::from_value(review).expect("a review");
+    eventually(&format!("{verb} {resource} is refused"), SOON, || async {
+        let said = reviews.create(&PostParams::default(), &review).await.map_err(|e| e.to_string())?;
+        if said.status.is_some_and(|status| !status.allowed) { Ok(()) } else { Err("allowed".into()) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verb_that_the_role_lacks_is_said_and_heals() {
     let Some(client) = tier(&[1]).await else { return };
     let namespace = namespace(&client, "refused-role").await;
     let (roles, user) = bound(&client, &namespace, rules("nothing")).await;
     let mut config = kube::Config::infer().await.expect("KUBECONFIG");
-    config.auth_info.impersonate = Some(user);
+    config.auth_info.impersonate = Some(user.clone());
     let world = World::running(&client, &namespace, Client::try_from(config).expect("client")).await;
     put(&roles, &role(rules("addressclaims"))).await;
+    until_refused(&client, &namespace, &user, "create", "addressclaims", "").await;
     world.person("nv-1", "Trần Đình Nguyên", "").await;
     let why = wait_reason(&world.mailboxes, "nv-1", "ApplyFailed", SOON).await;
     assert!(why.contains("create AddressClaim nguyentd.stttt") && why.contains("operator's Role"), "{why}");
     put(&roles, &role(rules("nothing"))).await;
     wait_ready(&world.mailboxes, "nv-1", HEALED).await;
     put(&roles, &role(rules("statuses"))).await;
+    until_refused(&client, &namespace, &user, "patch", "mailboxes", "status").await;
     world.person("nv-2", "Lê Văn Tám", "").await;
     eventually("the status that cannot be written is counted", SOON, || async {
         let counted = r#"status_errors_total{controller="mailbox"}"#;
@@ -92,8 +113,8 @@ impl Drop for Process {
 }
 
 /// Status line and body of /readyz.
-async fn readyz(port: u16) -> std::io::Result<String> {
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+async fn readyz(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
@@ -108,10 +129,12 @@ async fn readyz_of_a_leader_is_red_until_its_caches_are_filled() {
         json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]});
     let (roles, user) = bound(&client, &namespace, json!([leases])).await;
     let kubeconfig = kubeconfig_as(&user);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    // An address of its own: a port that was free a moment ago may not be.
+    let [_, a, b, c] = rand::random::<u32>().to_be_bytes();
+    let address = SocketAddr::from(([127, a.max(1), b, c.clamp(2, 250)], 8081));
     let operator = std::process::Command::new(env!("CARGO_BIN_EXE_mail-operator"))
         .args(["run", "--namespace", &namespace, "--own-namespace", &namespace, "--mail-image", "a", "--image", "b"])
-        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .args(["--listen", &address.to_string()])
         .env("KUBECONFIG", kubeconfig.path())
         .stderr(std::process::Stdio::null())
         .spawn()
@@ -119,7 +142,7 @@ async fn readyz_of_a_leader_is_red_until_its_caches_are_filled() {
     let operator = Process(operator);
     let until = async |status: &str, word: &str| {
         eventually(&format!("/readyz {status}"), HEALED, || async {
-            let text = readyz(port).await.map_err(|e| e.to_string())?;
+            let text = readyz(address).await.map_err(|e| e.to_string())?;
             if text.contains(status) && text.contains(word) { Ok(()) } else { Err(text) }
         })
         .await;

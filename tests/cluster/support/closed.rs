@@ -12,6 +12,8 @@ use serde_json::json;
 
 use super::{eventually, put};
 
+const MESSAGE: &str = "closed for the year's end";
+
 /// The policy, until it is taken away.
 pub struct Closed {
     name: String,
@@ -30,7 +32,7 @@ impl Closed {
             "matchConstraints": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
                 "resourceRules": [{"apiGroups": ["mail.gialai.gov.vn"], "apiVersions": ["*"], "operations": ["CREATE"],
                     "resources": resources}]},
-            "validations": [{"expression": allowed, "message": "closed for the year's end"}]}});
+            "validations": [{"expression": allowed, "message": MESSAGE}]}});
         put(&closed.policies, &policy).await;
         let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
             "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}});
@@ -45,7 +47,10 @@ impl Closed {
     {
         eventually("the policy is in force", Duration::from_secs(20), || async {
             let dry = PostParams { dry_run: true, ..PostParams::default() };
-            api.create(&dry, probe).await.map_or_else(|_| Ok(()), |_| Err("not yet".into()))
+            match api.create(&dry, probe).await {
+                Err(error) if error.to_string().contains(MESSAGE) => Ok(()),
+                other => Err(format!("{:?}", other.map(drop))),
+            }
         })
         .await;
     }

@@ -14,7 +14,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-const LIMIT: Duration = Duration::from_secs(20);
+/// Dovecot lets whoever failed before wait up to 15 s more.
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// The certificate is self-signed; what is tested here is not the trust in it.
 #[derive(Debug)]

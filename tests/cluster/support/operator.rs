@@ -15,6 +15,7 @@ use mail_operator::resources::AGENT_NAME_PREFIX;
 use mail_operator::telemetry::Metrics;
 use mail_operator::tls::{self, Pair, Role};
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::eventually;
@@ -94,6 +95,16 @@ impl Operator {
         lines.filter(|l| writes.iter().any(|verb| l.contains(&format!("verb=\"{verb}\"")))).map(String::from).collect()
     }
 
+    /// Waits until nothing was written for a while.
+    pub async fn rests(&self) {
+        eventually("rest", START, || async {
+            let before = self.writes();
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            if self.writes() == before { Ok(()) } else { Err("still writing".into()) }
+        })
+        .await;
+    }
+
     /// How many these are.
     pub fn writes(&self) -> u64 {
         self.requests().iter().filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum()
@@ -143,6 +154,11 @@ impl Agent {
         }
         let process = spawn(folder.path(), address);
         give_address(client, namespace, address).await;
+        // It has its files before it listens.
+        eventually("the agent listens", START, || async {
+            TcpStream::connect((address, 8443)).await.map(drop).map_err(|e| e.to_string())
+        })
+        .await;
         Self { folder, address, process }
     }
 
@@ -185,7 +201,7 @@ impl Agent {
 
     /// Waits until a query gives what is expected.
     pub async fn until(&self, query: &str, expected: &[&str]) {
-        eventually(query, Duration::from_secs(10), || async {
+        eventually(query, Duration::from_secs(40), || async {
             let found = self.rows(query);
             if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
         })
