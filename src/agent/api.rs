@@ -151,18 +151,25 @@ async fn accounts(
 ) -> Result<Json<ApplyResponse>, Failure> {
     let term = term(&headers);
     let (written, removed) = (request.upsert.len(), request.remove.len());
-    let applied =
-        with_table(shared.clone(), move |table| table.admit(term).and_then(|()| table.apply(&request))).await?;
+    let kicks = shared.clone();
+    let applied = with_table(shared, move |table| {
+        table.admit(term)?;
+        let applied = table.apply(&request)?;
+        // Here, where nothing comes between: whoever asked may have hung up, and does not ask again for what is written.
+        kicks.kicks.push_once(applied.kick_once.iter().cloned());
+        kicks.kicks.push(applied.kick.iter().cloned());
+        Ok(applied)
+    })
+    .await?;
     info!(
         revision = applied.revision,
         written,
         removed,
         refused = applied.refused.len(),
-        kicks = applied.kick.len(),
+        kicks = applied.kick.len() + applied.kick_once.len(),
         full = applied.full,
         "accounts applied"
     );
-    shared.kicks.push(applied.kick);
     if applied.full {
         // What was written is another revision, by which the operator sees it.
         return Err(failure(&TableError::VolumeFull));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::agent::{JournalSlot, doveadm::Doveadm, kicks::Kicks, notices::Records, purge::Purger, usage};
-use crate::backend::{Account, NoticeMail, Purge, System};
+use crate::backend::{Access, Account, NoticeMail, Purge, System};
+use futures::FutureExt;
 use tokio::sync::watch;
 
 /// An agent with one revoked account, which is all that it has.
@@ -43,6 +44,34 @@ fn journal_text(folder: &tempfile::TempDir) -> String {
 
 fn complete(shared: &Shared) {
     shared.table.lock().expect("table").set_complete(1).expect("complete");
+}
+
+#[tokio::test]
+async fn r6_1_sessions_end_although_whoever_asked_for_it_hung_up_meanwhile() {
+    let (_folder, shared) = agent();
+    let open = Account {
+        password_hash: "{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg".into(),
+        access: Access::Open,
+        quota_bytes: 1,
+        ..Account::revoked("nv-1", "a@x.vn")
+    };
+    let request = |account: &Account| ApplyRequest {
+        system: System { domain: "x.vn".into(), postmaster: None },
+        upsert: vec![account.clone()],
+        remove: Vec::new(),
+    };
+    let asked = |account: &Account| accounts(Extract(shared.clone()), HeaderMap::new(), Json(request(account)));
+    assert_eq!(asked(&open).await.expect("applied").0.refused.len(), 0);
+    let locked = Account { access: Access::Locked, ..open };
+    {
+        let _busy = shared.table.lock().expect("table");
+        assert!(asked(&locked).now_or_never().is_none(), "it waits for the table");
+    }
+    let digest = [("nv-1".to_string(), locked.digest())];
+    while shared.table.lock().expect("table").digests().expect("digests").accounts != digest {
+        tokio::task::yield_now().await;
+    }
+    assert!(shared.kicks.is_due("a@x.vn"), "it is written, and nobody asks for it again");
 }
 
 #[tokio::test]

@@ -61,32 +61,64 @@ pub(crate) struct Kicks {
 impl Kicks {
     /// Ends the sessions of `users` now and again.
     pub fn push(&self, users: impl IntoIterator<Item = String>) {
-        let now = Instant::now();
+        self.push_times(users, TIMES);
+    }
+
+    /// Ends the sessions that `users` have now; what was begun for them goes on.
+    pub fn push_once(&self, users: impl IntoIterator<Item = String>) {
+        self.push_times(users, 1);
+    }
+
+    fn push_times(&self, users: impl IntoIterator<Item = String>, times: u8) {
+        let at = Instant::now();
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        due.extend(users.into_iter().map(|user| (user, Due { at: now, times: TIMES, alone: false })));
+        for user in users {
+            let one = due.entry(user).or_insert(Due { at, times, alone: false });
+            *one = Due { at, times: one.times.max(times), alone: false };
+        }
         drop(due);
         self.changed.notify_one();
     }
 
-    /// Those whose time has come, as they are asked about together in so many requests at most; when the next one's comes.
+    /// Those whose time has come, as they are asked about together in so many requests at most; when the next one's comes. Those who were
+    /// not asked about yet come first, then whoever waits longest.
     fn take_due(&self, now: Instant, room: usize) -> (Vec<Vec<(String, Due)>>, Option<Instant>) {
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut ready: Vec<(String, Due)> =
-            due.iter().filter(|(_, one)| one.at <= now).map(|(user, one)| (user.clone(), *one)).collect();
-        // Those who were not asked about yet come first.
-        ready.sort_by_key(|(_, one)| std::cmp::Reverse(one.times));
-        let (alone, together): (Vec<_>, Vec<_>) = ready.into_iter().partition(|(_, one)| one.alone);
-        let requests = together.chunks(TOGETHER).map(<[_]>::to_vec).chain(alone.into_iter().map(|one| vec![one]));
-        let requests: Vec<Vec<(String, Due)>> = requests.take(room).collect();
+        let mut ready: Vec<(&String, Due)> =
+            due.iter().filter(|(_, one)| one.at <= now).map(|(user, one)| (user, *one)).collect();
+        let turn = |one: &(&String, Due)| (one.1.alone || one.1.times < TIMES, one.1.at);
+        // Of all accounts no more are looked at than there can be room for.
+        let most = room * TOGETHER;
+        if (1..ready.len()).contains(&most) {
+            ready.select_nth_unstable_by_key(most, turn);
+            ready.truncate(most);
+        }
+        ready.sort_by_key(turn);
+        let (mut requests, mut open): (Vec<Vec<(String, Due)>>, Option<usize>) = (Vec::new(), None);
+        for (user, one) in ready {
+            let joins = open.filter(|n| !one.alone && requests[*n].len() < TOGETHER);
+            match joins {
+                Some(n) => requests[n].push((user.clone(), one)),
+                None if requests.len() == room => {}
+                None => {
+                    open = (!one.alone).then_some(requests.len()).or(open);
+                    requests.push(vec![(user.clone(), one)]);
+                }
+            }
+        }
         for (user, _) in requests.iter().flatten() {
             due.remove(user);
         }
         (requests, due.values().map(|one| one.at).min())
     }
 
+    /// Whoever has more before him stays.
     fn put_back(&self, user: String, next: Due) {
         let mut due = self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        due.entry(user).or_insert(next);
+        let one = due.entry(user).or_insert(next);
+        if next.times > one.times {
+            *one = next;
+        }
     }
 
     /// Works for ever. Who is pushed while others are being asked about waits for none of them.
@@ -134,6 +166,14 @@ impl Kicks {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Kicks {
+    /// Whether sessions of the user are to end.
+    pub fn is_due(&self, user: &str) -> bool {
+        self.due.lock().expect("due").contains_key(user)
     }
 }
 
@@ -256,6 +296,29 @@ mod tests {
         assert_eq!(kicks.due.lock().expect("due")["an"].times, TIMES);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn r6_1_what_is_left_of_an_earlier_lock_takes_nothing_from_a_later_one() {
+        let now = Instant::now();
+        let left = |times: u8| Due { at: now + PAUSES[0], times, alone: false };
+        for (first, second) in [(1, 3), (3, 1)] {
+            let kicks = Kicks::default();
+            kicks.push(names(&["an"]));
+            kicks.take_due(now, 9);
+            kicks.put_back("an".into(), left(first));
+            kicks.put_back("an".into(), left(second));
+            assert_eq!(kicks.due.lock().expect("due")["an"].times, 3, "both are being asked about at one time");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r9_1_sessions_that_are_there_end_once_and_what_was_begun_goes_on() {
+        let (kicks, door) = (Kicks::default(), Noting::default());
+        kicks.push(names(&["an"]));
+        kicks.push_once(names(&["an", "binh"]));
+        let expected = [(0, names(&["an", "binh"])), (2, names(&["an"])), (10, names(&["an"])), (60, names(&["an"]))];
+        assert_eq!(within(600, &kicks, &door).await, expected);
+    }
+
     #[test]
     fn r6_1_many_are_asked_about_together_and_who_failed_alone() {
         let kicks = Kicks::default();
@@ -273,11 +336,7 @@ mod tests {
         let names = |requests: Vec<Vec<(String, Due)>>| -> Vec<Vec<String>> {
             requests.into_iter().map(|one| one.into_iter().map(|(user, _)| user).collect()).collect()
         };
-        assert_eq!(
-            names(kicks.take_due(now, 9).0),
-            [vec!["u03", "u00"], vec!["u01"], vec!["u02"]],
-            "first kicks first"
-        );
+        assert_eq!(names(kicks.take_due(now, 9).0), [vec!["u00", "u03"], vec!["u01"], vec!["u02"]]);
         assert!(kicks.take_due(now, 9).0.is_empty());
         kicks.push((0..40).map(|i| format!("u{i:02}")));
         assert_eq!(
@@ -286,5 +345,14 @@ mod tests {
             "as many as there is room for"
         );
         assert_eq!(kicks.due.lock().expect("due").len(), 24, "and the others stay");
+        let kicks = Kicks::default();
+        let later = now + Duration::from_secs(9);
+        kicks.put_back("u00".into(), Due { at: now, times: 3, alone: true });
+        for i in 1..40 {
+            kicks.put_back(format!("u{i:02}"), Due { at: now + Duration::from_secs(1), times: 3, alone: false });
+        }
+        assert_eq!(names(kicks.take_due(later, 1).0), [vec!["u00"]], "whoever waits longest, also alone");
+        kicks.push(["zoe".into()]);
+        assert_eq!(names(kicks.take_due(later, 1).0)[0][0], "zoe", "before all who were asked about");
     }
 }

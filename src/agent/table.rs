@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use self::check::check;
 pub(super) use self::check::is_folder;
 pub use self::error::TableError;
-use self::rows::{delete, insert, write_system};
+use self::rows::{Ends, delete, insert, write_system};
 use super::folders::Folders;
 use super::foreign::{self, Foreign};
 use super::reserve::Reserve;
@@ -62,8 +62,10 @@ pub struct Applied {
     pub revision: u64,
     /// What was refused.
     pub refused: Vec<Refused>,
-    /// Addresses whose sessions must end.
+    /// Addresses whose sessions must end, also those of logins that are under way.
     pub kick: Vec<String>,
+    /// Addresses of which only those that are there must.
+    pub kick_once: Vec<String>,
     /// The volume is full: who is to be shut out is, as far as room is kept for that, and nothing else was written.
     pub full: bool,
 }
@@ -286,7 +288,8 @@ impl Table {
     /// written just before the last end.
     pub fn closed(&self) -> Result<Vec<String>, TableError> {
         let mut query = self.db.prepare(
-            "SELECT address FROM accounts WHERE (locked OR revoked OR must_change OR pending) AND password IS NOT NULL",
+            "SELECT address FROM accounts WHERE mailbox NOT LIKE '\\_%' ESCAPE '\\' \
+             AND (locked OR revoked OR ((must_change OR pending) AND password IS NOT NULL))",
         )?;
         Ok(query.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
     }
@@ -347,7 +350,7 @@ impl Table {
         let tx = self.db.transaction()?;
         let (accepted, mut refused) = check(&tx, request)?;
         let held = holders::look(self.folders.as_mut(), &accepted);
-        let mut kick = BTreeSet::new();
+        let (mut kick, mut kick_once) = (BTreeSet::new(), Vec::new());
         for mailbox in &request.remove {
             kick.extend(delete(&tx, mailbox)?.map(|old| old.address));
         }
@@ -363,7 +366,11 @@ impl Table {
             let waited = old.get(account.mailbox.as_str()).is_some_and(|row| row.held);
             holders::tell(&tx, account, waited, held.get(&account.mailbox))?;
             match old.get(account.mailbox.as_str()) {
-                Some(row) if row.ends_sessions(account, waits) => drop(kick.insert(row.address.clone())),
+                Some(row) => match row.ends_sessions(account, waits) {
+                    Ends::ForAMinute => drop(kick.insert(row.address.clone())),
+                    Ends::Once => kick_once.push(row.address.clone()),
+                    Ends::None => {}
+                },
                 None if unknown && (waits || account.access != Access::Open) => {
                     kick.insert(account.address.clone());
                 }
@@ -380,7 +387,7 @@ impl Table {
         tx.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?1)", [revision.to_string()])?;
         tx.commit()?;
         refused.extend(holders::refused(held));
-        Ok(Applied { revision, refused, kick: kick.into_iter().collect(), full: false })
+        Ok(Applied { revision, refused, kick: kick.into_iter().collect(), kick_once, full: false })
     }
 }
 

@@ -68,7 +68,12 @@ fn what_was_written_is_told_by_its_digest_and_survives_a_restart() {
 fn r6_1_a_lock_a_new_password_and_a_new_address_end_sessions_and_a_quota_does_not() {
     let (_folder, mut table) = table();
     table.apply(&request(vec![account("nv-1", "a")])).expect("applied");
-    let mut kicks = |changed: Account| table.apply(&request(vec![changed])).expect("applied").kick;
+    let once = std::cell::RefCell::new(Vec::new());
+    let mut kicks = |changed: Account| {
+        let applied = table.apply(&request(vec![changed])).expect("applied");
+        once.replace(applied.kick_once);
+        applied.kick
+    };
     assert!(kicks(Account { quota_bytes: 99, ..account("nv-1", "a") }).is_empty());
     assert_eq!(kicks(Account { access: Access::Locked, ..account("nv-1", "a") }), ["a@x.vn"]);
     assert!(kicks(account("nv-1", "a")).is_empty(), "an unlock ends nothing");
@@ -80,7 +85,26 @@ fn r6_1_a_lock_a_new_password_and_a_new_address_end_sessions_and_a_quota_does_no
         kicks(Account { password_hash: other, ..account("nv-1", "a") }).is_empty(),
         "R9.1: his first sessions are left alone"
     );
+    assert_eq!(*once.borrow(), ["a@x.vn"], "one that was overlooked ends all the same");
     assert_eq!(kicks(account("nv-1", "b")), ["a@x.vn"]);
+}
+
+#[test]
+fn r6_1_d_14_at_a_start_sessions_end_of_all_who_may_not_log_in_with_a_password_or_without() {
+    let (_folder, mut table) = table();
+    let with = |name: &str, access: Access| Account { access, ..account(&format!("nv-{name}"), name) };
+    let bare = |name: &str, access: Access| Account { password_hash: String::new(), ..with(name, access) };
+    let all = vec![
+        with("open", Access::Open),
+        with("locked", Access::Locked),
+        with("must-change", Access::MustChange),
+        bare("bare", Access::Locked),
+        Account::revoked("nv-revoked", "revoked@x.vn"),
+    ];
+    assert_eq!(table.apply(&request(all)).expect("applied").refused, []);
+    let mut closed = table.closed().expect("closed");
+    closed.sort();
+    assert_eq!(closed, ["bare@x.vn", "locked@x.vn", "must-change@x.vn", "revoked@x.vn"]);
 }
 
 #[test]

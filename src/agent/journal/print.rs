@@ -64,6 +64,7 @@ fn indexed(path: &Path) -> Result<Known, JournalError> {
     index.busy_timeout(Duration::from_secs(5))?;
     // Its tables come one after the other.
     if !index.table_exists(None, "files")? || !index.table_exists(None, "meta")? {
+        warn!("the index of the journal is just being made; the files are printed without what it knows");
         return Ok(Known::default());
     }
     let first: Option<i64> = index.query_row("SELECT min(first) FROM files", [], |r| r.get(0))?;

@@ -24,12 +24,27 @@ pub(super) struct Row {
     pub held: bool,
 }
 
+/// Which sessions of an account end.
+pub(super) enum Ends {
+    None,
+    /// Those that are there.
+    Once,
+    /// Also those of logins that are under way.
+    ForAMinute,
+}
+
 impl Row {
-    /// Whether sessions must end for what the row becomes, which may have to wait for its folder. Of whoever could not log in none is
-    /// left that a change of the password would have to end: the first ones of a new password are his own.
-    pub fn ends_sessions(&self, new: &Account, waits: bool) -> bool {
-        let less = waits || new.access != Access::Open || self.password != new.password_hash;
-        (self.open && less) || self.address != new.address
+    /// Which sessions must end for what the row becomes, which may have to wait for its folder. Whoever could not log in has none, and his
+    /// first ones with the new password are left alone (R9.1); one that was not ended when he was shut out is now, before he knows of it.
+    pub fn ends_sessions(&self, new: &Account, waits: bool) -> Ends {
+        let other = self.password != new.password_hash;
+        if self.address != new.address || (self.open && (other || waits || new.access != Access::Open)) {
+            Ends::ForAMinute
+        } else if other {
+            Ends::Once
+        } else {
+            Ends::None
+        }
     }
 
     /// Whether somebody may do less from now on: he is to be shut out, or to change his password first, or has another one.
