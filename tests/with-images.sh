@@ -5,7 +5,8 @@
 set -euo pipefail
 profile=${PROFILE:-debug}
 [ -x "$CARGO_TARGET_DIR/$profile/mail-operator" ] || echo "▸ the operator, $profile build (the first time takes some minutes)" >&2
-cargo build --locked --quiet --bin mail-operator $([ "$profile" = release ] && echo --release || :)
+# Beside the tests: they are built with features of their own, and a debug build for each would be built twice.
+cargo build --locked --quiet --bin mail-operator $([ "$profile" = release ] && echo --release || echo --test cluster)
 folder=$(mktemp -d)
 strip -o "$folder/mail-operator" "$CARGO_TARGET_DIR/$profile/mail-operator"
 images=$("$CARGO_TARGET_DIR/debug/testbed" images "$folder/mail-operator")

@@ -105,7 +105,17 @@ async fn d_15_r6_3_who_was_locked_when_the_tree_was_lost_is_locked_when_it_comes
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d_15_what_a_person_released_is_done_by_the_next_leader_although_the_word_fits_no_more() {
-    let Some((world, operator, agent)) = World::running("word").await else { return };
+    for attempt in 0..3 {
+        if is_done_by_the_next_leader(&format!("word-{attempt}")).await {
+            return;
+        }
+    }
+    panic!("three times the operator had done all before it was killed");
+}
+
+/// Whether the operator was killed before it had done what was released.
+async fn is_done_by_the_next_leader(name: &str) -> bool {
+    let Some((world, operator, agent)) = World::running(name).await else { return true };
     let person = |i: usize, more: &str| format!("{}{more}", format_args!(", localPart: m{i}.stttt"));
     let over = ", endsOn: '2020-01-01'";
     for i in 0..25 {
@@ -136,7 +146,10 @@ async fn d_15_what_a_person_released_is_done_by_the_next_leader_although_the_wor
     assert_eq!((released.token.as_str(), released.count), (token.as_str(), 25));
     let revoked = "SELECT count(*) || '' FROM accounts WHERE revoked";
     let done: usize = agent.rows(revoked)[0].parse().expect("a number");
-    assert!(done < 25, "there is something left to do");
+    if done == 25 {
+        world.end().await;
+        return false;
+    }
     // One of those that are left is not wanted any more: the token of the rest is another one.
     let mailboxes = world.mailboxes.list(&ListParams::default()).await.expect("list");
     let left = mailboxes.iter().filter(|m| m.status.as_ref().is_some_and(|s| s.state == Some(MailboxState::Active)));
@@ -153,4 +166,5 @@ async fn d_15_what_a_person_released_is_done_by_the_next_leader_although_the_wor
     agent.until(revoked, &["25"]).await;
     operator.stop().await;
     world.end().await;
+    true
 }
