@@ -126,7 +126,7 @@ tier1-api: testbed
 
 tier1-mail: testbed
 	cargo test --locked --no-run --test cluster
-	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- --test-threads=3 $(MAIL_TESTS)
+	$(RUN) $(TESTBED) run --tier 1 -- cargo test --locked --offline --test cluster -- --test-threads=4 $(MAIL_TESTS)
 
 tier2: testbed ## Tests on a whole node, installed by the Helm chart (ALL=1: also those that processes are enough for)
 	cargo test --locked --no-run --test cluster

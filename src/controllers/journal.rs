@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
@@ -114,9 +115,18 @@ pub(super) async fn run(ctx: Arc<Ctx>) {
 
 /// Who wrote the spec of an object last, as the API server tells it: a person's kubectl, or the GitOps engine.
 pub(super) fn author<K: Resource<DynamicType = ()>>(object: &K) -> String {
+    author_since(object, None)
+}
+
+/// The same of what was written at this moment or later. Whoever takes out what he wrote himself, and nothing else of his is there, leaves
+/// no trace in managedFields: then nobody is named rather than the one before.
+pub(super) fn author_since<K: Resource<DynamicType = ()>>(object: &K, since: Option<Timestamp>) -> String {
     let entries =
         object.managed_fields().iter().filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty());
     let newest = entries.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+    // managedFields has whole seconds.
+    let is_later = |time: Timestamp| since.is_none_or(|since| time.as_second() >= since.as_second());
+    let newest = newest.filter(|entry| entry.time.as_ref().map_or(since.is_none(), |time| is_later(time.0)));
     newest.and_then(|entry| entry.manager.clone()).unwrap_or_else(|| "unknown".into())
 }
 

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use crate::api::{Basis, Forwarding, Mailbox, MailboxState, MailboxStatus, Papers, whole_second};
-use crate::controllers::journal::author;
+use crate::controllers::journal::{author, author_since};
 use crate::domain::journal::Event;
 use crate::domain::lifecycle::{Action, By, Cause, ISSUE, Kind};
 
@@ -250,13 +250,23 @@ fn of(mailbox: &Mailbox, action: &Action, life: &Life, known: &Known, base: &Eve
     let undone = (action.cause == Cause::Undone).then(|| papers::undone(&known.papers, life.before.revoked_at));
     Event {
         key: format!("{uid}/{kind}/{}/{which}", action.cause.as_str()),
-        actor: if by_person { base.actor.clone() } else { OPERATOR.into() },
+        actor: if by_person { author_since(mailbox, ended_since(action, life)) } else { OPERATOR.into() },
         action: kind.into(),
         cause: action.cause.as_str().into(),
         rule: action.cause.rule().into(),
         document,
         note: since.or(bare).or(undone).unwrap_or_default(),
         ..base.clone()
+    }
+}
+
+/// Since when there was what a person took out of the file: it was not taken out before.
+fn ended_since(action: &Action, life: &Life) -> Option<Timestamp> {
+    let locks = life.before.locks.values().filter(|lock| lock.by == By::Person).map(|lock| lock.since);
+    match action.cause {
+        Cause::Withdrawn => locks.max(),
+        Cause::Undone => life.before.revoked_at,
+        _ => None,
     }
 }
 

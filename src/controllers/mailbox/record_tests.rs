@@ -23,6 +23,23 @@ fn told(mailbox: &Mailbox, now: &str) -> Vec<Event> {
 }
 
 #[test]
+fn r5_2_who_took_a_lock_out_and_left_no_trace_of_it_is_not_said_to_be_the_one_before() {
+    let basis = json!({"number": "9/CV", "date": "2026-02-05", "issuer": "STTTT"});
+    let unlocked = |since: &str| {
+        let lock = json!({"reason": "Compromised", "rule": "6.2.b", "since": since, "basis": basis});
+        let locked = with(mailbox(5, json!({})), json!({"state": "Locked", "locks": [lock]}));
+        let events = told(&locked, "2026-02-10T00:00:00Z");
+        let unlock = events.into_iter().find(|event| event.action == "Unlock").expect("an unlock");
+        (unlock.cause, unlock.actor)
+    };
+    // flux wrote at 00:00:00 of the third.
+    let said = |who: &str| ("Withdrawn".to_string(), who.to_string());
+    assert_eq!(unlocked("2026-02-05T00:00:00Z"), said("unknown"));
+    assert_eq!(unlocked("2026-02-02T00:00:00Z"), said("flux"));
+    assert_eq!(unlocked("2026-02-03T00:00:00.7Z"), said("flux"), "managedFields has whole seconds");
+}
+
+#[test]
 fn r5_2_a_lock_of_people_names_its_document_and_who_wrote_it() {
     let lock = json!({"lock": {"reasons": ["Compromised"], "basis": {"number": "9/CV", "date": "2026-02-05", "issuer": "STTTT"}}});
     let events = told(&mailbox(4, lock.clone()), "2026-02-06T00:00:00Z");
@@ -374,7 +391,8 @@ fn d_14_one_that_was_made_again_is_reinstated_and_not_issued() {
 
 #[test]
 fn r5_2_d_14_a_revocation_that_is_undone_names_what_ends() {
-    let back = with(mailbox(6, json!({})), json!({"state": "Revoked", "revokedAt": "2026-03-01T00:00:00Z"}));
+    let mut back = with(mailbox(6, json!({})), json!({"state": "Revoked", "revokedAt": "2026-03-01T00:00:00Z"}));
+    back.managed_fields_mut()[0].time = Some(Time("2026-03-04T00:00:00Z".parse().expect("a time")));
     let ending = "44/QĐ, 2026-02-20, STTTT".to_string();
     let told = |ending: Option<String>| {
         let papers = Papers { ending, ..Papers::default() };

@@ -89,11 +89,11 @@ fn exhausted(conflict: &Conflict, domain: &str, suggestions: &[String]) -> Expla
         rule: "D-04",
         path: "spec.localPart",
         message: format!(
-            "D-04: every address @{domain} that the rules give is taken: {}; write spec.localPart{offer}",
+            "D-04: every address @{domain} that the rules give belongs to or is wanted by somebody: {}; write spec.localPart{offer}",
             tried.join(", ")
         ),
         message_vi: format!(
-            "D-04: mọi địa chỉ @{domain} theo quy tắc đều đã có người dùng: {}; vui lòng ghi spec.localPart{offer_vi}.",
+            "D-04: mọi địa chỉ @{domain} theo quy tắc đều đã có người dùng hoặc có người khác cùng xin: {}; vui lòng ghi spec.localPart{offer_vi}.",
             tried_vi.join(", ")
         ),
     }
