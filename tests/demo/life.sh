@@ -90,7 +90,7 @@ Y
   say "… until the mail server proves that it tells of every use: silence that is not proven locks nobody (D-16)"
   wait_until "use that is proven complete (D-16)" proven
 
-  title "   Day 82: silence; what is due is told before"
+  title "   Day 82: silence; what is due is told before, 14, 7 and 1 days"
   rehearse 82 # the lock comes on day 90 to 95, by months and weekends (D-09): the first notice on day 81 at the latest
   wait_until "a mail server that follows" follows
   connect_again
@@ -160,9 +160,9 @@ life_brake() {
   held() { [ -n "$(get msys gialai -o jsonpath='{.status.held.token}')" ]; }
   wait_until "what the brake holds" held
   show kubectl -n $ns get msys
-  say "Ready: $(ready_of msys gialai | cut -c1-400)"
+  say "Ready: $(ready_of msys gialai)"
   say "first passwords that are due (6.2.d) and held: $(get msys gialai -o jsonpath='{.status.held.count}'); of these mailboxes locked: $(
     get mbx -o jsonpath='{range .items[?(@.status.state=="Locked")]}{.metadata.name}{"\n"}{end}' | grep -vc agency-snv || :)"
-  say "They go on until a person confirms it (D-15). Nobody does here."
+  say "They go on until a person confirms it (D-15). Nobody does here. (This step of time replaces the mail pod: until it is there again, status says so.)"
   kubectl_mail status -n $ns --now "$(moment)"
 }

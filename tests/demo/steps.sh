@@ -52,7 +52,8 @@ title "4. Two people open their accounts (Điều 9 khoản 1) and write to each
 quynh=quynhhtn.stttt@gialai.gov.vn nguyen=nguyentd.dakpo@gialai.gov.vn
 connect 10000
 say "Each has a first password (Secret <mailbox>-credentials, key initialPassword). It opens the password page alone: a person opens"
-say "https://$site in a browser (Service gialai-portal, port 443); here curl fills in the same form."
+say "https://$site in a browser (Service gialai-portal, port 443)."
+if has_browser; then say "Here headless Chromium does, as on a telephone; what it shows is kept in $pictures."; else say "There is none here (chromedriver): curl fills in the same form."; fi
 first_access $quynh nv-000123
 first_access $nguyen nv-000124
 mail "$quynh" "$nguyen" "Chao-anh" "Chào anh Nguyên." | curl -sSk --max-time 30 --ssl-reqd --url "smtp://$host:$submission" \
